@@ -1,0 +1,7 @@
+//! Tells why a build cannot fetch its dependencies: which exact rule says no.
+//!
+//! One straight way for the data: `collect` reads facts into a [`model::Snapshot`], the pure rooms
+//! decide, `report` renders.
+
+pub mod demand;
+pub mod model;

@@ -1,0 +1,22 @@
+//! The vocabulary that every other room speaks. Pure: no I/O, clock, environment or randomness.
+
+pub mod addr;
+pub mod finding;
+pub mod label;
+pub mod object;
+pub mod outcome;
+pub mod port;
+pub mod report;
+pub mod snapshot;
+pub mod text;
+pub mod trace;
+
+pub use addr::{AddrSet, Family};
+pub use finding::{Finding, Hit, Severity};
+pub use label::{Labels, Selector};
+pub use object::ObjectRef;
+pub use outcome::{Layer, Outcome};
+pub use port::{PortSet, Protocol};
+pub use snapshot::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, World};
+pub use text::{Interner, Str};
+pub use trace::{Decided, Doubt, Evidence, Step, StepOutcome, Trace};

@@ -236,7 +236,7 @@ impl AddrSet {
             loop {
                 let aligned = if from == 0 { width } else { from.trailing_zeros().min(width) };
                 let span = last - from; // one less than the count of addresses that are left
-                let fits = if span == u128::MAX { 128 } else { 127 - (span + 1).leading_zeros() };
+                let fits = if span == u128::MAX { 128 } else { (span + 1).ilog2() };
                 let bits = aligned.min(fits);
                 #[allow(clippy::cast_possible_truncation)] // a prefix length is at most 128
                 let prefix = (width - bits) as u8;

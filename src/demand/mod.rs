@@ -1,5 +1,7 @@
 //! Who builds, and what each build needs. Pure.
 
+pub mod ranges;
+
 use std::net::IpAddr;
 
 use crate::model::report::Candidate;

@@ -1,6 +1,10 @@
 //! Who builds, and what each build needs. Pure.
 
+pub mod catalogue;
+mod image;
+mod pattern;
 pub mod ranges;
+mod shell;
 
 use std::net::IpAddr;
 

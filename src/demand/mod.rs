@@ -5,6 +5,7 @@ mod image;
 mod pattern;
 pub mod ranges;
 mod shell;
+mod tables;
 
 use std::net::IpAddr;
 

@@ -12,6 +12,8 @@ mod select;
 mod shell;
 mod signal;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod url;
 
 use std::net::IpAddr;

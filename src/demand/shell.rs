@@ -241,6 +241,7 @@ struct Lexer<'a> {
     words: Vec<String>,
     word: Option<String>,
     heredocs: Vec<String>,
+    depth: u8,
 }
 
 impl<'a> Lexer<'a> {
@@ -251,6 +252,7 @@ impl<'a> Lexer<'a> {
             words: Vec::new(),
             word: None,
             heredocs: Vec::new(),
+            depth: 0,
         }
     }
 
@@ -269,7 +271,7 @@ impl<'a> Lexer<'a> {
                     self.end_command();
                     self.skip_heredocs();
                 }
-                ';' | '|' | '&' | '(' | ')' | '`' => {
+                ';' | '|' | '&' | '(' | ')' => {
                     // `>&2` and `&>file` redirect; they end no command.
                     let redirects = c == '&'
                         && (self.word.as_deref().is_some_and(|w| w.ends_with('>')) || self.chars.peek() == Some(&'>'));
@@ -284,10 +286,8 @@ impl<'a> Lexer<'a> {
                         }
                     }
                 }
-                '$' if self.chars.next_if_eq(&'(').is_some() => {
-                    self.push('$');
-                    self.end_command();
-                }
+                '$' if self.chars.next_if_eq(&'(').is_some() => self.substitution(')'),
+                '`' => self.substitution('`'),
                 c if c.is_whitespace() => self.end_word(),
                 c => self.push(c),
             }
@@ -309,9 +309,39 @@ impl<'a> Lexer<'a> {
                     Some('\n') | None => {}
                     Some(c) => self.push(c),
                 },
+                '$' if quote == '"' && self.chars.next_if_eq(&'(').is_some() => self.substitution(')'),
+                '`' if quote == '"' => self.substitution('`'),
                 c => self.push(c),
             }
         }
+    }
+
+    /// `$(…)` and backquotes: commands of their own, whose output is part of the word.
+    fn substitution(&mut self, end: char) {
+        let mut script = String::new();
+        let mut open = 0u32;
+        let mut quote = None;
+        for c in self.chars.by_ref() {
+            match (c, quote) {
+                (c, None) if c == end && open == 0 => break,
+                ('(', None) => open += 1,
+                (')', None) => open = open.saturating_sub(1),
+                ('\'' | '"', None) => quote = Some(c),
+                (c, Some(q)) if c == q => quote = None,
+                _ => {}
+            }
+            script.push(c);
+        }
+        self.word.get_or_insert_default().push_str("$(");
+        self.word.get_or_insert_default().push_str(&script);
+        self.push(')');
+        self.depth += 1;
+        if self.depth < 8 {
+            let mut inner = Lexer::new(&script);
+            inner.depth = self.depth;
+            self.commands.extend(inner.commands());
+        }
+        self.depth -= 1;
     }
 
     fn end_word(&mut self) {

@@ -1,1 +1,401 @@
+#![allow(clippy::unwrap_used)]
 
+use crate::demand::testing::{Build, container, required, short, spec, subject_of, subject_with};
+use crate::demand::{Addresses, Catalogue, DemandOptions, Requirement, Subject, parse_endpoint, parse_endpoint_sets};
+use crate::model::object::Container;
+
+const GO: [&str; 2] = ["go proxy.golang.org:443!", "go storage.googleapis.com:443!"];
+
+fn go(goproxy: &str) -> Subject {
+    subject_of(vec![container("build", "golang:1.22", &["go", "mod", "download"]).env("GOPROXY", goproxy)])
+}
+
+fn find<'a>(subject: &'a Subject, host: &str) -> &'a Requirement {
+    subject.requirements.iter().find(|r| r.endpoint.host == host).unwrap()
+}
+
+#[test]
+fn go_without_settings() {
+    let subject = subject_of(vec![container("build", "golang:1.22", &["go", "build", "./..."])]);
+    assert_eq!(short(&subject), [GO[0], GO[1], "go sum.golang.org:443"]);
+    assert_eq!(find(&subject, "proxy.golang.org").endpoint.addresses, Addresses::Feed("google_goog".into()));
+    assert!(find(&subject, "proxy.golang.org").setting.is_none());
+    assert!(subject.notes.is_empty(), "{:?}", subject.notes);
+}
+
+#[test]
+fn goproxy_lists_become_requirements() {
+    for (value, want) in [
+        ("https://proxy.golang.org,direct", vec![GO[0], GO[1], "go sum.golang.org:443"]),
+        ("https://goproxy.cn,direct", vec!["go goproxy.cn:443!"]),
+        (
+            "https://goproxy.cn|https://proxy.golang.org,direct",
+            vec![
+                "go goproxy.cn:443!#1",
+                "go goproxy.cn:443!#2",
+                "go proxy.golang.org:443!#1",
+                "go storage.googleapis.com:443!#2",
+            ],
+        ),
+        (
+            "https://corp.example/go,https://proxy.golang.org",
+            vec![
+                "go corp.example:443!",
+                "go proxy.golang.org:443",
+                "go storage.googleapis.com:443",
+                "go sum.golang.org:443",
+            ],
+        ),
+        ("http://athens.tools:3000", vec!["go athens.tools:3000!", "go sum.golang.org:443"]),
+        ("off", vec![]),
+        ("file:///mods", vec![]),
+        ("https://a.example|off", vec!["go a.example:443!", "go sum.golang.org:443"]),
+        ("https://a.example|direct", vec!["go *:443!?#1", "go a.example:443!#1", "go sum.golang.org:443"]),
+        (
+            "direct",
+            vec![
+                "go *:443!?",
+                "go github.com:443",
+                "go go.googlesource.com:443",
+                "go golang.org:443",
+                "go gopkg.in:443",
+                "go sum.golang.org:443",
+            ],
+        ),
+        (
+            "ftp://a.example",
+            vec!["go proxy.golang.org:443!?", "go storage.googleapis.com:443!?", "go sum.golang.org:443?"],
+        ),
+    ] {
+        assert_eq!(short(&go(value)), want, "{value}");
+    }
+    let subject = go("https://corp.example/go");
+    let setting = find(&subject, "corp.example").setting.clone().unwrap();
+    assert_eq!((setting.text.as_str(), setting.source, setting.line), ("GOPROXY=https://corp.example/go", 0, 31));
+    assert!(go("off").notes.iter().any(|note| note.contains("GOPROXY says `off`")));
+    assert!(find(&go("ftp://a"), "proxy.golang.org").doubt.as_ref().unwrap().contains("not valid"));
+}
+
+#[test]
+fn private_patterns_of_go() {
+    let with = |env: &[(&str, &str)]| {
+        let c = container("build", "golang", &["go", "build"]);
+        subject_of(vec![env.iter().fold(c, |c, (n, v)| c.env(n, v))])
+    };
+    let hosts = |env: &[(&str, &str)]| short(&with(env));
+    assert_eq!(
+        hosts(&[("GOPRIVATE", "git.corp.example/*")]),
+        ["go git.corp.example:443", GO[0], GO[1], "go sum.golang.org:443"]
+    );
+    // An explicit GONOPROXY takes the place of GOPRIVATE.
+    let subject = with(&[("GOPRIVATE", "git.corp.example/*"), ("GONOPROXY", "other.example")]);
+    assert!(
+        short(&subject).contains(&"go other.example:443".to_owned())
+            && !short(&subject).iter().any(|s| s.contains("git.corp"))
+    );
+    // Everything private: past every proxy, and no checksum database.
+    assert_eq!(required(&with(&[("GOPRIVATE", "*")])), ["go *:443!?"]);
+    assert!(!hosts(&[("GOPRIVATE", "*")]).iter().any(|s| s.contains("sum.")));
+    assert!(with(&[("GOPRIVATE", "*.corp.example")]).notes.iter().any(|note| note.contains("`*.corp.example`")));
+}
+
+#[test]
+fn the_checksum_database() {
+    let sums = |env: &[(&str, &str)]| -> Vec<String> {
+        let c = container("build", "golang", &["go", "build"]);
+        let subject = subject_of(vec![env.iter().fold(c, |c, (n, v)| c.env(n, v))]);
+        short(&subject).into_iter().filter(|s| s.contains("sum.")).collect()
+    };
+    assert_eq!(sums(&[]), ["go sum.golang.org:443"]);
+    assert!(sums(&[("GOSUMDB", "off")]).is_empty());
+    assert!(sums(&[("GONOSUMDB", "*")]).is_empty());
+    assert_eq!(sums(&[("GOSUMDB", "sum.golang.google.cn")]), ["go sum.golang.google.cn:443"]);
+    assert_eq!(sums(&[("GOSUMDB", "sum.golang.org https://sum.corp.example:8443/x")]), ["go sum.corp.example:8443"]);
+    assert_eq!(sums(&[("GOSUMDB", "sum.corp.example+1a2b+key")]), ["go sum.corp.example:443"]);
+    assert!(sums(&[("GOSUMDB", "on")]).is_empty());
+    // goproxy.cn answers for the database, but only if it is asked first.
+    assert!(sums(&[("GOPROXY", "https://goproxy.cn,direct")]).is_empty());
+    assert_eq!(sums(&[("GOPROXY", "https://proxy.golang.org,https://goproxy.cn")]), ["go sum.golang.org:443"]);
+}
+
+#[test]
+fn vendored_modules_need_no_network() {
+    let subject =
+        |script: &str, flags: &str| subject_of(vec![container("build", "golang", &[script]).env("GOFLAGS", flags)]);
+    assert!(required(&subject("go build ./...", "-mod=vendor")).is_empty());
+    assert!(required(&subject("go build -mod=vendor ./...", "")).is_empty());
+    assert_eq!(required(&subject("go mod download && go build", "-mod=vendor")), GO);
+    assert_eq!(required(&subject("go build -mod=mod", "-mod=vendor")), GO);
+    assert_eq!(required(&subject("go install example.org/x@latest", "-mod=vendor")), GO);
+    assert!(required(&subject_of(vec![container("build", "golang", &[]).env("GOFLAGS", "-mod=vendor -v")])).is_empty());
+}
+
+#[test]
+fn scripts_set_variables_for_their_commands() {
+    let subject = |script: &str| required(&subject_of(vec![container("build", "golang", &[script])]));
+    assert_eq!(subject("GOPROXY=https://a.example go build"), ["go a.example:443!"]);
+    assert_eq!(subject("export GOPROXY=https://a.example; go build"), ["go a.example:443!"]);
+    assert_eq!(subject("go env -w GOPROXY=https://a.example && go build"), ["go a.example:443!"]);
+    assert_eq!(subject("go build; GOPROXY=https://a.example go test ./..."), ["go a.example:443!", GO[0], GO[1]]);
+    assert_eq!(
+        subject("GOPROXY=$(cat proxy) go build"),
+        ["go proxy.golang.org:443!?", "go storage.googleapis.com:443!?"]
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_a_doubt() {
+    let c = || container("build", "golang", &["go", "build"]);
+    let doubts = |c: Container| -> Vec<String> {
+        subject_of(vec![c])
+            .requirements
+            .iter()
+            .filter(|r| r.required)
+            .map(|r| r.doubt.clone().unwrap_or_default())
+            .collect()
+    };
+    assert!(
+        doubts(c().env_from("GOPROXY", "ConfigMap ci/go"))
+            .iter()
+            .all(|d| d.contains("`GOPROXY` comes from ConfigMap ci/go"))
+    );
+    assert!(doubts(c().all_env_from("ConfigMap", "env", None)).iter().all(|d| d.contains("ConfigMap env")));
+    assert!(doubts(c().all_env_from("Secret", "env", Some("GO"))).iter().all(|d| d.contains("Secret env")));
+    assert!(doubts(c().all_env_from("Secret", "env", Some("APP_"))).iter().all(String::is_empty));
+    let proxied = doubts(c().env("HTTPS_PROXY", "http://proxy.example:3128"));
+    assert!(proxied.iter().all(|d| d == "`HTTPS_PROXY=http://proxy.example:3128` of container `build` (ci/pods.yaml:31) names a proxy, which is not followed"), "{proxied:?}");
+    // Go reads HTTP_PROXY for http URLs only, and NO_PROXY by itself redirects nothing.
+    assert!(doubts(c().env("HTTP_PROXY", "http://p.example").env("NO_PROXY", "x")).iter().all(String::is_empty));
+    assert!(doubts(c().env("HTTPS_PROXY", "")).iter().all(String::is_empty));
+    assert!(
+        doubts(c().env("https_proxy", "http://p.example").env("no_proxy", ".golang.org,storage.googleapis.com"))
+            .iter()
+            .all(String::is_empty)
+    );
+    assert!(doubts(c().env("https_proxy", "http://p.example").env("no_proxy", "*")).iter().all(|d| !d.is_empty()));
+    let athens = c().env("GOPROXY", "http://athens.example:3000").env("HTTP_PROXY", "http://p.example");
+    assert!(doubts(athens).iter().all(|d| d.contains("HTTP_PROXY")));
+}
+
+#[test]
+fn the_proxy_is_a_destination_too() {
+    let subject = subject_of(vec![container("b", "golang", &["go", "build"]).env("HTTPS_PROXY", "proxy.example:3128")]);
+    let proxy = find(&subject, "proxy.example");
+    assert_eq!((proxy.endpoint.port, proxy.required, proxy.ecosystem.as_deref()), (3128, false, Some("proxy")));
+    assert!(proxy.doubt.is_none());
+}
+
+#[test]
+fn npm_and_its_registry() {
+    let subject = |image: &str, script: &str, env: &[(&str, &str)]| {
+        required(&subject_of(vec![env.iter().fold(container("b", image, &[script]), |c, (n, v)| c.env(n, v))]))
+    };
+    let set = [("npm_config_registry", "https://nexus.example:8443/repository/npm/")];
+    assert_eq!(subject("node:20", "npm ci --no-audit", &[]), ["node registry.npmjs.org:443!"]);
+    assert_eq!(subject("node:20", "npm ci --no-audit", &set), ["node nexus.example:8443!"]);
+    assert_eq!(
+        subject("node:20", "npm ci", &[("NPM_CONFIG_REGISTRY", "http://nexus.example/")]),
+        ["node nexus.example:80!"]
+    );
+    assert_eq!(subject("node:20", "yarn install", &set), ["node registry.npmjs.org:443!?"]);
+    assert_eq!(subject("node:20", "npm ci --registry https://x.example", &[]), ["node registry.npmjs.org:443!?"]);
+    assert_eq!(subject("node:20", "cp /conf/.npmrc . && npm ci", &[]), ["node registry.npmjs.org:443!?"]);
+    assert_eq!(
+        subject("node:20", "npm ci", &[set[0], ("npm_config_userconfig", "/x")]),
+        ["node registry.npmjs.org:443!?"]
+    );
+    assert_eq!(
+        subject("node:20", "npm ci", &[("PIP_INDEX_URL", "https://x.example")]),
+        ["node registry.npmjs.org:443!"]
+    );
+}
+
+#[test]
+fn pip_and_its_indexes() {
+    let subject = |script: &str, env: &[(&str, &str)]| {
+        required(&subject_of(vec![env.iter().fold(container("b", "python:3.12", &[script]), |c, (n, v)| c.env(n, v))]))
+    };
+    let pypi = ["python files.pythonhosted.org:443!", "python pypi.org:443!"];
+    let index = ("PIP_INDEX_URL", "https://nexus.example/simple");
+    assert_eq!(subject("pip install -r r.txt", &[]), pypi);
+    assert_eq!(subject("pip install -r r.txt", &[index]), ["python nexus.example:443!"]);
+    assert_eq!(
+        subject("python3 -m pip install x", &[("PIP_EXTRA_INDEX_URL", "https://a.example/s https://b.example/s")]),
+        ["python a.example:443!", "python b.example:443!", pypi[0], pypi[1]]
+    );
+    let doubtful = ["python files.pythonhosted.org:443!?", "python pypi.org:443!?"];
+    assert_eq!(subject("uv sync --frozen", &[index]), doubtful);
+    assert_eq!(subject("pip install x", &[("PIP_CONFIG_FILE", "/x")]), doubtful);
+    assert_eq!(subject("pip install -i https://x.example y", &[]), doubtful);
+}
+
+#[test]
+fn images_imply_their_toolchain_unless_the_commands_say_otherwise() {
+    let hosts = |command: &[&str]| short(&subject_of(vec![container("b", "golang:1.22", command)]));
+    assert!(hosts(&[]).contains(&GO[0].to_owned()));
+    assert!(hosts(&["cat"]).contains(&GO[0].to_owned()));
+    assert!(hosts(&["make build"]).contains(&GO[0].to_owned()));
+    assert!(hosts(&["bash", "build.sh"]).contains(&GO[0].to_owned()));
+    assert!(hosts(&["/app/server"]).contains(&"go proxy.golang.org:443".to_owned()));
+    assert_eq!(hosts(&["git clone https://github.com/a/b"]), ["vcs_github github.com:443!"]);
+}
+
+#[test]
+fn system_packages_follow_the_distribution() {
+    let hosts = |image: &str, script: &str| required(&subject_of(vec![container("b", image, &[script])]));
+    assert_eq!(hosts("debian:12", "apt-get update && apt-get install -y git"), ["os_debian deb.debian.org:80!"]);
+    assert_eq!(hosts("golang:1.22", "apt-get -qq update"), ["os_debian deb.debian.org:80!"]);
+    assert_eq!(
+        hosts("ubuntu:24.04", "apt-get update"),
+        ["os_ubuntu archive.ubuntu.com:80!", "os_ubuntu security.ubuntu.com:80!"]
+    );
+    assert_eq!(hosts("golang:1.22-alpine", "apk add --no-cache git"), ["os_alpine dl-cdn.alpinelinux.org:443!"]);
+    assert!(hosts("corp.example/base:1", "apt-get update").is_empty());
+    assert_eq!(
+        hosts("debian", "sed -i s/http:/https:/ /etc/apt/sources.list; apt-get update"),
+        ["os_debian deb.debian.org:80!?"]
+    );
+    let unknown = short(&subject_of(vec![container("b", "corp.example/base:1", &["apt-get update"])]));
+    assert!(
+        unknown.contains(&"os_debian deb.debian.org:80".to_owned())
+            && unknown.contains(&"os_ubuntu archive.ubuntu.com:80".to_owned())
+    );
+}
+
+#[test]
+fn kaniko_needs_its_destination_and_docker_hub() {
+    let mut kaniko = container("kaniko", "gcr.io/kaniko-project/executor:v1.23.2", &[]);
+    kaniko.args =
+        ["--context=git://github.com/corp/web", "--destination=123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:1"]
+            .map(Into::into)
+            .to_vec();
+    let subject = subject_of(vec![kaniko.clone()]);
+    let hub = "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com";
+    assert_eq!(
+        required(&subject),
+        [
+            "download github.com:443!".to_owned(),
+            "reg_dockerhub auth.docker.io:443!".to_owned(),
+            format!("reg_dockerhub {hub}:443!"),
+            "reg_dockerhub index.docker.io:443!".to_owned(),
+            "reg_dockerhub production.cloudflare.docker.com:443!".to_owned(),
+            "reg_dockerhub production.cloudfront.docker.com:443!".to_owned(),
+            "reg_ecr 123456789012.dkr.ecr.eu-west-1.amazonaws.com:443!".to_owned(),
+            "reg_ecr api.ecr.eu-west-1.amazonaws.com:443!".to_owned(),
+            "reg_ecr prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com:443!".to_owned(),
+        ]
+    );
+    assert!(find(&subject, "index.docker.io").why.contains("assumed: base images come from Docker Hub"));
+    assert_eq!(
+        find(&subject, "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com").endpoint.addresses,
+        Addresses::Feed("aws:S3:eu-west-1".into())
+    );
+    kaniko.args = ["--destination=registry.corp.example:5000/web", "--registry-mirror=mirror.corp.example"]
+        .map(Into::into)
+        .to_vec();
+    let subject = subject_of(vec![kaniko.clone()]);
+    assert!(required(&subject).contains(&"reg_dockerhub index.docker.io:443!?".to_owned()));
+    kaniko.args = ["--destination=$(IMAGE)"].map(Into::into).to_vec();
+    assert!(subject_of(vec![kaniko]).notes.iter().any(|note| note.contains("$(IMAGE)")));
+}
+
+#[test]
+fn registries_by_image_host() {
+    let hosts = |image: &str| -> Vec<String> {
+        let subject = subject_of(vec![container("b", "quay.io/buildah/stable", &["buildah", "pull", image])]);
+        required(&subject)
+    };
+    assert_eq!(
+        hosts("mcr.microsoft.com/dotnet/sdk:8.0"),
+        ["reg_mcr *.data.mcr.microsoft.com:443!", "reg_mcr mcr.microsoft.com:443!"]
+    );
+    assert_eq!(
+        hosts("docker://ghcr.io/a/b"),
+        ["reg_ghcr ghcr.io:443!", "reg_ghcr pkg-containers.githubusercontent.com:443!"]
+    );
+    assert_eq!(hosts("europe-west1-docker.pkg.dev/p/r/i"), ["reg_google europe-west1-docker.pkg.dev:443!"]);
+    assert_eq!(hosts("corp.azurecr.io/x"), ["reg_acr corp.azurecr.io:443!"]);
+    assert_eq!(hosts("nvcr.io/nvidia/cuda"), ["reg_misc nvcr.io:443!"]);
+    assert_eq!(hosts("registry.corp.example:5000/x"), ["reg_private registry.corp.example:5000!"]);
+    assert!(hosts("alpine:3").contains(&"reg_dockerhub registry-1.docker.io:443!".to_owned()));
+}
+
+#[test]
+fn who_hands_the_build_to_a_daemon_pulls_nothing() {
+    let client = |host: &str| {
+        container("build", "docker:24", &["docker build -t r.example/x . && docker push r.example/x"])
+            .env("DOCKER_HOST", host)
+    };
+    assert_eq!(required(&subject_of(vec![client("tcp://buildd.tools.svc:2375")])), ["builder buildd.tools.svc:2375!"]);
+    let nowhere = subject_of(vec![client("")]);
+    assert!(required(&nowhere).is_empty() && nowhere.notes.iter().any(|note| note.contains("daemon")));
+    let with_daemon = subject_of(vec![client("tcp://localhost:2375"), container("dind", "docker:24-dind", &[])]);
+    let hosts = required(&with_daemon);
+    assert!(hosts.contains(&"reg_private r.example:443!".to_owned()), "{hosts:?}");
+    assert!(hosts.contains(&"reg_dockerhub registry-1.docker.io:443!".to_owned()), "{hosts:?}");
+}
+
+#[test]
+fn urls_in_commands_are_destinations() {
+    let hosts = |script: &str| required(&subject_of(vec![container("b", "alpine", &[script])]));
+    assert_eq!(hosts("git clone git@gitlab.corp.example:a/b.git"), ["vcs_other gitlab.corp.example:22!"]);
+    assert_eq!(hosts("curl -fsSL https://get.helm.sh/helm.tgz | tar xz"), ["download get.helm.sh:443!"]);
+    assert_eq!(hosts("wget -qO- http://localhost:8080/ready"), [] as [&str; 0]);
+    assert_eq!(
+        hosts("pip install git+https://github.com/a/b"),
+        ["python files.pythonhosted.org:443!", "python pypi.org:443!", "vcs_github github.com:443!"]
+    );
+    assert_eq!(hosts("git -c http.proxy=x clone https://github.com/a/b"), ["vcs_github github.com:443!?"]);
+}
+
+#[test]
+fn the_user_picks_ecosystems_and_adds_endpoints() {
+    let catalogue = Catalogue::builtin();
+    let build = || vec![container("b", "corp.example/ci:1", &["./build"]).env("GOPROXY", "https://corp.example/go")];
+    let options = DemandOptions { ecosystems: Some(vec!["go"]), ..DemandOptions::default() };
+    assert_eq!(required(&subject_with(build(), &options)), ["go corp.example:443!"]);
+    let options = DemandOptions { ecosystems: Some(vec!["rust"]), ..DemandOptions::default() };
+    let node = || vec![container("b", "node:20", &["npm", "ci"])];
+    assert_eq!(required(&subject_with(node(), &options)), ["rust index.crates.io:443!", "rust static.crates.io:443!"]);
+    let endpoint = parse_endpoint("10.0.0.1:8443", &catalogue).unwrap();
+    let options = DemandOptions { endpoints: vec![endpoint], ..DemandOptions::default() };
+    assert_eq!(required(&subject_with(node(), &options)), ["- 10.0.0.1:8443!", "node registry.npmjs.org:443!"]);
+    let options = DemandOptions { ecosystems: Some(Vec::new()), ..options };
+    assert_eq!(required(&subject_with(node(), &options)), ["- 10.0.0.1:8443!"]);
+    let sets = "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nmetadata: {name: nexus}\nspec: {replaces: [npm], endpoints: [{host: nexus.example, addresses: [10.20.0.15]}]}\n";
+    let options =
+        DemandOptions { endpoint_sets: parse_endpoint_sets(sets, &catalogue).unwrap(), ..DemandOptions::default() };
+    assert_eq!(short(&subject_with(node(), &options)), ["node nexus.example:443!"]);
+    assert_eq!(required(&subject_with(vec![container("b", "golang", &["go", "build"])], &options)), GO);
+}
+
+#[test]
+fn services_complete_short_names() {
+    use crate::demand::testing::{demand, meta, pod, snapshot};
+    let containers = vec![
+        container("b", "golang", &["go build"])
+            .env("GOPROXY", "http://athens:3000|http://athens.tools:3000|http://athens.elsewhere:3000"),
+    ];
+    let mut snapshot = snapshot(vec![pod("ci/x", &[], spec(containers))], Vec::new());
+    for name in ["ci/athens", "tools/athens"] {
+        snapshot.services.push(crate::model::object::Service { meta: meta(name, &[]), ..Default::default() });
+    }
+    let demand = demand(&snapshot, &DemandOptions::default());
+    let hosts: Vec<_> =
+        demand.subjects[0].requirements.iter().filter(|r| r.required).map(|r| r.endpoint.host.to_string()).collect();
+    assert_eq!(hosts, ["athens.ci.svc", "athens.tools.svc", "athens.elsewhere"]);
+}
+
+#[test]
+fn hermetic_tasks_need_nothing() {
+    let subject = subject_of(vec![container("step-build", "golang", &["go", "build"]).env("TEKTON_HERMETIC", "1")]);
+    assert!(subject.requirements.is_empty());
+    assert!(subject.notes.iter().any(|note| note.contains("hermetic")));
+}
+
+#[test]
+fn unknown_needs_are_said() {
+    let subject = subject_of(vec![container("build", "corp.example/ci:1", &["./build"])]);
+    assert!(subject.requirements.is_empty());
+    assert!(subject.notes.iter().any(|note| note.contains("--ecosystem or --endpoint")), "{:?}", subject.notes);
+}

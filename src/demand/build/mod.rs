@@ -1,6 +1,10 @@
 //! From pods and templates to subjects.
 
+mod find;
+
 use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use find::{FindError, find};
 
 use super::catalogue::Catalogue;
 use super::needs::{self, Needs, Reader};
@@ -20,13 +24,7 @@ const MAX_OWNERS: usize = 8;
 
 /// Finds the subjects and what they need.
 pub(super) fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    let builder = Builder {
-        snapshot,
-        options,
-        reader: Reader::new(snapshot, catalogue, options),
-        signs: SpecSigns::default(),
-        needs: FxHashMap::default(),
-    };
+    let builder = Builder::new(snapshot, catalogue, options);
     if options.all_pods { builder.every_pod() } else { builder.builds() }
 }
 
@@ -52,6 +50,16 @@ pub(super) struct Group {
 }
 
 impl<'a> Builder<'a> {
+    fn new(snapshot: &'a Snapshot, catalogue: &'a Catalogue, options: &'a DemandOptions) -> Self {
+        Self {
+            snapshot,
+            options,
+            reader: Reader::new(snapshot, catalogue, options),
+            signs: SpecSigns::default(),
+            needs: FxHashMap::default(),
+        }
+    }
+
     /// Every running pod by itself, what it needs being shared wherever the user says what to ask.
     fn every_pod(mut self) -> Demand {
         let kind = Str::from("Pod");
@@ -368,3 +376,6 @@ fn remember(near: &mut Vec<(f64, Candidate)>, score: f64, group: &Group, hits: &
     near.insert(at, (score, Candidate { name: name.into(), score: percent, signals }));
     near.truncate(NEAREST);
 }
+
+#[cfg(test)]
+mod tests;

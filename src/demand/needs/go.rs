@@ -83,7 +83,7 @@ impl Gathering<'_, '_> {
         }) {
             Ok(entries) => entries,
             Err(why) => {
-                self.default_modules(required, setting, &why);
+                self.default_modules(required, setting.as_ref(), &why);
                 return;
             }
         };
@@ -93,7 +93,7 @@ impl Gathering<'_, '_> {
             match &found.value {
                 Ok(patterns) if go_prefix(patterns, "any.example/any/any") => {
                     self.direct(required, Some(found.setting.clone()), "every module comes straight from its own host");
-                    self.sumdb(settings, &[], &[], required);
+                    self.sumdb(settings, &[], &[]);
                     return;
                 }
                 Ok(patterns) => self.private_hosts(patterns, &found.setting),
@@ -104,16 +104,16 @@ impl Gathering<'_, '_> {
         self.chain(&entries, setting.as_ref(), required);
         let urls: Vec<&Url> =
             entries.iter().filter_map(|e| if let Target::Proxy(url) = &e.target { Some(url) } else { None }).collect();
-        self.sumdb(settings, &urls, &entries, required);
+        self.sumdb(settings, &urls, &entries);
     }
 
     /// What Go would ask if nothing were set, under a doubt.
-    fn default_modules(&mut self, required: bool, setting: Option<Setting>, why: &str) {
+    fn default_modules(&mut self, required: bool, setting: Option<&Setting>, why: &str) {
         let from = self.drafts.len();
         self.rows("go", required, |row| row.flow.as_deref() == Some("proxy"));
         self.rows("go", false, |row| row.flow.as_deref() == Some("sumdb"));
         for draft in &mut self.drafts[from..] {
-            draft.requirement.setting.clone_from(&setting);
+            draft.requirement.setting = setting.cloned();
             draft.requirement.doubt = Some(why.to_owned());
             draft.redirected_by = None;
         }
@@ -251,13 +251,13 @@ impl Gathering<'_, '_> {
     }
 
     /// The checksum database: needed only for hashes that go.sum lacks, hence conditional.
-    fn sumdb(&mut self, settings: &Settings, proxies: &[&Url], entries: &[Entry], required: bool) {
+    fn sumdb(&mut self, settings: &Settings, proxies: &[&Url], entries: &[Entry]) {
         let setting = settings.sumdb.as_ref().map(|found| found.setting.clone());
         let value = match settings.sumdb.as_ref().map_or(Ok(SUMDB), |found| found.value.as_deref()) {
             Ok(value) => value,
             Err(why) => {
                 let why = why.to_owned();
-                self.database(SUMDB, setting, Some(why));
+                self.database(SUMDB, setting.as_ref(), Some(&why));
                 return;
             }
         };
@@ -273,7 +273,7 @@ impl Gathering<'_, '_> {
             // A URL of its own bypasses every proxy.
             match Url::parse(url) {
                 Some(url) => {
-                    self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting, None)
+                    self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting, None);
                 }
                 None => self.note("sets GOSUMDB to what is no URL: Go stops when it needs the checksum database"),
             }
@@ -287,22 +287,21 @@ impl Gathering<'_, '_> {
             entries.iter().all(|entry| matches!(entry.target, Target::Off | Target::File)) && !entries.is_empty();
         // The first proxy is asked first, and one that answers for the database ends the search.
         let served = proxies.first().is_some_and(|url| SUMDB_PROXIES.contains(&url.host.as_str()));
-        if !offline && !(served && name == SUMDB) {
-            let _ = required;
-            self.database(name, setting, None);
+        if !(offline || served && name == SUMDB) {
+            self.database(name, setting.as_ref(), None);
         }
     }
 
-    fn database(&mut self, name: &str, setting: Option<Setting>, doubt: Option<String>) {
+    fn database(&mut self, name: &str, setting: Option<&Setting>, doubt: Option<&str>) {
         let from = self.drafts.len();
         self.rows("go", false, |row| row.flow.as_deref() == Some("sumdb") && row.host == name);
         if self.drafts.len() == from {
             let url = Url { scheme: "https".to_owned(), host: name.to_ascii_lowercase(), port: 443 };
-            self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting.clone(), None);
+            self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting.cloned(), None);
         }
         for draft in &mut self.drafts[from..] {
-            draft.requirement.setting.clone_from(&setting);
-            draft.requirement.doubt.clone_from(&doubt);
+            draft.requirement.setting = setting.cloned();
+            draft.requirement.doubt = doubt.map(ToOwned::to_owned);
         }
     }
 

@@ -223,8 +223,7 @@ impl Gathering<'_, '_> {
     /// row's host with what the name tells filled in.
     fn registry_row(&self, row: &Row, host: Option<&str>) -> (bool, bool, String) {
         let Some(host) = host else {
-            let counts =
-                self.applies(row) && row.serves.as_ref().is_none_or(|list| list.iter().any(|known| *known == row.host));
+            let counts = self.applies(row) && row.serves.as_ref().is_none_or(|list| list.contains(&row.host));
             return (counts, false, row.host.to_string());
         };
         let Some(serves) = &row.serves else { return (self.applies(row), false, row.host.to_string()) };

@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
     fn wants(&self, ecosystem: Option<&Str>) -> bool {
         let (Some(chosen), Some(id)) = (&self.options.ecosystems, ecosystem) else { return true };
         // Whoever asks for images asks for every registry that the build talks to.
-        let images = id.starts_with("reg_") && chosen.iter().any(|choice| *choice == "reg_dockerhub");
+        let images = id.starts_with("reg_") && chosen.contains(&"reg_dockerhub");
         images || chosen.iter().any(|choice| *id == *choice)
     }
 

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use find::{FindError, find};
 
 use super::catalogue::Catalogue;
-use super::needs::{self, Needs, Reader};
+use super::needs::{self, Hints, Needs, Reader};
 use super::select::SubjectSelector;
 use super::signal::{self, Hit, SpecSigns};
 use super::{Demand, DemandOptions, Signal, Subject};
@@ -34,7 +34,7 @@ struct Builder<'a> {
     reader: Reader<'a>,
     signs: SpecSigns,
     /// Needs of specifications, each read once: by address, namespace, source and hints.
-    needs: FxHashMap<(*const PodSpec, &'a str, u32, Vec<&'static str>), Needs>,
+    needs: FxHashMap<(*const PodSpec, &'a str, u32, Hints), Needs>,
 }
 
 /// A controller with its running pods, or a template without any.
@@ -216,9 +216,11 @@ impl<'a> Builder<'a> {
     ) -> Needs {
         let mut own = Vec::new();
         signal::label_hits(labels, &mut own);
-        let mut hints: Vec<&'static str> = own.iter().map(|hit| hit.needs).filter(|needs| !needs.is_empty()).collect();
-        hints.sort_unstable();
-        hints.dedup();
+        let mut hints =
+            Hints { needs: own.iter().map(|hit| hit.needs).collect(), is_ci: signal::system(&own).is_some() };
+        hints.needs.retain(|needs| !needs.is_empty());
+        hints.needs.sort_unstable();
+        hints.needs.dedup();
         let namespace = namespace.map_or("", Str::as_str);
         let key = (std::sync::Arc::as_ptr(spec), namespace, source, hints);
         if let Some(known) = self.needs.get(&key) {

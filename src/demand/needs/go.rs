@@ -128,7 +128,15 @@ impl Gathering<'_, '_> {
         let mut direct = false;
         for entry in tried {
             match &entry.target {
-                Target::Proxy(url) => closures.push(self.closure(url)),
+                Target::Proxy(url) => {
+                    let closure = self.closure(url);
+                    if closure.is_empty() {
+                        let why = format!("GOPROXY names `{}`, which is no host name", url.host);
+                        self.default_modules(required, setting, &why);
+                        return;
+                    }
+                    closures.push(closure);
+                }
                 Target::File => closures.push(Vec::new()),
                 Target::Direct => direct = true,
                 Target::Off => {}

@@ -37,6 +37,21 @@ const IMAGE_COMMANDS: &[(&str, &[&str])] = &[
     ("skopeo", &["copy", "inspect", "sync"]),
 ];
 
+/// Programs whose flags name images.
+const BUILDERS: &[&str] = &[
+    "buildah",
+    "buildctl",
+    "buildctl-daemonless.sh",
+    "crane",
+    "docker",
+    "executor",
+    "img",
+    "nerdctl",
+    "pack",
+    "podman",
+    "skopeo",
+];
+
 /// Builds whose base images stand in a Dockerfile, which is not read.
 const BUILDS: &[&str] = &["buildctl-daemonless.sh", "buildkitd", "dockerd", "dockerd-entrypoint.sh"];
 
@@ -89,6 +104,11 @@ impl Gathering<'_, '_> {
                 }
             }
         }
+        if let Some(repository) = self.view.variable("KO_DOCKER_REPO").as_ref().and_then(super::view::Found::text)
+            && is("ggcr")
+        {
+            named.extend(Image::parse(repository).map(|image| image.registry.to_owned()));
+        }
         for registry in &named {
             self.registry(registry, flow, true, None);
         }
@@ -130,8 +150,7 @@ impl Gathering<'_, '_> {
             .chain(of_commands.map(|address| (address.to_owned(), None)))
             .collect();
         let has_daemon = self.spec.containers.iter().any(|container| {
-            let view = super::View::new(container, 0);
-            view.image.is_some_and(|image| {
+            container.image.as_deref().and_then(Image::parse).is_some_and(|image| {
                 let builds = |needs: &str| matches!(needs, "build:docker" | "build:buildkit");
                 tables().rules("image").iter().any(|rule| builds(rule.needs) && image.is(rule.pattern))
             })
@@ -253,6 +272,11 @@ fn is_build(command: &Command) -> bool {
 
 /// The images that a command names, as they are written, transports removed.
 fn references(command: &Command) -> Vec<String> {
+    // Arguments alone belong to the image's own program.
+    let program = command.program();
+    if !program.starts_with('-') && !BUILDERS.contains(&program) {
+        return Vec::new();
+    }
     let mut found: Vec<String> = Vec::new();
     for value in IMAGE_FLAGS.iter().flat_map(|flag| command.flag(flag)) {
         let mut parts = value
@@ -265,8 +289,7 @@ fn references(command: &Command) -> Vec<String> {
             found.push(value.to_owned());
         }
     }
-    let actions =
-        IMAGE_COMMANDS.iter().find(|(program, _)| *program == command.program()).map_or(&[] as &[_], |(_, a)| *a);
+    let actions = IMAGE_COMMANDS.iter().find(|(known, _)| *known == program).map_or(&[] as &[_], |(_, a)| *a);
     if let Some(at) = command.words.iter().position(|word| actions.contains(&word.as_str())) {
         let images = command.words[at + 1..].iter().filter(|word| !word.starts_with('-'));
         found.extend(images.take(2).cloned());
@@ -278,7 +301,7 @@ fn references(command: &Command) -> Vec<String> {
         .filter(|reference| {
             !reference.contains("://") && !reference.starts_with(['.', '/']) && !is_transport(reference)
         })
-        .filter(|reference| reference.contains(['/', ':', '$', '.']) || command.program() != "docker")
+        .filter(|reference| reference.contains(['/', ':', '$', '.']) || program != "docker")
         .collect()
 }
 

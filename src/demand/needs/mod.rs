@@ -14,7 +14,7 @@ use rustc_hash::FxHashSet;
 
 use super::catalogue::{Catalogue, Need, Row};
 use super::endpoint::endpoint;
-use super::shell::Command;
+use super::shell::{self, Command};
 use super::tables::tables;
 use super::url::Url;
 use super::{DemandOptions, Endpoint, Requirement, Setting};
@@ -28,6 +28,15 @@ pub(super) struct Needs {
     pub(super) requirements: Vec<Requirement>,
     /// What is known about its needs and is no endpoint.
     pub(super) notes: Vec<String>,
+}
+
+/// What labels tell about a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Hints {
+    /// Ecosystems, and builders as `build:…`.
+    pub(super) needs: Vec<&'static str>,
+    /// A CI system made the pod: programs that are not known are parts of a build.
+    pub(super) is_ci: bool,
 }
 
 /// A requirement on its way, with what decides which settings redirect it.
@@ -85,9 +94,11 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// What a specification needs, `hints` being needs that labels tell of.
-    pub(super) fn needs(&self, spec: &PodSpec, namespace: &str, source: u32, hints: &[&'static str]) -> Needs {
-        let views: Vec<View<'_>> = spec.containers.iter().map(|container| View::new(container, source)).collect();
+    /// What a specification needs, with what the pod's labels tell.
+    pub(super) fn needs(&self, spec: &PodSpec, namespace: &str, source: u32, hints: &Hints) -> Needs {
+        let scripts = shell::scripts(spec);
+        let views: Vec<View<'_>> =
+            spec.containers.iter().map(|container| View::new(container, source, &scripts)).collect();
         let mut needs = Needs::default();
         let hinted = main_view(&views);
         for (at, view) in views.iter().enumerate() {
@@ -100,7 +111,7 @@ impl<'a> Reader<'a> {
                 notes: Vec::new(),
                 alternatives: needs.requirements.iter().filter_map(|r| r.alternative).max().unwrap_or(0),
             };
-            gathering.gather(if hinted == Some(at) { hints } else { &[] });
+            gathering.gather(if hinted == Some(at) { &hints.needs } else { &[] }, hints.is_ci);
             gathering.force_ecosystems(&views, at, hinted);
             gathering.finish(&mut needs);
         }
@@ -151,11 +162,13 @@ const OPAQUE: &[&str] = &[
 
 fn is_opaque(command: &Command) -> bool {
     let program = command.program();
-    OPAQUE.contains(&program) || [".sh", ".bash", ".py"].iter().any(|ending| program.ends_with(ending))
+    OPAQUE.contains(&program)
+        || program.starts_with("script-") // of Tekton, for another interpreter than a shell
+        || [".sh", ".bash", ".py"].iter().any(|ending| program.ends_with(ending))
 }
 
 impl Gathering<'_, '_> {
-    fn gather(&mut self, hints: &[&'static str]) {
+    fn gather(&mut self, hints: &[&'static str], is_ci: bool) {
         let tables = tables();
         if self.view.variable("TEKTON_HERMETIC").is_some_and(|found| !matches!(found.text(), Some("0" | "false"))) {
             self.note("has no network: its task is hermetic");
@@ -174,9 +187,13 @@ impl Gathering<'_, '_> {
                 tables.command(command).is_some() || tables.package(command).is_some() || fetch::is_fetch(command);
         }
         if let Some(tool) = self.view.image.as_ref().and_then(|image| tables.image(image)) {
-            let opaque = self.view.commands.is_empty() || self.view.commands.iter().any(is_opaque);
-            if opaque || !fetches {
-                wanted.entry(tool.ecosystems).or_insert(opaque);
+            let opaque = self.view.commands.is_empty() || is_ci || self.view.commands.iter().any(is_opaque);
+            if !wanted.contains_key(tool.ecosystems) && (opaque || !fetches) {
+                wanted.insert(tool.ecosystems, opaque);
+                let image = self.view.container.image.as_deref().unwrap_or_default();
+                self.note(&format!(
+                    "shows no command that fetches; its image `{image}` tells what it is taken to need"
+                ));
             }
         }
         let mut builders = self.builders();

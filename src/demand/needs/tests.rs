@@ -399,3 +399,45 @@ fn unknown_needs_are_said() {
     assert!(subject.requirements.is_empty());
     assert!(subject.notes.iter().any(|note| note.contains("--ecosystem or --endpoint")), "{:?}", subject.notes);
 }
+
+#[test]
+fn scripts_of_tekton_steps_are_read() {
+    use crate::demand::testing::{demand, pod, snapshot};
+    let mut place = container("place-scripts", "tekton-shell", &["sh"]).init();
+    place.args = ["-c", "scriptfile=\"/tekton/scripts/script-0-abc\"\ncat > ${scriptfile} << '_EOF_'\nIyEvYmluL3NoCmV4cG9ydCBHT1BST1hZPWh0dHBzOi8vYS5leGFtcGxlCmdvIGJ1aWxkCg==\n_EOF_\n"].map(Into::into).to_vec();
+    let step =
+        |script: &str| container("step-build", "golang", &["/tekton/bin/entrypoint", "-entrypoint", script, "--"]);
+    let run = |script: &str| {
+        let demand = demand(
+            &snapshot(vec![pod("p", &[], spec(vec![place.clone(), step(script)]))], Vec::new()),
+            &DemandOptions::default(),
+        );
+        required(&demand.subjects[0])
+    };
+    assert_eq!(run("/tekton/scripts/script-0-abc"), ["go a.example:443!"]);
+    // A script that is not there may do anything that the image can.
+    assert_eq!(run("/tekton/scripts/script-9-xyz"), GO);
+}
+
+#[test]
+fn what_a_ci_system_starts_is_a_build() {
+    use crate::demand::testing::{demand, pod, snapshot};
+    let run = |labels: &[(&str, &str)]| {
+        let containers =
+            vec![container("container-0", "golang", &["buildkite-agent", "bootstrap"]).env("GOFLAGS", "-v")];
+        let demand = demand(&snapshot(vec![pod("p", labels, spec(containers))], Vec::new()), &DemandOptions::default());
+        required(&demand.subjects[0])
+    };
+    assert!(run(&[]).is_empty());
+    assert!(run(&[("buildkite.com/job-uuid", "x")]).contains(&GO[0].to_owned()));
+}
+
+#[test]
+fn flags_of_other_programs_name_no_image() {
+    let script = "curl -d {} -t x https://r.example/hook; /kaniko/executor --destination r2.example/x";
+    let hosts = required(&subject_of(vec![container("k", "gcr.io/kaniko-project/executor:debug", &[script])]));
+    assert!(
+        hosts.contains(&"reg_private r2.example:443!".to_owned()) && !hosts.iter().any(|h| h.contains("reg_private x")),
+        "{hosts:?}"
+    );
+}

@@ -1,10 +1,12 @@
 //! The commands that a container runs, as far as they can be read from its `command` and `args`.
 
 mod lexer;
+mod tekton;
 
 use crate::model::object::Container;
 
 use lexer::Lexer;
+pub(super) use tekton::{Scripts, scripts};
 
 /// One simple command of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,11 +93,15 @@ const WRAPPERS: &[(&str, usize)] = &[
 /// Words of the shell's grammar before a command.
 const KEYWORDS: &[&str] = &["!", "{", "do", "elif", "else", "if", "then", "until", "while"];
 
-/// Every command of a container that can be read. Scripts in files are not.
-pub(super) fn commands(container: &Container) -> Vec<Command> {
+/// Shells within shells are followed so far.
+const MAX_DEPTH: usize = 4;
+
+/// Every command of a container that can be read. Of scripts in files only those are that the
+/// specification itself holds.
+pub(super) fn commands(container: &Container, scripts: &Scripts) -> Vec<Command> {
     let argv: Vec<String> = container.command.iter().chain(&container.args).map(ToString::to_string).collect();
     let mut out = Vec::new();
-    collect(argv, &[], 0, &mut out);
+    collect(argv, &[], scripts, 0, &mut out);
     out
 }
 
@@ -120,7 +126,13 @@ fn program_name(word: &str) -> String {
 }
 
 /// Takes a command line apart: wrappers, `env`, shells with a script, Tekton's entrypoint.
-fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, out: &mut Vec<Command>) {
+fn collect(
+    mut argv: Vec<String>,
+    exported: &[(String, String)],
+    scripts: &Scripts,
+    depth: usize,
+    out: &mut Vec<Command>,
+) {
     let mut assignments = exported.to_vec();
     while let Some(first) = argv.first() {
         if let Some((name, value)) = assignment(first) {
@@ -144,10 +156,17 @@ fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, o
             }
         } else if name == "entrypoint" && first.contains("tekton") {
             argv = tekton_step(&argv);
-        } else if SHELLS.contains(&name.as_str()) && depth < 4 {
+        } else if name == "argoexec" && argv.iter().any(|word| word == "--") {
+            argv = argv.into_iter().skip_while(|word| word != "--").skip(1).collect();
+        } else if let Some(script) = placed_script(first, scripts).filter(|_| depth < MAX_DEPTH) {
+            for (assignments, words) in parse(script, &assignments) {
+                collect(words, &assignments, scripts, depth + 1, out);
+            }
+            return;
+        } else if SHELLS.contains(&name.as_str()) && depth < MAX_DEPTH {
             if let Some(script) = script_of(&argv) {
                 for (assignments, words) in parse(&script, &assignments) {
-                    collect(words, &assignments, depth + 1, out);
+                    collect(words, &assignments, scripts, depth + 1, out);
                 }
                 return;
             }
@@ -162,6 +181,14 @@ fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, o
     if !argv.is_empty() {
         out.push(Command { assignments, words: argv });
     }
+}
+
+/// The text of a placed script, if a shell runs it.
+fn placed_script<'s>(path: &str, scripts: &'s Scripts) -> Option<&'s str> {
+    let (_, script) = scripts.iter().find(|(known, _)| known == path)?;
+    let Some(shebang) = script.lines().next().and_then(|line| line.strip_prefix("#!")) else { return Some(script) };
+    let mut words = shebang.split_whitespace().map(base_name).filter(|word| *word != "env" && !word.starts_with('-'));
+    words.next().is_some_and(|shell| SHELLS.contains(&shell)).then_some(script)
 }
 
 /// The value of `-c`, also within grouped flags such as `-euxc`.
@@ -252,7 +279,11 @@ mod tests {
             args: args.iter().map(|w| (*w).into()).collect(),
             ..Container::default()
         };
-        commands(&container)
+        let scripts = vec![
+            ("/tekton/scripts/script-0".to_owned(), "#!/usr/bin/env bash\ncargo fetch".to_owned()),
+            ("/tekton/scripts/script-1".to_owned(), "#!/usr/bin/python3\ncargo fetch".to_owned()),
+        ];
+        commands(&container, &scripts)
             .into_iter()
             .map(|c| {
                 let set: Vec<_> = c.assignments.iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -308,6 +339,13 @@ mod tests {
                 vec!["cargo fetch", "cargo build &> log"],
             ),
             (vec!["bash", "build.sh"], vec![], vec!["bash build.sh"]),
+            (
+                vec!["/tekton/bin/entrypoint", "-entrypoint", "/tekton/scripts/script-0", "--"],
+                vec![],
+                vec!["cargo fetch"],
+            ),
+            (vec!["/tekton/bin/entrypoint", "-entrypoint", "/tekton/scripts/script-1", "--"], vec![], vec!["script-1"]),
+            (vec!["/var/run/argo/argoexec", "emissary", "--", "sh", "-c"], vec!["npm ci"], vec!["npm ci"]),
             (vec![], vec!["--destination=r.corp/x"], vec!["--destination=r.corp/x"]),
         ] {
             let got = read(&command, &args);

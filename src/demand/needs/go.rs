@@ -6,7 +6,7 @@ use crate::demand::pattern::go_prefix;
 use crate::demand::shell::Command;
 use crate::demand::url::Url;
 use crate::demand::{Addresses, Endpoint, Setting};
-use crate::model::Protocol;
+use crate::model::{Protocol, Str};
 
 use super::Gathering;
 use super::view::Found;
@@ -32,7 +32,25 @@ struct Settings {
 }
 
 /// The hosts of one alternative: all of them are needed.
-type Closure = Vec<(Endpoint, String, String)>;
+type Closure = Vec<Host>;
+
+/// One host that Go asks.
+#[derive(Clone, Debug)]
+struct Host {
+    endpoint: Endpoint,
+    scheme: Str,
+    why: String,
+    /// As the list writes it.
+    written: Str,
+}
+
+impl Host {
+    /// The version control hosts of modules, which are not known.
+    fn any(why: String) -> Self {
+        let endpoint = Endpoint { host: "*".into(), port: 443, protocol: Protocol::Tcp, addresses: Addresses::Public };
+        Self { written: endpoint.host.clone(), endpoint, scheme: "https".into(), why }
+    }
+}
 
 impl Gathering<'_, '_> {
     /// What the Go toolchain of this container needs.
@@ -151,20 +169,15 @@ impl Gathering<'_, '_> {
             self.note("downloads no module: GOPROXY says `off`; only what is vendored, cached or private is there");
         }
         if direct && !closures.is_empty() {
-            let any = Endpoint { host: "*".into(), port: 443, protocol: Protocol::Tcp, addresses: Addresses::Public };
-            closures.push(vec![(
-                any,
-                "https".to_owned(),
-                "the modules' own hosts, if no proxy before them serves".to_owned(),
-            )]);
+            closures.push(vec![Host::any("the modules' own hosts, if no proxy before them serves".to_owned())]);
         }
         self.alternatives(&closures, setting, required);
         for entry in later {
             match &entry.target {
                 Target::Proxy(url) => {
-                    for (endpoint, scheme, why) in self.closure(url) {
-                        let why = format!("{why}; only after 404 or 410 of the entry before it in GOPROXY");
-                        self.push_go(endpoint, &scheme, false, why, setting.cloned());
+                    for mut host in self.closure(url) {
+                        host.why.push_str("; only after 404 or 410 of the entry before it in GOPROXY");
+                        self.push_go(host, false, setting.cloned());
                     }
                 }
                 Target::Direct | Target::Off | Target::File => {}
@@ -183,12 +196,13 @@ impl Gathering<'_, '_> {
                 if row.need == Need::Required { row.what.to_string() } else { row.why() }
             },
         );
-        let mut closure = vec![(endpoint, url.scheme.clone(), why)];
+        let mut closure =
+            vec![Host { endpoint, scheme: url.scheme.as_str().into(), why, written: url.host.as_str().into() }];
         for target in row.iter().flat_map(|row| &row.redirects_to) {
             if let Some(row) = rows.iter().find(|row| row.host == *target) {
                 let addresses = self.reader.catalogue.addresses(target);
                 let endpoint = Endpoint { host: target.clone(), port: row.port, protocol: Protocol::Tcp, addresses };
-                closure.push((endpoint, row.scheme.to_string(), row.why()));
+                closure.push(Host { endpoint, scheme: row.scheme.clone(), why: row.why(), written: target.clone() });
             }
         }
         closure
@@ -197,8 +211,8 @@ impl Gathering<'_, '_> {
     /// "All of A, or all of B" as groups of which one member must hold: (a1 or b1) and (a1 or b2) and …
     fn alternatives(&mut self, closures: &[Closure], setting: Option<&Setting>, required: bool) {
         if let [closure] = closures {
-            for (endpoint, scheme, why) in closure.clone() {
-                self.push_go(endpoint, &scheme, required, why, setting.cloned());
+            for host in closure.clone() {
+                self.push_go(host, required, setting.cloned());
             }
             return;
         }
@@ -208,10 +222,10 @@ impl Gathering<'_, '_> {
             number += 1;
             let mut rest = group;
             for closure in closures {
-                let (endpoint, scheme, why) = closure[rest % closure.len()].clone();
+                let host = closure[rest % closure.len()].clone();
                 rest /= closure.len();
-                let is_any = endpoint.host == "*";
-                self.push_go(endpoint, &scheme, required, why, setting.cloned());
+                let is_any = host.endpoint.host == "*";
+                self.push_go(host, required, setting.cloned());
                 if let Some(draft) = self.drafts.last_mut() {
                     draft.requirement.alternative = Some(number);
                     if is_any {
@@ -228,8 +242,7 @@ impl Gathering<'_, '_> {
 
     /// Modules past every proxy: their hosts stand in go.mod, which is not read.
     fn direct(&mut self, required: bool, setting: Option<Setting>, because: &str) {
-        let any = Endpoint { host: "*".into(), port: 443, protocol: Protocol::Tcp, addresses: Addresses::Public };
-        self.push_go(any, "https", required, format!("the modules' own hosts: {because}"), setting);
+        self.push_go(Host::any(format!("the modules' own hosts: {because}")), required, setting);
         if let Some(draft) = self.drafts.last_mut() {
             draft.requirement.doubt = Some(UNKNOWN_HOSTS.to_owned());
         }
@@ -313,10 +326,13 @@ impl Gathering<'_, '_> {
         }
     }
 
-    fn push_go(&mut self, endpoint: Endpoint, scheme: &str, required: bool, why: String, setting: Option<Setting>) {
+    fn push_go(&mut self, host: Host, required: bool, setting: Option<Setting>) {
         // With GOPROXY set, nothing but a proxy variable redirects it further.
         let redirected_by = setting.is_none().then(|| "go".into());
-        self.push(endpoint, scheme, "go", required, why, setting, redirected_by);
+        self.push(host.endpoint, &host.scheme, "go", required, host.why, setting, redirected_by);
+        if let Some(draft) = self.drafts.last_mut() {
+            draft.written = host.written;
+        }
     }
 }
 

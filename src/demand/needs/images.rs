@@ -9,23 +9,27 @@ use crate::demand::shell::Command;
 use crate::demand::signal;
 use crate::demand::tables::tables;
 use crate::demand::url::Url;
+use crate::model::Str;
 
 use super::Gathering;
 
-/// Flags whose value is an image, or a list of `key=value` with one.
+/// Flags whose value is an image that is pulled or pushed.
 const IMAGE_FLAGS: &[&str] = &[
     "--cache-from",
     "--cache-repo",
     "--cache-to",
     "--destination",
     "--export-cache",
-    "--image",
     "--import-cache",
     "--output",
-    "--tag",
     "-d",
-    "-t",
 ];
+
+/// Flags that only name the result; it is pushed if the command says so too.
+const TAG_FLAGS: &[&str] = &["--tag", "-t"];
+
+/// Flags with which a build pushes its result.
+const PUSH_FLAGS: &[&str] = &["--publish", "--push", "--push=true"];
 
 /// Commands whose words are images, by program and first word.
 const IMAGE_COMMANDS: &[(&str, &[&str])] = &[
@@ -242,8 +246,17 @@ impl Gathering<'_, '_> {
     /// row's host with what the name tells filled in.
     fn registry_row(&self, row: &Row, host: Option<&str>) -> (bool, bool, String) {
         let Some(host) = host else {
-            let counts = self.applies(row) && row.serves.as_ref().is_none_or(|list| list.contains(&row.host));
-            return (counts, false, row.host.to_string());
+            // All of a registry: by the hosts that are whole names.
+            let whole = |list: &Vec<Str>| list.iter().find(|name| !name.contains(['*', '{'])).cloned();
+            return match (&row.serves, &*row.host) {
+                (Some(serves), "{image_host}") => {
+                    whole(serves).map_or((false, false, String::new()), |name| (true, true, name.to_string()))
+                }
+                (serves, _) => {
+                    let counts = self.applies(row) && serves.as_ref().is_none_or(|list| list.contains(&row.host));
+                    (counts, false, row.host.to_string())
+                }
+            };
         };
         let Some(serves) = &row.serves else { return (self.applies(row), false, row.host.to_string()) };
         let parts = serves.iter().find_map(|pattern| template(pattern, host));
@@ -277,31 +290,39 @@ fn references(command: &Command) -> Vec<String> {
     if !program.starts_with('-') && !BUILDERS.contains(&program) {
         return Vec::new();
     }
+    let has = |flags: &[&str]| command.words.iter().any(|word| flags.contains(&word.as_str()));
+    let mut flags = IMAGE_FLAGS.to_vec();
+    if has(&["--no-push", "--no-push=true"]) {
+        flags.retain(|flag| !matches!(*flag, "--destination" | "-d"));
+    }
+    if has(PUSH_FLAGS) {
+        flags.extend(TAG_FLAGS);
+    }
     let mut found: Vec<String> = Vec::new();
-    for value in IMAGE_FLAGS.iter().flat_map(|flag| command.flag(flag)) {
-        let mut parts = value
-            .split(',')
-            .filter_map(|part| part.strip_prefix("name=").or_else(|| part.strip_prefix("ref=")))
-            .peekable();
-        if parts.peek().is_some() {
-            found.extend(parts.map(ToOwned::to_owned));
-        } else if !value.contains('=') {
+    for value in flags.iter().flat_map(|flag| command.flag(flag)) {
+        let parts: Vec<&str> = value.split(',').collect();
+        let named =
+            |part: &&str| part.strip_prefix("name=").or_else(|| part.strip_prefix("ref=")).map(ToOwned::to_owned);
+        if !value.contains('=') {
             found.push(value.to_owned());
+        } else if parts.iter().any(|part| matches!(*part, "push=true" | "type=registry")) {
+            found.extend(parts.iter().filter_map(named));
         }
     }
     let actions = IMAGE_COMMANDS.iter().find(|(known, _)| *known == program).map_or(&[] as &[_], |(_, a)| *a);
     if let Some(at) = command.words.iter().position(|word| actions.contains(&word.as_str())) {
         let images = command.words[at + 1..].iter().filter(|word| !word.starts_with('-'));
-        found.extend(images.take(2).cloned());
+        // After `run` stand values of flags too; what looks like no image is none.
+        let runs = command.words[at] == "run";
+        found.extend(images.filter(|word| !runs || word.contains(['/', ':', '.'])).take(2).cloned());
     }
     found
         .into_iter()
         .map(|reference| reference.strip_prefix("docker://").map_or(reference.clone(), ToOwned::to_owned))
-        // A file, a folder, another transport, or a bare word that is rather a flag's value.
+        // A file, a folder, or another transport.
         .filter(|reference| {
             !reference.contains("://") && !reference.starts_with(['.', '/']) && !is_transport(reference)
         })
-        .filter(|reference| reference.contains(['/', ':', '$', '.']) || program != "docker")
         .collect()
 }
 

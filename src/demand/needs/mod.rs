@@ -45,6 +45,8 @@ struct Draft {
     requirement: Requirement,
     /// Scheme of the URL: a proxy variable is for one or several.
     scheme: String,
+    /// The host as the client writes it, which is what NO_PROXY is compared with.
+    written: Str,
     /// Ecosystem whose variables, flags and files redirect it; `None` if it was taken from them.
     redirected_by: Option<Str>,
 }
@@ -271,7 +273,11 @@ impl Gathering<'_, '_> {
             // Its settings are where its tool is; a pod that shows no such tool is asked as a whole.
             let home = views.iter().position(natural).or(main);
             if home == Some(at) && !has {
+                let before = self.drafts.len();
                 self.ecosystem(id, true);
+                if self.drafts.len() == before {
+                    self.note(&format!("needs `{id}`, whose hosts only its own settings tell: --endpoint names them"));
+                }
             }
         }
     }
@@ -319,6 +325,9 @@ impl Gathering<'_, '_> {
         }
         let Some(endpoint) = self.destination(url) else { return };
         self.push(endpoint, &url.scheme, id, required, why, setting, redirected_by.map(Into::into));
+        if let Some(draft) = self.drafts.last_mut() {
+            draft.written = url.host.as_str().into();
+        }
     }
 
     /// The endpoint of a URL.
@@ -347,7 +356,8 @@ impl Gathering<'_, '_> {
             setting,
             doubt: None,
         };
-        self.drafts.push(Draft { requirement, scheme: scheme.to_owned(), redirected_by });
+        let written = requirement.endpoint.host.clone();
+        self.drafts.push(Draft { requirement, scheme: scheme.to_owned(), written, redirected_by });
     }
 
     fn note(&mut self, what: &str) {

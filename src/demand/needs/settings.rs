@@ -98,7 +98,7 @@ impl Gathering<'_, '_> {
             names.extend(tables::HTTP_PROXIES);
         }
         let Some(found) = names.iter().find_map(|name| self.seen_anywhere(name)) else { return };
-        if self.goes_straight(&draft.requirement.endpoint.host, in_list(LOWER_CASE_ONLY)) {
+        if self.goes_straight(&draft.written, in_list(LOWER_CASE_ONLY)) {
             return;
         }
         draft.requirement.doubt = Some(format!("{} names a proxy, which is not followed", self.quote(&found)));

@@ -441,3 +441,51 @@ fn flags_of_other_programs_name_no_image() {
         "{hosts:?}"
     );
 }
+
+#[test]
+fn no_proxy_is_compared_with_what_is_written() {
+    use crate::demand::testing::{demand, meta, pod, snapshot};
+    let run = |host: &str| {
+        let c = container("b", "golang", &["go build"]).env("GOPROXY", &format!("http://{host}:3000"));
+        let c = c.env("HTTP_PROXY", "http://p.example").env("NO_PROXY", ".svc");
+        let mut snapshot = snapshot(vec![pod("ci/x", &[], spec(vec![c]))], Vec::new());
+        snapshot.services.push(crate::model::object::Service { meta: meta("ci/athens", &[]), ..Default::default() });
+        required(&demand(&snapshot, &DemandOptions::default()).subjects[0])
+    };
+    assert_eq!(run("athens.ci.svc"), ["go athens.ci.svc:3000!"]);
+    assert_eq!(run("athens"), ["go athens.ci.svc:3000!?"]);
+}
+
+#[test]
+fn a_name_alone_pushes_nothing() {
+    let hosts = |script: &str| -> Vec<String> {
+        let containers = vec![
+            container("d", "docker:24-dind", &[]),
+            container("c", "docker:24", &[script]).env("DOCKER_HOST", "tcp://localhost:2375"),
+        ];
+        required(&subject_of(containers)).into_iter().filter(|host| host.contains("reg_private")).collect()
+    };
+    assert_eq!(hosts("docker build -t r.example/x ."), [] as [&str; 0]);
+    assert_eq!(hosts("docker buildx build --push -t r.example/x ."), ["reg_private r.example:443!"]);
+    assert_eq!(
+        hosts("docker buildx build --output type=image,name=r.example/x,push=true ."),
+        ["reg_private r.example:443!"]
+    );
+    assert_eq!(hosts("docker run --rm --name x -v /a:/b r.example/x true"), ["reg_private r.example:443!"]);
+    let mut kaniko = container("k", "gcr.io/kaniko-project/executor", &[]);
+    kaniko.args = ["--no-push", "--destination=r.example/x"].map(Into::into).to_vec();
+    assert!(!required(&subject_of(vec![kaniko])).iter().any(|host| host.contains("r.example")));
+}
+
+#[test]
+fn chosen_ecosystems_without_hosts_are_said() {
+    let with = |id: &'static str| DemandOptions { ecosystems: Some(vec![id]), ..DemandOptions::default() };
+    let containers = || vec![container("b", "corp.example/x", &["./build"])];
+    let ecr = subject_with(containers(), &with("reg_ecr"));
+    assert!(ecr.requirements.is_empty() && ecr.notes.iter().any(|note| note.contains("`reg_ecr`")), "{:?}", ecr.notes);
+    assert_eq!(required(&subject_with(containers(), &with("reg_google"))), ["reg_google gcr.io:443!"]);
+    for id in Catalogue::builtin().ids() {
+        let subject = subject_with(containers(), &with(id));
+        assert!(!subject.requirements.is_empty() || !subject.notes.is_empty(), "{id}");
+    }
+}

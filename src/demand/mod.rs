@@ -111,7 +111,7 @@ pub enum Addresses {
     Bare(IpAddr),
     /// All of them, told by the user.
     Listed(Vec<IpAddr>),
-    /// A published feed by its key, such as `google`.
+    /// A published feed by its key, such as `google`. Where [`Ranges`] has no such feed, it is as [`Public`](Self::Public).
     Feed(Str),
     /// Nothing published: the public internet stands for it. A name of the cluster (`*.svc`) is resolved by the index.
     Public,

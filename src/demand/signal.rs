@@ -201,17 +201,18 @@ fn container_hits(container: &Container, scripts: &Scripts, hits: &mut Vec<Hit>)
 
 fn command_hits(command: &Command, init: bool, hits: &mut Vec<Hit>) {
     let tables = tables();
+    // The pattern, not the words: arguments may hold what no report should.
     for rule in tables.rules("command").iter().filter(|rule| command.is(rule.pattern)) {
-        hits.push(Hit::of(rule, format!("command `{}`", command.text())));
+        hits.push(Hit::of(rule, format!("command `{}`", rule.pattern)));
     }
-    if tables.command(command).is_some() {
-        hits.push(Hit::general("command", TOOL_COMMAND, format!("command `{}`", command.text())));
+    if let Some(tool) = tables.command(command) {
+        hits.push(Hit::general("command", TOOL_COMMAND, format!("command `{}`", tool.pattern)));
     }
-    if tables.package(command).is_some() {
-        hits.push(Hit::general("package", PACKAGE_COMMAND, format!("command `{}`", command.text())));
+    if let Some(tool) = tables.package(command) {
+        hits.push(Hit::general("package", PACKAGE_COMMAND, format!("command `{}`", tool.pattern)));
     }
     if init && command.is("git clone") {
-        hits.push(Hit::general("clone", GIT_CLONE, format!("init command `{}`", command.text())));
+        hits.push(Hit::general("clone", GIT_CLONE, "init command `git clone`".to_owned()));
     }
 }
 

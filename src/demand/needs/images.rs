@@ -122,6 +122,11 @@ impl Gathering<'_, '_> {
         }
         if is("kaniko") {
             self.kaniko_context();
+            let says =
+                |flag: &str| self.view.commands.iter().any(|c| c.words.iter().any(|word| word.starts_with(flag)));
+            if !says("--destination") && !says("-d") && !says("--no-push") {
+                self.note("pushes to a registry that is not known here");
+            }
         }
         // A plain copy of images, or a pull by name, has no base image.
         let builds = is("kaniko")

@@ -54,16 +54,6 @@ impl Command {
             if rest.is_empty() { self.words.get(at + 1).map(String::as_str) } else { rest.strip_prefix('=') }
         })
     }
-
-    /// The command as a person would write it, shortened.
-    pub(super) fn text(&self) -> String {
-        let mut text = self.words.join(" ");
-        if text.chars().count() > 60 {
-            text = text.chars().take(57).collect();
-            text.push_str("...");
-        }
-        text
-    }
 }
 
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "zsh", "ksh"];

@@ -28,10 +28,24 @@ fn placed(text: &str) -> Scripts {
             let body: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
             let body = body.join("\n");
             let script = base64(body.trim()).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or(body);
-            found.push((path.clone(), script));
+            found.push((path.clone(), without_user_info(&script)));
         }
     }
     found
+}
+
+/// Leaves `user:password@` out of URLs: what is encoded could not be cleaned when it was collected.
+fn without_user_info(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        clean.push_str(before);
+        let authority = &after[..after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len())];
+        rest = &after[authority.rfind('@').map_or(0, |at| at + 1)..];
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// Decodes standard base64 (RFC 4648, section 4); `None` if the text is none.
@@ -82,6 +96,14 @@ mod tests {
     }
 
     #[test]
+    fn encoded_credentials_are_left_out() {
+        assert_eq!(
+            without_user_info("git clone https://u:p@w@h.example/a@b && X=http://t@h y@z"),
+            "git clone https://h.example/a@b && X=http://h y@z"
+        );
+    }
+
+    #[test]
     fn base64_of_the_rfc() {
         for (text, bytes) in [("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")] {
             assert_eq!(base64(text).unwrap(), bytes.as_bytes());
@@ -94,7 +116,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[a-zA-Z0-9+/=' \n\"<$_]{0,60}") {
-            let _ = (placed(&text), base64(&text));
+            let _ = (placed(&text), base64(&text), without_user_info(&text));
         }
     }
 }

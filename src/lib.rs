@@ -5,3 +5,5 @@
 
 pub mod demand;
 pub mod model;
+pub mod policy;
+pub mod trace;

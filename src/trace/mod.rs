@@ -1,0 +1,9 @@
+//! Walks a requirement through the layers, combines outcomes, collects evidence. Pure.
+
+pub mod context;
+pub mod dns;
+pub mod flow;
+pub mod layers;
+pub mod service;
+
+pub use context::{Context, Profile};

@@ -6,4 +6,5 @@
 pub mod demand;
 pub mod model;
 pub mod policy;
+pub mod suite;
 pub mod trace;

@@ -4,6 +4,8 @@ pub mod context;
 pub mod dns;
 pub mod flow;
 pub mod layers;
+pub mod objects;
 pub mod service;
+pub mod target;
 
 pub use context::{Context, Profile};

@@ -5,3 +5,4 @@
 
 pub mod demand;
 pub mod model;
+pub mod report;

@@ -165,6 +165,8 @@ pub enum ProblemClass {
     LinkNotFollowed,
     /// A field that was written but that the API does not have.
     UnknownField,
+    /// A document that parses and names no kind: a values file, a snippet, something else.
+    NotAnObject,
 }
 
 impl ProblemClass {

@@ -365,6 +365,23 @@ impl Enforcement {
         Self { mode, found, exempt_nodes: exempt_nodes(snapshot), overrides }
     }
 
+    /// Why nothing enforces policies on a node, if that is so.
+    pub fn exempt(&self, node: &Str) -> Option<&'static str> {
+        self.exempt_nodes.get(node).copied()
+    }
+
+    /// A product that enforces here and is not evaluated by this version.
+    pub fn unevaluated_product(&self) -> Option<String> {
+        let missing = self.found.iter().find(|f| f.engine.semantics.is_none() && f.enforces == Enforces::Yes);
+        match (&self.mode, missing) {
+            (_, Some(found)) => Some(found.engine.title.to_owned()),
+            (Mode::Product { name, .. }, None) if self.found.is_empty() && not_there(name).is_none() => {
+                Some(name.to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// Titles of the products that were found.
     pub fn products(&self) -> Vec<&'static str> {
         self.found.iter().map(|f| f.engine.title).collect()

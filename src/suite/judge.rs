@@ -71,10 +71,7 @@ pub fn judge(path: &str, suite: &Suite, snapshot: &Snapshot) -> SuiteResult {
     let profile = Profile {
         cni: Some(spec.profile.cni.clone().unwrap_or_else(|| "upstream".into())),
         trusted: false,
-        overrides: Overrides {
-            pod_ip_in_ip_block: spec.profile.pod_ip_in_ip_block,
-            own_node: spec.profile.own_node,
-        },
+        overrides: Overrides { pod_ip_in_ip_block: spec.profile.pod_ip_in_ip_block, own_node: spec.profile.own_node },
     };
     let context = Context::new(snapshot, &profile);
     let mut assertions: Vec<_> = (0i64..)
@@ -99,7 +96,8 @@ fn expect_findings(context: &Context<'_>) -> AssertionResult {
         (None, Some(kind)) => (Status::Unsupported, format!("no finding, and {kind} is not evaluated")),
         (None, None) => (Status::Failed, "no finding about an object of these manifests".to_owned()),
     };
-    let decided_by = counts.map(|f| f.evidence.iter().map(|e| e.citation()).collect::<Vec<_>>().join("; "));
+    let decided_by = counts
+        .map(|f| f.evidence.iter().map(super::super::model::trace::Evidence::citation).collect::<Vec<_>>().join("; "));
     AssertionResult {
         index: -1,
         from: None,
@@ -155,14 +153,20 @@ impl Judge<'_> {
         let deciding: Vec<&Step> = traces
             .iter()
             .filter(|t| t.outcome() == outcome || outcome == Outcome::Partial)
-            .flat_map(|t| t.deciding())
+            .flat_map(super::super::model::trace::Trace::deciding)
             .collect();
         for step in traces.iter().flat_map(|t| &t.steps).filter(|s| s.outcome == StepOutcome::Unknown) {
             doubts.extend(step.doubts.iter().filter(|d| !doubts.contains(d)).cloned().collect::<Vec<_>>());
         }
         let mut cited: Vec<String> = Vec::new();
         for step in deciding.iter().filter(|s| assertion.layer.is_none_or(|l| l == s.layer)) {
-            cited.extend(step.evidence.iter().map(|e| e.citation()).filter(|c| !cited.contains(c)).collect::<Vec<_>>());
+            cited.extend(
+                step.evidence
+                    .iter()
+                    .map(super::super::model::trace::Evidence::citation)
+                    .filter(|c| !cited.contains(c))
+                    .collect::<Vec<_>>(),
+            );
         }
         let actual = Expectation::from(outcome);
         let mut failures: Vec<String> = Vec::new();
@@ -261,8 +265,7 @@ impl Judge<'_> {
         }
         match &origin.party {
             Some((party, pod, _)) if dns::has_cluster_dns(self.context) => {
-                let selecting =
-                    self.context.policies.selecting(&party.namespace, &party.labels, Direction::Egress);
+                let selecting = self.context.policies.selecting(&party.namespace, &party.labels, Direction::Egress);
                 dns::lookup(self.context, party, *pod, &selecting).step
             }
             _ => Step::new(Layer::Dns, StepOutcome::NotAssessed, "the suite holds no data of a resolver"),
@@ -303,10 +306,7 @@ impl Judge<'_> {
                     let families = common_families(&party.families(), &[]);
                     families
                         .into_iter()
-                        .map(|family| Aim {
-                            target: Target::Pod { party: Box::new(party.clone()), pod, family },
-                            port,
-                        })
+                        .map(|family| Aim { target: Target::Pod { party: Box::new(party.clone()), pod, family }, port })
                         .collect()
                 };
                 Ok(pods.into_iter().map(of_pod).collect())
@@ -371,9 +371,7 @@ impl Judge<'_> {
         let here = |meta: &crate::model::object::Meta| meta.namespace.as_deref().unwrap_or_default() == namespace;
         let is = |w: &&Workload| here(&w.meta) && w.kind == kind && w.meta.name == name;
         // Running pods replace their template; a pod may hang under an object that the workload owns.
-        let owned = |w: &&Workload| {
-            here(&w.meta) && w.owner.as_ref().is_some_and(|o| o.kind == kind && o.name == name)
-        };
+        let owned = |w: &&Workload| here(&w.meta) && w.owner.as_ref().is_some_and(|o| o.kind == kind && o.name == name);
         let between: Vec<_> =
             context.snapshot.workloads.iter().filter(owned).map(|w| (w.kind.clone(), w.meta.name.clone())).collect();
         let pods: Vec<_> = (0u32..)
@@ -433,7 +431,8 @@ fn no_family() -> Step {
 /// Whether `text` stands in a citation as a whole: no letter, digit, `-`, `_` or `.` directly beside it.
 fn cites(citation: &str, text: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    citation.match_indices(text).any(|(at, _)| {
-        !citation[..at].ends_with(inside) && !citation[at + text.len()..].starts_with(inside)
-    }) && !text.is_empty()
+    citation
+        .match_indices(text)
+        .any(|(at, _)| !citation[..at].ends_with(inside) && !citation[at + text.len()..].starts_with(inside))
+        && !text.is_empty()
 }

@@ -197,4 +197,28 @@ impl<'a> Context<'a> {
             detail: None,
         }
     }
+
+    /// Running pods on nodes where nothing enforces policies, though the rest of the cluster does: why, and which.
+    pub(super) fn exempt_pods(&self) -> Vec<(String, Evidence)> {
+        let pods = self.snapshot.pods.iter().filter(|p| !p.phase.is_terminal() && !p.spec.host_network);
+        pods.filter_map(|pod| {
+            let why = self.enforcement.exempt(pod.node.as_ref()?)?;
+            let evidence = Evidence {
+                object: ObjectRef {
+                    kind: "Pod".into(),
+                    namespace: pod.meta.namespace.clone(),
+                    name: pod.meta.name.clone(),
+                },
+                path: None,
+                file: self.snapshot.sources.get(pod.meta.origin.source as usize).cloned(),
+                line: (pod.meta.origin.line > 0).then_some(pod.meta.origin.line),
+                resource_version: None,
+                field_manager: None,
+                decided: Decided::ByDefault,
+                detail: None,
+            };
+            Some((why.to_owned(), evidence))
+        })
+        .collect()
+    }
 }

@@ -197,15 +197,7 @@ pub fn combine_judgements(judged: &[(Flow<'_>, Judgement)]) -> Step {
     let Some(outcome) = outcome else {
         return step;
     };
-    if judgement.outcome != Some(outcome) {
-        // A mixture: some pass, and the step of the first that does not says why.
-        let failing = judged.iter().find(|(_, j)| j.outcome != Some(Outcome::Reachable));
-        if let Some((flow, judgement)) = failing {
-            step = flow.step(judgement);
-            step.summary = format!("some destinations pass, others do not: {}", step.summary);
-        }
-        step.outcome = outcome.into();
-    } else {
+    if judgement.outcome == Some(outcome) {
         // All alike: cite every rule that takes part.
         for (flow, other) in judged.iter().filter(|(_, j)| j.outcome == Some(outcome) && j != judgement) {
             for evidence in flow.step(other).evidence {
@@ -214,6 +206,14 @@ pub fn combine_judgements(judged: &[(Flow<'_>, Judgement)]) -> Step {
                 }
             }
         }
+    } else {
+        // A mixture: some pass, and the step of the first that does not says why.
+        let failing = judged.iter().find(|(_, j)| j.outcome != Some(Outcome::Reachable));
+        if let Some((flow, judgement)) = failing {
+            step = flow.step(judgement);
+            step.summary = format!("some destinations pass, others do not: {}", step.summary);
+        }
+        step.outcome = outcome.into();
     }
     step
 }

@@ -1,5 +1,11 @@
 //! Who builds, and what each build needs. Pure.
 
+pub mod catalogue;
+mod image;
+mod pattern;
+pub mod ranges;
+mod shell;
+
 use std::net::IpAddr;
 
 use crate::model::report::Candidate;

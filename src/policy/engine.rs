@@ -365,6 +365,13 @@ impl Enforcement {
         Self { mode, found, exempt_nodes: exempt_nodes(snapshot), overrides }
     }
 
+    /// Nodes alike for enforcement have one number.
+    pub fn node_class(&self, node: Option<&Str>) -> u8 {
+        let Some(node) = node else { return 0 };
+        let unready = self.found.iter().any(|f| f.agents.get(node).is_some_and(|ready| !ready));
+        u8::from(self.exempt_nodes.contains_key(node)) + 2 * u8::from(unready)
+    }
+
     /// Why nothing enforces policies on a node, if that is so.
     pub fn exempt(&self, node: &Str) -> Option<&'static str> {
         self.exempt_nodes.get(node).copied()

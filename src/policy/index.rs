@@ -128,6 +128,11 @@ impl PolicyIndex {
         (0u32..).map(PolicyId).zip(&self.policies)
     }
 
+    /// Labels of a namespace that was read.
+    pub fn labels_of(&self, name: &Str) -> Option<&Labels> {
+        self.namespaces.get(name)
+    }
+
     /// Labels of a namespace; one whose object was not read has only its name label.
     pub fn namespace_labels(&self, name: &Str) -> Labels {
         self.namespaces.get(name).cloned().unwrap_or_else(|| Labels::new([(NAMESPACE_NAME_LABEL.into(), name.clone())]))

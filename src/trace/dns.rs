@@ -41,6 +41,19 @@ pub fn has_cluster_dns(context: &Context<'_>) -> bool {
     cluster_dns(context).is_some() || context.snapshot.pods.iter().any(is_dns_pod)
 }
 
+/// The pods that answer for cluster DNS, as far as they were read.
+pub(super) fn resolver_pods(context: &Context<'_>) -> Vec<Party> {
+    match context.cluster_resolver.get_or_init(|| cluster_resolver(context)) {
+        Resolver::Cluster { udp, tcp, .. } => udp.iter().chain(tcp).map(|b| b.party.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether lookups go to a process on the pod's own node.
+pub(super) fn is_node_local(context: &Context<'_>) -> bool {
+    matches!(context.cluster_resolver.get_or_init(|| cluster_resolver(context)), Resolver::NodeLocal(_))
+}
+
 fn is_dns_pod(pod: &crate::model::object::Pod) -> bool {
     pod.meta.labels.get("k8s-app").is_some_and(|v| *v == "kube-dns") && !pod.phase.is_terminal()
 }

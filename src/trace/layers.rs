@@ -1,7 +1,7 @@
 //! The layers that this version recognises without evaluating them: mesh and cloud.
 
 use crate::model::label::Selector;
-use crate::model::object::{OtherObject, WrittenSelector};
+use crate::model::object::{OtherObject, PodSpec, WrittenSelector};
 use crate::model::{Doubt, Labels, Layer, Outcome, Protocol, Snapshot, Step, StepOutcome, Str, World};
 use crate::policy::Party;
 
@@ -51,21 +51,56 @@ pub(super) fn mesh(snapshot: &Snapshot) -> Option<&'static str> {
     }
 }
 
+/// What of a pod decides these layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Marks {
+    proxy: bool,
+    security_groups: Option<usize>,
+}
+
+/// The marks of a pod.
+pub(super) fn marks(
+    context: &Context<'_>,
+    namespace: &Str,
+    labels: &Labels,
+    annotations: &Labels,
+    spec: &PodSpec,
+    predicted: bool,
+) -> Marks {
+    let of_namespace = context.policies.labels_of(namespace);
+    let security_groups = context.security_group_policies.iter().position(|p| p.selects(namespace, labels));
+    Marks { proxy: has_proxy(of_namespace, labels, spec, annotations, predicted), security_groups }
+}
+
+impl SecurityGroupPolicy {
+    fn selects(&self, namespace: &Str, labels: &Labels) -> bool {
+        self.namespace == *namespace && self.pods.as_ref().is_none_or(|pods| pods.matches(labels))
+    }
+}
+
 /// Whether a mesh's proxy handles the pod's connections.
-fn has_proxy(party: &Party, annotations: &Labels, predicted: bool) -> bool {
+fn has_proxy(
+    of_namespace: Option<&Labels>,
+    labels: &Labels,
+    spec: &PodSpec,
+    annotations: &Labels,
+    predicted: bool,
+) -> bool {
+    let none = Labels::default();
+    let of_namespace = of_namespace.unwrap_or(&none);
     let is = |labels: &Labels, key: &str, value: &str| labels.get(key).is_some_and(|v| *v == value);
-    let sidecar = party.spec.containers.iter().any(|c| c.name == "istio-proxy" || c.name == "linkerd-proxy");
+    let sidecar = spec.containers.iter().any(|c| c.name == "istio-proxy" || c.name == "linkerd-proxy");
     let marked = ["sidecar.istio.io/status", "linkerd.io/proxy-version"].iter().any(|k| annotations.get(k).is_some());
     let mode = "istio.io/dataplane-mode";
     let ambient = is(annotations, "ambient.istio.io/redirection", "enabled")
-        || is(&party.labels, mode, "ambient")
-        || (is(&party.namespace_labels, mode, "ambient") && !is(&party.labels, mode, "none"));
+        || is(labels, mode, "ambient")
+        || (is(of_namespace, mode, "ambient") && !is(labels, mode, "none"));
     // Admission adds the sidecar to a pod that does not exist yet.
     let will_be_injected = predicted
-        && !is(&party.labels, "sidecar.istio.io/inject", "false")
-        && (is(&party.namespace_labels, "istio-injection", "enabled")
-            || party.namespace_labels.get("istio.io/rev").is_some()
-            || is(&party.labels, "sidecar.istio.io/inject", "true")
+        && !is(labels, "sidecar.istio.io/inject", "false")
+        && (is(of_namespace, "istio-injection", "enabled")
+            || of_namespace.get("istio.io/rev").is_some()
+            || is(labels, "sidecar.istio.io/inject", "true")
             || is(annotations, "linkerd.io/inject", "enabled"));
     sidecar || marked || ambient || will_be_injected
 }
@@ -78,7 +113,7 @@ pub fn mesh_step(
     predicted: bool,
     protocol: Protocol,
 ) -> Step {
-    let proxy = has_proxy(party, annotations, predicted);
+    let proxy = has_proxy(Some(&party.namespace_labels), &party.labels, &party.spec, annotations, predicted);
     match (context.mesh, proxy) {
         (_, true) if protocol != Protocol::Tcp => {
             Step::new(Layer::Mesh, StepOutcome::NotApplicable, format!("a mesh proxy does not carry {protocol}"))

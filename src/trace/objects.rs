@@ -52,6 +52,7 @@ pub(super) fn finding(code: &Code, message: String, evidence: Vec<Evidence>) -> 
         evidence,
         near_misses: Vec::new(),
         hits: Vec::new(),
+        more_hits: 0,
         missing: None,
     }
 }

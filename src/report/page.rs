@@ -60,7 +60,7 @@ impl<'a> Page<'a> {
         self.options.width.map(|width| width.min(WIDEST_TEXT))
     }
 
-    /// Columns for tables.
+    /// Columns of the terminal, for tables.
     pub(super) fn table_width(&self) -> Option<usize> {
         self.options.width
     }
@@ -108,18 +108,21 @@ impl<'a> Page<'a> {
         let said = said(evidence);
         let Some(place) = place(evidence) else { return self.prose(label, columns, &said) };
         let shown = self.paint(PLACE, &place);
-        let gap = aligned.saturating_sub(width(&said)) + 2;
-        match self.room(columns) {
-            Some(room) if width(&said) + gap + width(&place) > room => {
-                let gap = room.saturating_sub(width(&said) + width(&place));
-                if gap >= 2 {
-                    return self.labelled(label, columns, &format!("{said}{:gap$}{shown}", ""));
-                }
-                self.prose(label, columns, &said)?;
-                self.labelled("", columns, &format!("  {shown}"))
-            }
-            _ => self.labelled(label, columns, &format!("{said}{:gap$}{shown}", "")),
+        let room = self.room(columns);
+        let fits = |used: usize| room.is_none_or(|room| used + width(&place) <= room);
+        let (whole, wished) = (width(&said), aligned.max(width(&said)) + 2);
+        if let Some(column) = [wished, whole + 2].into_iter().find(|column| fits(*column)) {
+            return self.labelled(label, columns, &format!("{said}{:gap$}{shown}", "", gap = column - whole));
         }
+        let mut lines = wrap(&said, room);
+        match lines.last_mut() {
+            Some(last) if fits(width(last) + 2) => *last = format!("{last}  {shown}"),
+            _ => lines.push(format!("  {shown}")),
+        }
+        for (i, line) in lines.iter().enumerate() {
+            self.labelled(if i == 0 { label } else { "" }, columns, line)?;
+        }
+        Ok(())
     }
 
     fn labelled(&mut self, label: &str, columns: usize, line: &str) -> io::Result<()> {
@@ -127,7 +130,7 @@ impl<'a> Page<'a> {
         self.line(&format!("{label}{:gap$}{line}", ""))
     }
 
-    fn room(&self, columns: usize) -> Option<usize> {
+    pub(super) fn room(&self, columns: usize) -> Option<usize> {
         self.text_width().map(|width| width.saturating_sub(columns).max(NARROWEST_TEXT))
     }
 }

@@ -160,6 +160,11 @@ fn lines_fit_unless_a_name_does_not() {
             assert!(!line.ends_with(' '), "{line:?}");
         }
     }
+    let mut long = fixture();
+    long.findings[0].title = "A title that somebody made much too long ".repeat(3).trim_end().to_owned();
+    let table = rendered(&long, Format::Table, false, Some(100));
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(table.lines().any(|line| line.ends_with("BR-DNS-001  critical")), "{table}");
     // The narrowest terminal cuts no name in two.
     let narrow = rendered(&fixture(), Format::Table, false, Some(20));
     for whole in ["go-builds/TaskRun/build-api", "demo/policies.yaml:12", "NetworkPolicy ci/allow-npm", "BR-DNS-001"] {

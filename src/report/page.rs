@@ -75,16 +75,33 @@ impl<'a> Page<'a> {
         self.blank()
     }
 
-    /// A line with something at the right edge: in that column if the width is not known.
-    pub(super) fn line_with_right(
+    /// A numbered title with a mark, itself `(painted, columns)`, at the right edge, or in the column `otherwise`
+    /// where there is no edge.
+    pub(super) fn heading(
         &mut self,
-        left: (&str, usize),
-        right: (&str, usize),
+        number: &str,
+        title: &str,
+        mark: (&str, usize),
         otherwise: usize,
     ) -> io::Result<()> {
-        let end = self.text_width().unwrap_or(otherwise + right.1);
-        let gap = end.saturating_sub(left.1 + right.1).max(2);
-        self.line(&format!("{}{:gap$}{}", left.0, "", right.0))
+        let indent = width(number);
+        let lines = wrap(title, self.room(indent));
+        let edge = self.text_width().unwrap_or(otherwise + mark.1);
+        for (i, line) in lines.iter().enumerate() {
+            let used = indent + width(line);
+            let painted = self.paint(STRONG, line);
+            let label = if i == 0 { number } else { "" };
+            if i + 1 < lines.len() {
+                self.labelled(label, indent, &painted)?;
+            } else if self.text_width().is_none_or(|edge| used + 2 + mark.1 <= edge) {
+                let gap = edge.saturating_sub(used + mark.1).max(2);
+                self.labelled(label, indent, &format!("{painted}{:gap$}{}", "", mark.0))?;
+            } else {
+                self.labelled(label, indent, &painted)?;
+                self.line(&format!("{:gap$}{}", "", mark.0, gap = edge.saturating_sub(mark.1).max(indent)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Prose under a label of `columns` columns: the lines after the first stand under the first.

@@ -98,11 +98,8 @@ fn cause(number: usize, finding: &Finding, marks: usize, page: &mut Page<'_>) ->
     let number = format!("{number:>2}  ");
     let severity = finding.severity.to_string();
     let right = format!("{}  {}", finding.code, page.paint(severity_style(finding.severity), &severity));
-    page.line_with_right(
-        (&format!("{number}{}", page.paint(STRONG, &title)), width(&number) + width(&title)),
-        (&right, width(&finding.code) + 2 + width(&severity)),
-        marks,
-    )?;
+    let columns = width(&finding.code) + 2 + width(&severity);
+    page.heading(&number, &title, (&right, columns), marks)?;
     let column = aligned(finding.evidence.iter().take(MOST_EVIDENCE + 1));
     list(&finding.evidence, MOST_EVIDENCE, |evidence| page.evidence("", INDENT, evidence, column))?
         .map_or(Ok(()), |more| page.prose("", INDENT, &more))?;

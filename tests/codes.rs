@@ -29,7 +29,7 @@ fn a_page_says_what_the_table_says_and_how_to_act() {
         assert!(page.starts_with(&head), "the page of {} does not begin with\n{head}", code.id);
         let mut rest = page.as_str();
         for section in ["What it means", "How to confirm", "What usually fixes it", "Example"] {
-            let (_, after) = rest.split_once(&format!("## {section}\n\n")).unwrap_or_else(|| ("", ""));
+            let (_, after) = rest.split_once(&format!("## {section}\n\n")).unwrap_or(("", ""));
             assert!(after.trim().len() > 20, "{}: section `{section}` is missing or empty", code.id);
             rest = after;
         }

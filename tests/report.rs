@@ -92,6 +92,29 @@ fn the_document() {
     let yaml = rendered(&fixture(), Format::Yaml, false, None);
     same_as_golden("audit.yaml", &yaml);
     assert_eq!(serde_saphyr::from_str::<AuditReport>(&yaml).unwrap(), fixture());
+    // Texts that YAML would take for something else, or fold.
+    let mut report = fixture();
+    report.notes = [
+        "yes",
+        "0x1F",
+        "1e3",
+        "~",
+        "- a",
+        "a: b # c",
+        " two  blanks ",
+        "line\nline\n",
+        "\u{1b}[0m",
+        "'\"",
+        "{{ .x }}",
+        "*a",
+        "=",
+        "",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    report.notes.push("long ".repeat(60));
+    let yaml = rendered(&report, Format::Yaml, false, None);
+    assert_eq!(serde_saphyr::from_str::<AuditReport>(&yaml).unwrap(), report);
 }
 
 #[test]
@@ -137,6 +160,11 @@ fn lines_fit_unless_a_name_does_not() {
             assert!(!line.ends_with(' '), "{line:?}");
         }
     }
+    let mut long = fixture();
+    long.findings[0].title = "A title that somebody made much too long ".repeat(3).trim_end().to_owned();
+    let table = rendered(&long, Format::Table, false, Some(100));
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(table.lines().any(|line| line.ends_with("BR-DNS-001  critical")), "{table}");
     // The narrowest terminal cuts no name in two.
     let narrow = rendered(&fixture(), Format::Table, false, Some(20));
     for whole in ["go-builds/TaskRun/build-api", "demo/policies.yaml:12", "NetworkPolicy ci/allow-npm", "BR-DNS-001"] {
@@ -259,11 +287,10 @@ fn headlines() {
     assert_eq!(headline(0, 0, 0, 1), "The one build subject reaches everything it needs");
     assert_eq!(headline(0, 0, 0, 1_200), "All 1,200 build subjects reach everything they need");
     assert_eq!(headline(1, 0, 0, 0), "1 of 1 build subject cannot fetch what it needs");
-    assert_eq!(
-        headline(0, 1, 0, 2),
-        "None of 3 build subjects is blocked, but not all get everything: 1 partial · 2 reach everything"
-    );
-    assert_eq!(headline(0, 0, 2, 0), "It cannot be told whether 2 of 2 build subjects reach what they need: 2 unknown");
+    assert_eq!(headline(2, 0, 0, 9), "2 of 11 build subjects cannot fetch what they need: 9 reach everything");
+    assert_eq!(headline(0, 1, 1, 2), "1 of 4 build subjects fails now and then: 1 unknown · 2 reach everything");
+    assert_eq!(headline(0, 0, 2, 0), "It cannot be told whether 2 of 2 build subjects reach what they need");
+    assert_eq!(headline(0, 0, 0, 0), "No build subject was found: there is nothing to judge");
 }
 
 #[test]

@@ -111,7 +111,7 @@ codes! {
         "Patches, components, generators, remote bases or overlays that disagree touch what decides: outcomes that rest on it are unknown.";
     OBJ_NAMESPACE "BR-OBJ-007" Medium
         "The namespace of an object cannot be known"
-        "Nothing that was read says into which namespace the object goes, so it is evaluated in none.";
+        "Nothing that was read says into which namespace the object goes: it is not put into `default`.";
     OBJ_LINK "BR-OBJ-008" Info
         "A link is not followed"
         "A symbolic link leads outside of the folder, dangles or loops: nothing behind it was read.";

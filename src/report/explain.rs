@@ -9,7 +9,7 @@ use crate::model::report::Explanation;
 use crate::model::{Outcome, Step, StepOutcome};
 
 /// Columns of the label before a piece of evidence.
-const LABEL: usize = 11;
+const LABEL: usize = 12;
 
 pub(super) fn text(explanation: &Explanation, options: Options, out: &mut dyn Write) -> io::Result<()> {
     let page = &mut Page::new(out, options);

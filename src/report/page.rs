@@ -60,7 +60,7 @@ impl<'a> Page<'a> {
         self.options.width.map(|width| width.min(WIDEST_TEXT))
     }
 
-    /// Columns for tables.
+    /// Columns of the terminal, for tables.
     pub(super) fn table_width(&self) -> Option<usize> {
         self.options.width
     }
@@ -75,16 +75,33 @@ impl<'a> Page<'a> {
         self.blank()
     }
 
-    /// A line with something at the right edge: in that column if the width is not known.
-    pub(super) fn line_with_right(
+    /// A numbered title with a mark, itself `(painted, columns)`, at the right edge, or in the column `otherwise`
+    /// where there is no edge.
+    pub(super) fn heading(
         &mut self,
-        left: (&str, usize),
-        right: (&str, usize),
+        number: &str,
+        title: &str,
+        mark: (&str, usize),
         otherwise: usize,
     ) -> io::Result<()> {
-        let end = self.text_width().unwrap_or(otherwise + right.1);
-        let gap = end.saturating_sub(left.1 + right.1).max(2);
-        self.line(&format!("{}{:gap$}{}", left.0, "", right.0))
+        let indent = width(number);
+        let lines = wrap(title, self.room(indent));
+        let edge = self.text_width().unwrap_or(otherwise + mark.1);
+        for (i, line) in lines.iter().enumerate() {
+            let used = indent + width(line);
+            let painted = self.paint(STRONG, line);
+            let label = if i == 0 { number } else { "" };
+            if i + 1 < lines.len() {
+                self.labelled(label, indent, &painted)?;
+            } else if self.text_width().is_none_or(|edge| used + 2 + mark.1 <= edge) {
+                let gap = edge.saturating_sub(used + mark.1).max(2);
+                self.labelled(label, indent, &format!("{painted}{:gap$}{}", "", mark.0))?;
+            } else {
+                self.labelled(label, indent, &painted)?;
+                self.line(&format!("{:gap$}{}", "", mark.0, gap = edge.saturating_sub(mark.1).max(indent)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Prose under a label of `columns` columns: the lines after the first stand under the first.
@@ -108,18 +125,21 @@ impl<'a> Page<'a> {
         let said = said(evidence);
         let Some(place) = place(evidence) else { return self.prose(label, columns, &said) };
         let shown = self.paint(PLACE, &place);
-        let gap = aligned.saturating_sub(width(&said)) + 2;
-        match self.room(columns) {
-            Some(room) if width(&said) + gap + width(&place) > room => {
-                let gap = room.saturating_sub(width(&said) + width(&place));
-                if gap >= 2 {
-                    return self.labelled(label, columns, &format!("{said}{:gap$}{shown}", ""));
-                }
-                self.prose(label, columns, &said)?;
-                self.labelled("", columns, &format!("  {shown}"))
-            }
-            _ => self.labelled(label, columns, &format!("{said}{:gap$}{shown}", "")),
+        let room = self.room(columns);
+        let fits = |used: usize| room.is_none_or(|room| used + width(&place) <= room);
+        let (whole, wished) = (width(&said), aligned.max(width(&said)) + 2);
+        if let Some(column) = [wished, whole + 2].into_iter().find(|column| fits(*column)) {
+            return self.labelled(label, columns, &format!("{said}{:gap$}{shown}", "", gap = column - whole));
         }
+        let mut lines = wrap(&said, room);
+        match lines.last_mut() {
+            Some(last) if fits(width(last) + 2) => *last = format!("{last}  {shown}"),
+            _ => lines.push(format!("  {shown}")),
+        }
+        for (i, line) in lines.iter().enumerate() {
+            self.labelled(if i == 0 { label } else { "" }, columns, line)?;
+        }
+        Ok(())
     }
 
     fn labelled(&mut self, label: &str, columns: usize, line: &str) -> io::Result<()> {
@@ -127,7 +147,7 @@ impl<'a> Page<'a> {
         self.line(&format!("{label}{:gap$}{line}", ""))
     }
 
-    fn room(&self, columns: usize) -> Option<usize> {
+    pub(super) fn room(&self, columns: usize) -> Option<usize> {
         self.text_width().map(|width| width.saturating_sub(columns).max(NARROWEST_TEXT))
     }
 }

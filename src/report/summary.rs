@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use super::text::{as_u64, counted, first};
+use super::text::{as_u64, count, counted, first};
 use crate::model::report::AuditReport;
-use crate::model::{CoverageState, Severity};
+use crate::model::{CoverageState, Outcome, Severity};
 
 /// The answer in one sentence.
 pub(super) fn headline(report: &AuditReport) -> String {
@@ -15,31 +15,31 @@ pub(super) fn headline(report: &AuditReport) -> String {
     if total == 0 {
         return "No build subject was found: there is nothing to judge".to_owned();
     }
-    let mut parts = Vec::new();
     let of_all = counted(total, "build subject", "build subjects");
-    let answer = if counts.blocked > 0 {
-        let causes = report.summary.findings.get(&Severity::Critical).copied().unwrap_or(0);
-        if causes > 0 {
-            parts.push(counted(causes, "cause", "causes"));
-        }
+    let (answer, told) = if counts.blocked > 0 {
         let need = if counts.blocked == 1 { "it needs" } else { "they need" };
-        format!("{} of {of_all} cannot fetch what {need}", super::text::count(counts.blocked))
-    } else if counts.reachable == total {
-        return if total == 1 {
-            "The one build subject reaches everything it needs".to_owned()
-        } else {
-            format!("All {of_all} reach everything they need")
-        };
+        (format!("{} of {of_all} cannot fetch what {need}", count(counts.blocked)), Outcome::Blocked)
+    } else if counts.partial > 0 {
+        let fail = if counts.partial == 1 { "fails" } else { "fail" };
+        (format!("{} of {of_all} {fail} now and then", count(counts.partial)), Outcome::Partial)
+    } else if counts.unknown > 0 {
+        let reach = if counts.unknown == 1 { "reaches what it needs" } else { "reach what they need" };
+        (format!("It cannot be told whether {} of {of_all} {reach}", count(counts.unknown)), Outcome::Unknown)
     } else if total == 1 {
-        "The one build subject is not blocked, but may fail".to_owned()
+        return "The one build subject reaches everything it needs".to_owned();
     } else {
-        format!("None of {of_all} is blocked, but some may fail")
+        return format!("All {of_all} reach everything they need");
     };
-    if counts.partial > 0 {
-        parts.push(format!("{} partial", super::text::count(counts.partial)));
+    let mut parts = Vec::new();
+    let causes = report.summary.findings.get(&Severity::Critical).copied().unwrap_or(0);
+    if causes > 0 {
+        parts.push(counted(causes, "cause", "causes"));
     }
-    if counts.unknown > 0 {
-        parts.push(format!("{} unknown", super::text::count(counts.unknown)));
+    if counts.partial > 0 && told != Outcome::Partial {
+        parts.push(format!("{} partial", count(counts.partial)));
+    }
+    if counts.unknown > 0 && told != Outcome::Unknown {
+        parts.push(format!("{} unknown", count(counts.unknown)));
     }
     if counts.reachable > 0 {
         parts.push(counted(counts.reachable, "reaches everything", "reach everything"));

@@ -8,7 +8,7 @@ use tabled::builder::Builder;
 use tabled::settings::{Padding, Style};
 
 use super::Options;
-use super::page::{FAINT, Page, STRONG, aligned, outcome_style, severity_style};
+use super::page::{FAINT, Page, STRONG, aligned, outcome_style, plain_width, severity_style};
 use super::subjects::{self, Lines};
 use super::summary;
 use super::text::{as_u64, clean, count, counted, first, width, wrap};
@@ -35,18 +35,15 @@ const MOST_ASSUMPTIONS: usize = 10;
 const INDENT: usize = 4;
 const LABEL: usize = INDENT + 11;
 
-/// Columns that the lists of a wrapped table keep at least.
-const NARROWEST_COLUMN: usize = 24;
+/// Columns that the last column of a table keeps at least; where there are fewer, its text goes below the line.
+const NARROWEST_COLUMN: usize = 36;
 
 pub(super) fn audit(report: &AuditReport, options: Options, out: &mut dyn Write) -> io::Result<()> {
     let page = &mut Page::new(out, options);
     head(report, page)?;
-    if let Some(none) = &report.no_subjects {
-        no_subjects(none, page)?;
-    }
     causes(&report.findings, page)?;
     table(&subjects::lines(report), page)?;
-    foot(report, page)
+    foot(report, MOST_ASSUMPTIONS, page)
 }
 
 /// The answer and what a reader must know before the rest.
@@ -65,7 +62,7 @@ pub(super) fn head(report: &AuditReport, page: &mut Page<'_>) -> io::Result<()> 
     for note in &report.notes {
         page.prose("note      ", 10, note)?;
     }
-    Ok(())
+    report.no_subjects.as_ref().map_or(Ok(()), |none| no_subjects(none, page))
 }
 
 fn no_subjects(none: &NoSubjects, page: &mut Page<'_>) -> io::Result<()> {
@@ -101,11 +98,8 @@ fn cause(number: usize, finding: &Finding, marks: usize, page: &mut Page<'_>) ->
     let number = format!("{number:>2}  ");
     let severity = finding.severity.to_string();
     let right = format!("{}  {}", finding.code, page.paint(severity_style(finding.severity), &severity));
-    page.line_with_right(
-        (&format!("{number}{}", page.paint(STRONG, &title)), width(&number) + width(&title)),
-        (&right, width(&finding.code) + 2 + width(&severity)),
-        marks,
-    )?;
+    let columns = width(&finding.code) + 2 + width(&severity);
+    page.heading(&number, &title, (&right, columns), marks)?;
     let column = aligned(finding.evidence.iter().take(MOST_EVIDENCE + 1));
     list(&finding.evidence, MOST_EVIDENCE, |evidence| page.evidence("", INDENT, evidence, column))?
         .map_or(Ok(()), |more| page.prose("", INDENT, &more))?;
@@ -180,7 +174,14 @@ fn hits(hits: &[Hit], page: &mut Page<'_>) -> io::Result<()> {
         let heading = if i == 0 { label("hits") } else { String::new() };
         let gap = subject - width(&row[0]);
         let left = format!("{heading:LABEL$}{}{:gap$}{:<ecosystem$}", row[0], "", row[1]);
-        page.prose(&left, LABEL + subject + ecosystem, &row[2])?;
+        if page.text_width().is_some_and(|table| table < LABEL + subject + ecosystem + NARROWEST_COLUMN) {
+            page.line(&left)?;
+            if !row[2].is_empty() {
+                page.prose("", LABEL + 2, &row[2])?;
+            }
+        } else {
+            page.prose(&left, LABEL + subject + ecosystem, &row[2])?;
+        }
     }
     Ok(())
 }
@@ -210,31 +211,40 @@ fn table(lines: &Lines, page: &mut Page<'_>) -> io::Result<()> {
     }
     page.blank()?;
     let causes = lines.lines.iter().any(|line| !line.causes.is_empty());
-    let mut rows = vec![["SUBJECT", "NEEDS", "OUTCOME", "CAUSE", "DECIDED BY"].map(str::to_owned)];
+    let heads = if causes { vec!["SUBJECT", "NEEDS", "OUTCOME", "CAUSE"] } else { vec!["SUBJECT", "NEEDS", "OUTCOME"] };
+    let mut builder = Builder::new();
+    builder.push_record(heads);
     for line in &lines.lines {
         let outcome = line.outcome.map(|outcome| page.paint(outcome_style(outcome.into()), &outcome.to_string()));
-        rows.push([
-            line.subject.clone(),
-            line.needs.clone(),
-            outcome.unwrap_or_default(),
-            line.causes.clone(),
-            line.decided_by.clone(),
-        ]);
-    }
-    let room = page.table_width().map(|table| {
-        let columns = |at: usize| rows.iter().map(|row| super::page::plain_width(&row[at])).max().unwrap_or(0) + 2;
-        let before = columns(0) + columns(1) + columns(2) + if causes { columns(3) } else { 0 };
-        table.saturating_sub(before).max(NARROWEST_COLUMN)
-    });
-    let mut builder = Builder::new();
-    for mut row in rows {
-        row[4] = wrap(&row[4], room).join("\n");
-        builder.push_record(row.into_iter().enumerate().filter(|(at, _)| causes || *at != 3).map(|(_, cell)| cell));
+        let mut row = vec![line.subject.clone(), line.needs.clone(), outcome.unwrap_or_default()];
+        row.extend(causes.then(|| line.causes.clone()));
+        builder.push_record(row);
     }
     let mut table = builder.build();
     table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
-    for line in table.to_string().lines() {
-        page.line(line)?;
+    let rows = table.to_string();
+    let columns = rows.lines().map(plain_width).max().unwrap_or(0);
+    let below = page.table_width().is_some_and(|table| table < columns + NARROWEST_COLUMN);
+    let (columns, room) = if below {
+        (INDENT, page.table_width().map(|table| table.saturating_sub(INDENT).max(NARROWEST_COLUMN)))
+    } else {
+        (columns, page.table_width().map(|table| table - columns))
+    };
+    let decided = std::iter::once("DECIDED BY").chain(lines.lines.iter().map(|line| line.decided_by.as_str()));
+    for (row, decided) in rows.lines().zip(decided) {
+        let mut left = row;
+        if below {
+            page.line(row)?;
+            left = "";
+        }
+        if below && decided.is_empty() {
+            continue;
+        }
+        for line in wrap(decided, room) {
+            let gap = columns - plain_width(left);
+            page.line(&format!("{left}{:gap$}{line}", ""))?;
+            left = "";
+        }
     }
     for left_out in &lines.left_out {
         page.line(&format!("… {left_out}: -o wide"))?;
@@ -242,19 +252,19 @@ fn table(lines: &Lines, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn foot(report: &AuditReport, page: &mut Page<'_>) -> io::Result<()> {
+/// What the results leave out and take for granted, at most `most` assumptions, and where the facts come from.
+pub(super) fn foot(report: &AuditReport, most: usize, page: &mut Page<'_>) -> io::Result<()> {
     page.blank()?;
     if let Some(layers) = summary::not_assessed(report) {
         page.prose("not assessed: ", 14, &layers)?;
     }
     let assumptions = summary::assumptions(report);
     let total = report.summary.subjects.total();
-    for assumption in assumptions.iter().take(MOST_ASSUMPTIONS) {
+    for assumption in assumptions.iter().take(most) {
         page.prose("assumed: ", 14, &summary::assumed(assumption, total))?;
     }
-    if assumptions.len() > MOST_ASSUMPTIONS {
-        let more = count(as_u64(assumptions.len() - MOST_ASSUMPTIONS));
-        page.prose("assumed: ", 14, &format!("{more} more: -o json"))?;
+    if assumptions.len() > most {
+        page.prose("assumed: ", 14, &format!("{} more: -o wide", count(as_u64(assumptions.len() - most))))?;
     }
     let origin = clean(&summary::origin(report)).into_owned();
     page.line(&page.paint(FAINT, &origin))

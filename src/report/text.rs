@@ -78,17 +78,11 @@ pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
 /// One item is never replaced by `and 1 more`, which would be no shorter.
 pub(super) fn first<S: AsRef<str>>(items: &[S], most: usize) -> String {
     let most = if items.len() == most + 1 { most + 1 } else { most };
-    let mut out = String::new();
-    for (i, item) in items.iter().take(most).enumerate() {
-        if i > 0 {
-            out.push_str(", ");
-        }
-        out.push_str(item.as_ref());
+    let shown = items.iter().take(most).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if items.len() <= most {
+        return shown;
     }
-    if items.len() > most {
-        out.push_str(&format!(" and {} more", count(as_u64(items.len() - most))));
-    }
-    out
+    format!("{shown} and {} more", count(as_u64(items.len() - most)))
 }
 
 /// The number as `u64`.

@@ -1,6 +1,6 @@
 //! The report for people and for `grep`: one line a finding, then one line for every subject and endpoint.
 //!
-//! Lines are as long as they are, and nothing is left out. The lines are written one after the other: their
+//! Lines are as long as they are, and no subject, endpoint or rule is left out. The lines are written one after the other: their
 //! number is subjects × endpoints.
 
 use std::io::{self, Write};
@@ -8,21 +8,17 @@ use std::io::{self, Write};
 use super::Options;
 use super::decided::Decided;
 use super::page::{Page, outcome_style, place, severity_style};
-use super::table::head;
+use super::table::{foot, head};
 use super::text::{as_u64, clean, count, width};
 use crate::model::report::{AuditReport, ClassResult, EndpointInfo, SubjectInfo};
 use crate::model::{Finding, Hit, Outcome, Severity, Str};
 
 pub(super) fn audit(report: &AuditReport, options: Options, out: &mut dyn Write) -> io::Result<()> {
-    let page = &mut Page::new(out, options);
+    let page = &mut Page::new(out, Options { width: None, ..options });
     head(report, page)?;
     findings(&report.findings, page)?;
     pairs(&report.results, page)?;
-    if let Some(layers) = super::summary::not_assessed(report) {
-        page.blank()?;
-        page.line(&clean(&format!("not assessed: {layers}")))?;
-    }
-    Ok(())
+    foot(report, usize::MAX, page)
 }
 
 fn findings(findings: &[Finding], page: &mut Page<'_>) -> io::Result<()> {

@@ -101,6 +101,9 @@ fn base_name(word: &str) -> &str {
 
 /// `python3.12` and `pip3` are known by their plain names.
 fn program_name(word: &str) -> String {
+    if word.starts_with('-') {
+        return word.to_owned(); // arguments of the image's own entry point
+    }
     let name = base_name(word);
     for plain in ["python", "pip"] {
         if let Some(version) = name.strip_prefix(plain)
@@ -153,7 +156,7 @@ fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, o
     if let Some(first) = argv.first_mut() {
         *first = program_name(first);
     }
-    if !argv.is_empty() || assignments.len() > exported.len() {
+    if !argv.is_empty() {
         out.push(Command { assignments, words: argv });
     }
 }
@@ -208,15 +211,24 @@ type Simple = (Vec<(String, String)>, Vec<String>);
 /// their arguments; what it cannot know (expansions, functions, sourced files) stays as it is written.
 fn parse(script: &str, inherited: &[(String, String)]) -> Vec<Simple> {
     let mut exported = inherited.to_vec();
+    let mut variables: Vec<(String, String)> = Vec::new();
     let mut commands = Vec::new();
     for mut words in Lexer::new(script).commands() {
         while words.first().is_some_and(|word| KEYWORDS.contains(&word.as_str())) {
             words.remove(0);
         }
         let Some(first) = words.first() else { continue };
-        let exports = first == "export" || words.iter().all(|word| assignment(word).is_some());
-        if exports {
-            exported.extend(words.iter().filter_map(|w| assignment(w)).map(|(n, v)| (n.to_owned(), v.to_owned())));
+        let set = |words: &[String]| -> Vec<(String, String)> {
+            words.iter().filter_map(|w| assignment(w)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+        };
+        if first == "export" {
+            exported.extend(set(&words[1..]));
+            // `A=b; export A`
+            exported.extend(variables.iter().filter(|(name, _)| words[1..].contains(name)).cloned());
+        } else if words.iter().all(|word| assignment(word).is_some()) {
+            // A variable of the shell alone: no program sees it.
+            variables.extend(set(&words));
+            continue;
         }
         commands.push((exported.clone(), words));
     }
@@ -405,7 +417,7 @@ mod tests {
             (
                 vec!["sh", "-c", "V=$(go env GOROOT); x=`pip download y`"],
                 vec![],
-                vec!["V=$", "V=$ go env GOROOT", "V=$ x=", "V=$ x= pip download y"],
+                vec!["go env GOROOT", "pip download y"],
             ),
             (
                 vec!["/tekton/bin/entrypoint"],
@@ -418,7 +430,7 @@ mod tests {
                 vec!["cargo fetch", "cargo build &> log"],
             ),
             (vec!["bash", "build.sh"], vec![], vec!["bash build.sh"]),
-            (vec![], vec!["--destination=x"], vec!["--destination=x"]),
+            (vec![], vec!["--destination=r.corp/x"], vec!["--destination=r.corp/x"]),
         ] {
             let got = read(&command, &args);
             assert_eq!(got, want, "{command:?} {args:?}");

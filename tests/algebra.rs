@@ -187,3 +187,17 @@ fn the_public_internet_is_what_the_registries_leave() {
         assert!(!v6.contains(outside.parse().unwrap()), "{outside}");
     }
 }
+
+#[test]
+fn kubectl_selectors_are_read() {
+    let labels = Labels::new([("app".into(), "go".into()), ("tier".into(), "b".into())]);
+    for matching in ["", "app=go", "app==go", "app!=npm", "app in (npm, go)", "app notin (npm)", "app,tier=b", "!gone", "app in (a,go),tier notin (x,y)"] {
+        assert!(Selector::parse(matching).unwrap().matches(&labels), "{matching}");
+    }
+    for other in ["app=npm", "gone", "!app", "app notin (go)", "app=go,tier=x"] {
+        assert!(!Selector::parse(other).unwrap().matches(&labels), "{other}");
+    }
+    for bad in ["=x", "a b", "app in go", "app in (x", "!", ",", "a,,b"] {
+        assert!(Selector::parse(bad).is_err(), "{bad}");
+    }
+}

@@ -12,7 +12,7 @@ use super::source::{self, SourceArgs};
 use super::Exit;
 use crate::collect::{kube, resolve};
 use crate::demand::{self, Addresses, Demand, DemandOptions, catalogue::Catalogue, ranges::Ranges};
-use crate::model::{Layer, Severity, Snapshot, Str};
+use crate::model::{Layer, Selector, Severity, Snapshot, Str};
 use crate::policy::engine::{Overrides, PROFILE_NAMES};
 use crate::report;
 use crate::trace::audit::Question;
@@ -163,9 +163,11 @@ impl Prepared {
         if !what.resolve {
             return Ok(BTreeMap::new());
         }
-        let own = self.demand.subjects.iter().flat_map(|s| &s.requirements);
-        let mut hosts: Vec<Str> = own
-            .chain(&self.demand.shared)
+        let mut hosts: Vec<Str> = self
+            .demand
+            .subjects
+            .iter()
+            .flat_map(|s| self.demand.requirements(s))
             .filter(|r| r.endpoint.addresses == Addresses::Public && !r.endpoint.host.contains(['*', '{']))
             .map(|r| r.endpoint.host.clone())
             .collect();
@@ -176,25 +178,37 @@ impl Prepared {
 }
 
 impl WhatArgs {
+    /// One subject and one endpoint, and nothing else that it may need.
+    pub(super) fn of(subject: &demand::SubjectSelector, endpoint: &str) -> Self {
+        Self { subject: vec![subject.clone()], endpoint: vec![endpoint.to_owned()], ..Self::default() }
+    }
+
     fn demand_options(&self, catalogue: &Catalogue, source: &SourceArgs) -> anyhow::Result<DemandOptions> {
         let mut options = DemandOptions {
             subjects: self.subject.clone(),
             all_pods: self.all_pods,
-            namespace: source.namespace.as_deref().map(Into::into),
+            namespaces: source.namespace.iter().map(|n| n.as_str().into()).collect(),
             ..DemandOptions::default()
         };
         if let Some(text) = &self.selector {
-            options.selector = Some(demand::parse_selector(text)?);
+            options.selector = Some(Selector::parse(text).with_context(|| format!("--selector {text}"))?);
         }
-        for name in &self.ecosystem {
-            options.ecosystems.extend(catalogue.resolve(name)?.into_iter().map(Str::from));
+        if !self.ecosystem.is_empty() {
+            let mut ids = Vec::new();
+            for name in &self.ecosystem {
+                ids.extend(catalogue.resolve(name)?);
+            }
+            options.ecosystems = Some(ids);
+        } else if self.all_pods {
+            // A matrix: only the endpoints that were named.
+            options.ecosystems = Some(Vec::new());
         }
         for text in &self.endpoint {
             options.endpoints.push(demand::parse_endpoint(text, catalogue)?);
         }
         for path in &self.endpoints {
             let sets = demand::parse_endpoint_sets(&read(path)?, catalogue);
-            options.sets.extend(sets.with_context(|| format!("in {}", path.display()))?);
+            options.endpoint_sets.extend(sets.with_context(|| format!("in {}", path.display()))?);
         }
         if let Some(path) = &self.endpoints_list {
             let list = demand::parse_endpoint_list(&read(path)?);

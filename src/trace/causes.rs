@@ -224,8 +224,10 @@ fn policy_evidence(path: &PathResult) -> Vec<Evidence> {
 fn of_subjects(causes: &mut Causes, audit: &Audit<'_>, result: &Result) {
     let subjects = &result.class.subjects;
     if result.class.paths.is_empty() {
-        let message = "nothing is known about what it fetches: name it with --ecosystem or --endpoint".to_owned();
-        causes.add(&codes::NET_UNKNOWN, Vec::new(), message, subjects, None, &[]);
+        for subject in subjects {
+            let known = if subject.notes.is_empty() { "what it fetches cannot be told".to_owned() } else { subject.notes.join("; ") };
+            causes.add(&codes::NET_UNKNOWN, Vec::new(), known, std::slice::from_ref(subject), None, &[]);
+        }
     }
     for class in &result.classes {
         let evaluated = &audit.evaluated[*class as usize];

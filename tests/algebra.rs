@@ -24,9 +24,8 @@ fn address(family: Family, n: u128) -> IpAddr {
 
 fn blocks(family: Family) -> impl Strategy<Value = Vec<IpNet>> {
     let width: u8 = if family == Family::V4 { 32 } else { 128 };
-    let block = (0..2 * WINDOW, 0u8..=6).prop_map(move |(n, bits)| {
-        IpNet::new(address(family, n), width - bits).unwrap().trunc()
-    });
+    let block = (0..2 * WINDOW, 0u8..=6)
+        .prop_map(move |(n, bits)| IpNet::new(address(family, n), width - bits).unwrap().trunc());
     prop::collection::vec(block, 0..8)
 }
 
@@ -174,9 +173,20 @@ fn the_public_internet_is_what_the_registries_leave() {
     for inside in ["8.8.8.8", "142.251.42.17", "1.0.0.0", "223.255.255.255", "192.0.0.9", "100.128.0.0"] {
         assert!(v4.contains(inside.parse().unwrap()), "{inside}");
     }
-    for outside in
-        ["10.1.2.3", "100.64.0.1", "169.254.20.10", "172.31.255.255", "192.0.0.1", "192.168.0.1", "198.19.0.1", "224.0.0.1", "255.255.255.255", "0.0.0.0", "127.0.0.1", "203.0.113.9"]
-    {
+    for outside in [
+        "10.1.2.3",
+        "100.64.0.1",
+        "169.254.20.10",
+        "172.31.255.255",
+        "192.0.0.1",
+        "192.168.0.1",
+        "198.19.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "0.0.0.0",
+        "127.0.0.1",
+        "203.0.113.9",
+    ] {
         assert!(!v4.contains(outside.parse().unwrap()), "{outside}");
     }
     let v6 = public_internet(Family::V6);
@@ -191,7 +201,17 @@ fn the_public_internet_is_what_the_registries_leave() {
 #[test]
 fn kubectl_selectors_are_read() {
     let labels = Labels::new([("app".into(), "go".into()), ("tier".into(), "b".into())]);
-    for matching in ["", "app=go", "app==go", "app!=npm", "app in (npm, go)", "app notin (npm)", "app,tier=b", "!gone", "app in (a,go),tier notin (x,y)"] {
+    for matching in [
+        "",
+        "app=go",
+        "app==go",
+        "app!=npm",
+        "app in (npm, go)",
+        "app notin (npm)",
+        "app,tier=b",
+        "!gone",
+        "app in (a,go),tier notin (x,y)",
+    ] {
         assert!(Selector::parse(matching).unwrap().matches(&labels), "{matching}");
     }
     for other in ["app=npm", "gone", "!app", "app notin (go)", "app=go,tier=x"] {

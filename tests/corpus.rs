@@ -2,7 +2,7 @@
 //!
 //! `BUILDREACH_CORPUS` names it; beside the checkout it is looked for in `../shared/corpus`. Elsewhere the test says that
 //! it was skipped; in CI (`CI=true`) it must be there.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,11 +22,12 @@ fn corpus() -> Option<PathBuf> {
 
 fn run(family: &str) -> Option<Value> {
     let folder = corpus()?.join(family);
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_buildreach")).args(["test", "-o", "json"]).arg(&folder).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let document: Value = serde_json::from_str(&text)
-        .unwrap_or_else(|e| panic!("{e}: {} {}", &text[..text.len().min(400)], String::from_utf8_lossy(&output.stderr)));
+    let output = Command::new(env!("CARGO_BIN_EXE_buildreach")).args(["test", "-o", "json"]).arg(&folder).output();
+    let output = output.expect("the command runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let document: Value = serde_json::from_str(&text).unwrap_or_else(|e| {
+        panic!("{e}: {} {}", &text[..text.len().min(400)], String::from_utf8_lossy(&output.stderr))
+    });
     let summary = &document["summary"];
     println!("{family}: {summary}");
     let failed: Vec<String> = assertions(&document)
@@ -34,16 +35,13 @@ fn run(family: &str) -> Option<Value> {
         .map(|(suite, a)| format!("{} #{}: {}", suite["path"], a["index"], a["reason"]))
         .collect();
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
-    assert!(summary["passed"].as_u64().unwrap() > 0, "nothing passed");
+    assert!(summary["passed"].as_u64() > Some(0), "nothing passed");
     Some(document)
 }
 
 fn assertions(document: &Value) -> impl Iterator<Item = (&Value, &Value)> {
-    document["suites"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|suite| suite["assertions"].as_array().unwrap().iter().map(move |a| (suite, a)))
+    let list = |value: &'_ Value| value.as_array().expect("a list").iter();
+    list(&document["suites"]).flat_map(move |suite| list(&suite["assertions"]).map(move |a| (suite, a)))
 }
 
 #[test]

@@ -19,8 +19,17 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Rooms that do no I/O and read no clock, environment or random number.
 const PURE: &[&str] = &["model", "demand", "policy", "trace", "suite"];
 
-const IMPURE: &[&str] =
-    &["std::fs", "std::net::Tcp", "std::net::Udp", "std::env", "std::process", "std::time", "tokio", "Timestamp::now", "std::io"];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::env",
+    "std::process",
+    "std::time",
+    "tokio",
+    "Timestamp::now",
+    "std::io",
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

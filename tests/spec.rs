@@ -104,17 +104,26 @@ fn check(file: &Path, section: &Section, failures: &mut String) {
     let result = judge("spec", &suite, &snapshot);
     for (line, result) in section.assertions.iter().zip(&result.assertions) {
         if result.status != Status::Passed {
-            let trace: Vec<_> = result.trace.steps.iter().map(|s| format!("{} {}: {}", s.layer, s.outcome, s.summary)).collect();
+            let trace: Vec<_> =
+                result.trace.steps.iter().map(|s| format!("{} {}: {}", s.layer, s.outcome, s.summary)).collect();
             writeln!(
                 failures,
                 "{} «{}»\n    {line}\n    {:?}: {}\n    decided by {}\n    {}",
-                file.file_name().unwrap().to_string_lossy(), section.title, result.status, result.reason, result.decided_by, trace.join("\n    ")
+                file.file_name().unwrap().to_string_lossy(),
+                section.title,
+                result.status,
+                result.reason,
+                result.decided_by,
+                trace.join("\n    ")
             )
             .unwrap();
         }
     }
     if !section.findings.is_empty() {
-        let profile = Profile { cni: Some(suite.spec.profile.cni.clone().unwrap_or_else(|| "upstream".into())), ..Profile::default() };
+        let profile = Profile {
+            cni: Some(suite.spec.profile.cni.clone().unwrap_or_else(|| "upstream".into())),
+            ..Profile::default()
+        };
         let context = Context::new(&snapshot, &profile);
         let found: Vec<String> = objects::findings(&context).iter().map(|f| f.code.to_string()).collect();
         for code in &section.findings {

@@ -37,7 +37,10 @@ fn a_failed_assertion_exits_1_and_shows_the_trace() {
     let path = suite.to_string_lossy();
     let (code, out, _) = buildreach(&["test", &path]);
     assert_eq!(code, 1, "{out}");
-    assert!(out.contains("expected Allowed, got Denied") && out.contains("NetworkPolicy go-builds/default-deny"), "{out}");
+    assert!(
+        out.contains("expected Allowed, got Denied") && out.contains("NetworkPolicy go-builds/default-deny"),
+        "{out}"
+    );
     let (code, out, _) = buildreach(&["test", "-o", "json", &path]);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &document["summary"]["failed"]), (1, &1.into()));

@@ -69,7 +69,9 @@ pub fn namespaces(shape: Shape, out: &mut dyn Write) -> io::Result<()> {
         write!(
             text,
             r#"{{"metadata":{{"name":"{name}","uid":"{:032x}","labels":{{"kubernetes.io/metadata.name":"{name}","purpose":"{}","team":"team-{}"}}}},"status":{{"phase":"Active"}}}}"#,
-            u128::from(n) * 7919, purpose(n % 5), n % 40
+            u128::from(n) * 7919,
+            purpose(n % 5),
+            n % 40
         )
     })
 }
@@ -79,7 +81,11 @@ pub fn policies(shape: Shape, out: &mut dyn Write) -> io::Result<()> {
     let mut random = Random::new(SEED);
     list(out, "networking.k8s.io/v1", "NetworkPolicyList", shape.policies, |n, text| {
         let owner = if n < shape.namespaces { n } else { random.skewed(shape.namespaces) };
-        write!(text, r#"{{"metadata":{{"name":"policy-{n}","namespace":"{}","resourceVersion":"{n}"}},"spec":"#, namespace(owner))?;
+        write!(
+            text,
+            r#"{{"metadata":{{"name":"policy-{n}","namespace":"{}","resourceVersion":"{n}"}},"spec":"#,
+            namespace(owner)
+        )?;
         let app = random.below(30);
         match if n < shape.namespaces { 0 } else { 1 + random.below(6) } {
             0 => text.write_str(r#"{"podSelector":{},"policyTypes":["Ingress","Egress"],"egress":[{"to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}},"podSelector":{"matchLabels":{"k8s-app":"kube-dns"}}}],"ports":[{"protocol":"UDP","port":53},{"protocol":"TCP","port":53}]}]}"#)?,
@@ -116,17 +122,24 @@ pub fn pods(shape: Shape, out: &mut dyn Write) -> io::Result<()> {
         write!(
             text,
             r#"{{"metadata":{{"name":"{name}","namespace":"{}","uid":"{:032x}","labels":{{"app":"app-{app}","tier":"{}","role":"{role}","pod-template-hash":"{:x}","unique":"{n}"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"app-{app}","controller":true,"uid":"x"}}],"managedFields":[{{"manager":"kube-controller-manager","operation":"Update","fieldsV1":{{"f:metadata":{{"f:labels":{{".":{{}},"f:app":{{}},"f:tier":{{}}}}}},"f:spec":{{"f:containers":{{"k:{{\"name\":\"main\"}}":{{".":{{}},"f:image":{{}},"f:env":{{}}}}}}}}}}}}]}}"#,
-            namespace(owner), u128::from(n) << 3, TIERS[app as usize % 3], n / 10
+            namespace(owner),
+            u128::from(n) << 3,
+            TIERS[app as usize % 3],
+            n / 10
         )?;
         write!(
             text,
             r#","spec":{{"nodeName":"node-{}","containers":[{{"name":"main","image":"{}","env":[{{"name":"GOPROXY","value":"https://proxy.golang.org,direct"}}],"ports":[{{"name":"http","containerPort":8080}}],"volumeMounts":[{{"name":"kube-api-access-{n:05x}","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount","readOnly":true}}],"resources":{{"requests":{{"cpu":"100m","memory":"128Mi"}}}}}}],"tolerations":[{{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}}]}}"#,
-            n % 500, if builds { "golang:1.26" } else { "registry.example/app:1" }
+            n % 500,
+            if builds { "golang:1.26" } else { "registry.example/app:1" }
         )?;
         write!(
             text,
             r#","status":{{"phase":"Running","conditions":[{{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}}],"hostIP":"192.168.{}.{}","podIP":"10.{}.{b}.{c}","podIPs":[{{"ip":"10.{}.{b}.{c}"}}]}}}}"#,
-            n % 500 / 250, n % 250, 128 + a, 128 + a
+            n % 500 / 250,
+            n % 250,
+            128 + a,
+            128 + a
         )
     })
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
+use super::Exit;
 use super::output::{self, Colour, Sink};
 use super::source::{self, SourceArgs};
-use super::Exit;
 use crate::collect::{kube, resolve};
 use crate::demand::{self, Addresses, Demand, DemandOptions, catalogue::Catalogue, ranges::Ranges};
 use crate::model::{Layer, Selector, Severity, Snapshot, Str};
@@ -118,9 +119,19 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     if args.preflight {
         return preflight(args);
     }
+    let start = Instant::now();
     let snapshot = source::collect(&args.sources, &args.source, quiet)?;
+    tracing::info!(
+        "read {} pods and {} policies in {:?}",
+        snapshot.pods.len(),
+        snapshot.network_policies.len(),
+        start.elapsed()
+    );
     let profile = args.engine.profile()?;
+    let start = Instant::now();
     let prepared = Prepared::new(&args.what, &args.source, &snapshot)?;
+    tracing::info!("found {} subjects in {:?}", prepared.demand.subjects.len(), start.elapsed());
+    let start = Instant::now();
     let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
     let context = Context::new(&snapshot, &profile);
     let about = About {
@@ -129,7 +140,10 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
         matrix: args.what.all_pods,
     };
     let report = audit(&context, &prepared.demand, &prepared.ranges, &question, &about);
+    tracing::info!("evaluated {} outcomes in {:?}", report.summary.outcomes.total(), start.elapsed());
+    let start = Instant::now();
     output::write(&args.output, args.color, |format, options, out| report::render(&report, format, options, out))?;
+    tracing::info!("wrote the report in {:?}", start.elapsed());
     source::hints(&snapshot, quiet);
     if args.require_complete && !report.summary.coverage_complete {
         return Ok(Exit::Incomplete);

@@ -2,10 +2,10 @@
 
 use anyhow::bail;
 
+use super::Exit;
 use super::audit::{EngineArgs, Prepared, WhatArgs};
 use super::output::{self, Colour, Sink};
 use super::source::{self, SourceArgs};
-use super::Exit;
 use crate::demand::{self, SubjectSelector};
 use crate::model::Outcome;
 use crate::report;
@@ -47,8 +47,7 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
         [] => bail!("no pod or template is called {}", args.subject),
         [_] => {}
         several => {
-            let names: Vec<_> =
-                several.iter().map(|s| format!("{}/{}/{}", s.namespace, s.kind, s.name)).collect();
+            let names: Vec<_> = several.iter().map(|s| format!("{}/{}/{}", s.namespace, s.kind, s.name)).collect();
             bail!("{} is ambiguous: {}", args.subject, names.join(", "));
         }
     }

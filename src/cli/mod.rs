@@ -13,7 +13,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Can your builds reach what they need? If not: which exact rule says no?
 #[derive(Debug, Parser)]
-#[command(name = "buildreach", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "buildreach",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     /// Log to stderr; twice for more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -71,8 +77,10 @@ pub fn run() -> ExitCode {
         Command::Man => {
             output::to_stdout(|out| clap_mangen::Man::new(Cli::command()).render(out)).map(|()| Exit::Clean)
         }
-        Command::Schema => output::to_stdout(|mut out| std::io::Write::write_all(&mut out, crate::report::schema().as_bytes()))
-            .map(|()| Exit::Clean),
+        Command::Schema => {
+            output::to_stdout(|mut out| std::io::Write::write_all(&mut out, crate::report::schema().as_bytes()))
+                .map(|()| Exit::Clean)
+        }
     };
     match result {
         Ok(exit) => ExitCode::from(exit as u8),

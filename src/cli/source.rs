@@ -125,7 +125,8 @@ pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
 fn from_cluster(args: &SourceArgs, quiet: bool) -> anyhow::Result<Snapshot> {
     let options = live_options(args);
     let progress = Progress::new(quiet);
-    let snapshot = runtime()?.block_on(kube::collect(&options, &|kind: &str, count: usize| progress.show(kind, count)))?;
+    let snapshot =
+        runtime()?.block_on(kube::collect(&options, &|kind: &str, count: usize| progress.show(kind, count)))?;
     progress.clear();
     Ok(snapshot)
 }

@@ -57,7 +57,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         find(given, &mut paths)?;
     }
     if paths.is_empty() {
-        bail!("no suite.yaml in {}", args.suites.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "));
+        bail!(
+            "no suite.yaml in {}",
+            args.suites.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
     }
     let results: Vec<SuiteResult> = paths.iter().map(|path| run_one(path)).collect::<anyhow::Result<_>>()?;
     let count = |status| results.iter().flat_map(|s| &s.assertions).filter(|a| a.status == status).count();
@@ -154,11 +157,7 @@ fn question(assertion: &AssertionResult) -> String {
 fn junit(results: &[SuiteResult], summary: Summary, out: &mut dyn Write) -> std::io::Result<()> {
     let total = summary.passed + summary.failed + summary.unsupported;
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
-    writeln!(
-        out,
-        r#"<testsuites tests="{total}" failures="{}" skipped="{}">"#,
-        summary.failed, summary.unsupported
-    )?;
+    writeln!(out, r#"<testsuites tests="{total}" failures="{}" skipped="{}">"#, summary.failed, summary.unsupported)?;
     for suite in results {
         let count = |status| suite.assertions.iter().filter(|a| a.status == status).count();
         writeln!(

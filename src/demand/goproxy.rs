@@ -94,7 +94,7 @@ mod tests {
         let mut out = String::new();
         for entry in entries {
             match entry.target {
-                Target::Proxy(url) => out += &format!("{}://{}:{}", url.scheme, url.host, url.port),
+                Target::Proxy(url) => out += &[&url.scheme, "://", &url.host, ":", &url.port.to_string()].concat(),
                 Target::File => out += "file",
                 Target::Direct => out += "direct",
                 Target::Off => out += "off",

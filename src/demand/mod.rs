@@ -12,6 +12,8 @@ mod select;
 mod shell;
 mod signal;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod url;
 
 use std::net::IpAddr;
@@ -19,6 +21,7 @@ use std::net::IpAddr;
 use crate::model::report::Candidate;
 use crate::model::{Protocol, Selector, Snapshot, Str};
 
+pub use build::{FindError, find};
 pub use catalogue::Catalogue;
 pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
 pub use ranges::Ranges;
@@ -108,7 +111,7 @@ pub enum Addresses {
     Bare(IpAddr),
     /// All of them, told by the user.
     Listed(Vec<IpAddr>),
-    /// A published feed by its key, such as `google`.
+    /// A published feed by its key, such as `google`. Where [`Ranges`] has no such feed, it is as [`Public`](Self::Public).
     Feed(Str),
     /// Nothing published: the public internet stands for it. A name of the cluster (`*.svc`) is resolved by the index.
     Public,

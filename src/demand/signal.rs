@@ -7,10 +7,10 @@ use rustc_hash::FxHashMap;
 use super::Signal;
 use super::image::Image;
 use super::pattern::glob;
-use super::shell::{self, Command};
+use super::shell::{self, Command, Scripts};
 use super::tables::{self, Rule, tables};
-use crate::model::Labels;
 use crate::model::object::{Container, EnvValue, PodSpec};
+use crate::model::{Labels, Str};
 
 /// From this score on a pod counts as a build.
 pub(super) const THRESHOLD: f64 = 0.5;
@@ -91,13 +91,41 @@ fn strongest(hits: &[Hit]) -> impl Iterator<Item = &Hit> {
 #[derive(Debug, Default)]
 pub(super) struct SpecSigns {
     known: FxHashMap<*const PodSpec, Arc<[Hit]>>,
+    images: FxHashMap<Str, Arc<[Hit]>>,
 }
 
 impl SpecSigns {
     /// The signs of a specification.
     pub(super) fn of(&mut self, spec: &Arc<PodSpec>) -> Arc<[Hit]> {
         // The snapshot owns the specification for as long as this cache lives, so its address names it.
-        Arc::clone(self.known.entry(Arc::as_ptr(spec)).or_insert_with(|| spec_hits(spec).into()))
+        if let Some(known) = self.known.get(&Arc::as_ptr(spec)) {
+            return Arc::clone(known);
+        }
+        let hits: Arc<[Hit]> = self.read(spec).into();
+        self.known.insert(Arc::as_ptr(spec), Arc::clone(&hits));
+        hits
+    }
+
+    fn read(&mut self, spec: &PodSpec) -> Vec<Hit> {
+        let scripts = shell::scripts(spec);
+        let mut hits = Vec::new();
+        for container in &spec.containers {
+            if let Some(reference) = &container.image {
+                if !self.images.contains_key(reference) {
+                    self.images.insert(reference.clone(), image_hits(reference).into());
+                }
+                hits.extend(self.images[reference].iter().cloned());
+            }
+            container_hits(container, &scripts, &mut hits);
+        }
+        for path in spec.host_paths.iter().filter(|path| is_runtime_socket(path)) {
+            let what = format!("mounts `{path}`: what it asks of that runtime, the node fetches");
+            hits.push(Hit::general("socket", SOCKET, what));
+        }
+        if spec.host_network && !hits.is_empty() {
+            hits.push(Hit::general("host-network", 0.0, "hostNetwork: its traffic is the node's".to_owned()));
+        }
+        hits
     }
 }
 
@@ -124,42 +152,29 @@ pub(super) fn name_hits(name: &str, hits: &mut Vec<Hit>) {
     }
 }
 
-fn spec_hits(spec: &PodSpec) -> Vec<Hit> {
-    let mut hits = Vec::new();
-    for container in &spec.containers {
-        container_hits(container, &mut hits);
-    }
-    for path in &spec.host_paths {
-        if SOCKETS.iter().any(|socket| path.ends_with(socket)) {
-            let what = format!("mounts `{path}`: what it asks of that runtime, the node fetches");
-            hits.push(Hit::general("socket", SOCKET, what));
-        }
-    }
-    if spec.host_network && !hits.is_empty() {
-        hits.push(Hit::general("host-network", 0.0, "hostNetwork: its traffic is the node's".to_owned()));
+/// Whether a specification hands builds to the node's container runtime.
+pub(super) fn mounts_runtime_socket(spec: &PodSpec) -> bool {
+    spec.host_paths.iter().any(|path| is_runtime_socket(path))
+}
+
+fn is_runtime_socket(path: &str) -> bool {
+    SOCKETS.iter().any(|socket| path.ends_with(socket))
+}
+
+fn image_hits(reference: &str) -> Vec<Hit> {
+    let Some(image) = Image::parse(reference) else { return Vec::new() };
+    let what = format!("image `{reference}`");
+    let rules = tables().rules("image").iter().filter(|rule| image.is(rule.pattern));
+    let mut hits: Vec<Hit> = rules.map(|rule| Hit::of(rule, what.clone())).collect();
+    if tables().image(&image).is_some() {
+        hits.push(Hit::general("image", TOOL_IMAGE, what));
     }
     hits
 }
 
-/// Whether a specification hands builds to the node's container runtime.
-pub(super) fn mounts_runtime_socket(spec: &PodSpec) -> bool {
-    spec.host_paths.iter().any(|path| SOCKETS.iter().any(|socket| path.ends_with(socket)))
-}
-
-fn container_hits(container: &Container, hits: &mut Vec<Hit>) {
+fn container_hits(container: &Container, scripts: &Scripts, hits: &mut Vec<Hit>) {
     let tables = tables();
-    if let Some(reference) = &container.image
-        && let Some(image) = Image::parse(reference)
-    {
-        for rule in tables.rules("image").iter().filter(|rule| image.is(rule.pattern)) {
-            hits.push(Hit::of(rule, format!("image `{reference}`")));
-        }
-        if tables.image(&image).is_some() {
-            hits.push(Hit::general("image", TOOL_IMAGE, format!("image `{reference}`")));
-        }
-    }
     let kind = if container.init { "init" } else { "container" };
-    // Names of sidecars (`step-…`) count in whichever list they stand.
     for rule in tables.rules(kind).iter().filter(|rule| glob(rule.pattern, &container.name)) {
         hits.push(Hit::of(rule, format!("{kind} `{}`", container.name)));
     }
@@ -168,7 +183,7 @@ fn container_hits(container: &Container, hits: &mut Vec<Hit>) {
             hits.push(Hit::of(rule, format!("program `{program}`")));
         }
     }
-    for command in shell::commands(container) {
+    for command in shell::commands(container, scripts) {
         command_hits(&command, container.init, hits);
     }
     for variable in &container.env {
@@ -186,17 +201,18 @@ fn container_hits(container: &Container, hits: &mut Vec<Hit>) {
 
 fn command_hits(command: &Command, init: bool, hits: &mut Vec<Hit>) {
     let tables = tables();
+    // The pattern, not the words: arguments may hold what no report should.
     for rule in tables.rules("command").iter().filter(|rule| command.is(rule.pattern)) {
-        hits.push(Hit::of(rule, format!("command `{}`", command.text())));
+        hits.push(Hit::of(rule, format!("command `{}`", rule.pattern)));
     }
-    if tables.command(command).is_some() {
-        hits.push(Hit::general("command", TOOL_COMMAND, format!("command `{}`", command.text())));
+    if let Some(tool) = tables.command(command) {
+        hits.push(Hit::general("command", TOOL_COMMAND, format!("command `{}`", tool.pattern)));
     }
-    if tables.package(command).is_some() {
-        hits.push(Hit::general("package", PACKAGE_COMMAND, format!("command `{}`", command.text())));
+    if let Some(tool) = tables.package(command) {
+        hits.push(Hit::general("package", PACKAGE_COMMAND, format!("command `{}`", tool.pattern)));
     }
     if init && command.is("git clone") {
-        hits.push(Hit::general("clone", GIT_CLONE, format!("init command `{}`", command.text())));
+        hits.push(Hit::general("clone", GIT_CLONE, "init command `git clone`".to_owned()));
     }
 }
 

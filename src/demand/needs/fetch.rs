@@ -9,6 +9,9 @@ use super::Gathering;
 /// Programs that fetch the URLs among their words.
 const DOWNLOADERS: &[&str] = &["aria2c", "curl", "helm", "kubectl", "pip", "wget"];
 
+/// Flags of these programs whose value is a URL, but not the one that is fetched.
+const NOT_A_TARGET: &[&str] = &["--proxy", "--referer", "-e", "-x"];
+
 /// Commands of git that talk to a remote.
 const GIT: &[&str] = &["git clone", "git fetch", "git ls-remote", "git remote add", "git submodule add"];
 
@@ -36,12 +39,14 @@ impl Gathering<'_, '_> {
                     self.note("clones a repository whose host is not known here");
                 }
             } else if DOWNLOADERS.contains(&command.program()) {
-                for word in &command.words[1..] {
-                    let word = word.split_once("@git+").map_or(word.as_str(), |(_, url)| url);
+                for (flag, word) in command.words.iter().zip(&command.words[1..]) {
+                    // `name @ git+https://…` is one word or two.
+                    let word = word.find("git+").map_or(word.as_str(), |at| &word[at..]);
+                    let is_target = !NOT_A_TARGET.contains(&flag.as_str()) && command.program() != "pip";
                     match Url::parse(word) {
-                        Some(url) if word.contains("git+") => self.repository(&url),
-                        Some(url) if url.scheme == "http" || url.scheme == "https" => {
-                            self.download(&url, command.program())
+                        Some(url) if word.starts_with("git+") => self.repository(&url),
+                        Some(url) if is_target && (url.scheme == "http" || url.scheme == "https") => {
+                            self.download(&url, command.program());
                         }
                         _ => {}
                     }

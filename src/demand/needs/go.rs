@@ -6,7 +6,7 @@ use crate::demand::pattern::go_prefix;
 use crate::demand::shell::Command;
 use crate::demand::url::Url;
 use crate::demand::{Addresses, Endpoint, Setting};
-use crate::model::Protocol;
+use crate::model::{Protocol, Str};
 
 use super::Gathering;
 use super::view::Found;
@@ -32,7 +32,25 @@ struct Settings {
 }
 
 /// The hosts of one alternative: all of them are needed.
-type Closure = Vec<(Endpoint, String, String)>;
+type Closure = Vec<Host>;
+
+/// One host that Go asks.
+#[derive(Clone, Debug)]
+struct Host {
+    endpoint: Endpoint,
+    scheme: Str,
+    why: String,
+    /// As the list writes it.
+    written: Str,
+}
+
+impl Host {
+    /// The version control hosts of modules, which are not known.
+    fn any(why: String) -> Self {
+        let endpoint = Endpoint { host: "*".into(), port: 443, protocol: Protocol::Tcp, addresses: Addresses::Public };
+        Self { written: endpoint.host.clone(), endpoint, scheme: "https".into(), why }
+    }
+}
 
 impl Gathering<'_, '_> {
     /// What the Go toolchain of this container needs.
@@ -83,7 +101,7 @@ impl Gathering<'_, '_> {
         }) {
             Ok(entries) => entries,
             Err(why) => {
-                self.default_modules(required, setting, &why);
+                self.default_modules(required, setting.as_ref(), &why);
                 return;
             }
         };
@@ -93,7 +111,7 @@ impl Gathering<'_, '_> {
             match &found.value {
                 Ok(patterns) if go_prefix(patterns, "any.example/any/any") => {
                     self.direct(required, Some(found.setting.clone()), "every module comes straight from its own host");
-                    self.sumdb(settings, &[], &[], required);
+                    self.sumdb(settings, &[], &[]);
                     return;
                 }
                 Ok(patterns) => self.private_hosts(patterns, &found.setting),
@@ -104,16 +122,16 @@ impl Gathering<'_, '_> {
         self.chain(&entries, setting.as_ref(), required);
         let urls: Vec<&Url> =
             entries.iter().filter_map(|e| if let Target::Proxy(url) = &e.target { Some(url) } else { None }).collect();
-        self.sumdb(settings, &urls, &entries, required);
+        self.sumdb(settings, &urls, &entries);
     }
 
     /// What Go would ask if nothing were set, under a doubt.
-    fn default_modules(&mut self, required: bool, setting: Option<Setting>, why: &str) {
+    fn default_modules(&mut self, required: bool, setting: Option<&Setting>, why: &str) {
         let from = self.drafts.len();
         self.rows("go", required, |row| row.flow.as_deref() == Some("proxy"));
         self.rows("go", false, |row| row.flow.as_deref() == Some("sumdb"));
         for draft in &mut self.drafts[from..] {
-            draft.requirement.setting.clone_from(&setting);
+            draft.requirement.setting = setting.cloned();
             draft.requirement.doubt = Some(why.to_owned());
             draft.redirected_by = None;
         }
@@ -128,7 +146,15 @@ impl Gathering<'_, '_> {
         let mut direct = false;
         for entry in tried {
             match &entry.target {
-                Target::Proxy(url) => closures.push(self.closure(url)),
+                Target::Proxy(url) => {
+                    let closure = self.closure(url);
+                    if closure.is_empty() {
+                        let why = format!("GOPROXY names `{}`, which is no host name", url.host);
+                        self.default_modules(required, setting, &why);
+                        return;
+                    }
+                    closures.push(closure);
+                }
                 Target::File => closures.push(Vec::new()),
                 Target::Direct => direct = true,
                 Target::Off => {}
@@ -143,20 +169,15 @@ impl Gathering<'_, '_> {
             self.note("downloads no module: GOPROXY says `off`; only what is vendored, cached or private is there");
         }
         if direct && !closures.is_empty() {
-            let any = Endpoint { host: "*".into(), port: 443, protocol: Protocol::Tcp, addresses: Addresses::Public };
-            closures.push(vec![(
-                any,
-                "https".to_owned(),
-                "the modules' own hosts, if no proxy before them serves".to_owned(),
-            )]);
+            closures.push(vec![Host::any("the modules' own hosts, if no proxy before them serves".to_owned())]);
         }
         self.alternatives(&closures, setting, required);
         for entry in later {
             match &entry.target {
                 Target::Proxy(url) => {
-                    for (endpoint, scheme, why) in self.closure(url) {
-                        let why = format!("{why}; only after 404 or 410 of the entry before it in GOPROXY");
-                        self.push_go(endpoint, &scheme, false, why, setting.cloned());
+                    for mut host in self.closure(url) {
+                        host.why.push_str("; only after 404 or 410 of the entry before it in GOPROXY");
+                        self.push_go(host, false, setting.cloned());
                     }
                 }
                 Target::Direct | Target::Off | Target::File => {}
@@ -175,12 +196,13 @@ impl Gathering<'_, '_> {
                 if row.need == Need::Required { row.what.to_string() } else { row.why() }
             },
         );
-        let mut closure = vec![(endpoint, url.scheme.clone(), why)];
+        let mut closure =
+            vec![Host { endpoint, scheme: url.scheme.as_str().into(), why, written: url.host.as_str().into() }];
         for target in row.iter().flat_map(|row| &row.redirects_to) {
             if let Some(row) = rows.iter().find(|row| row.host == *target) {
                 let addresses = self.reader.catalogue.addresses(target);
                 let endpoint = Endpoint { host: target.clone(), port: row.port, protocol: Protocol::Tcp, addresses };
-                closure.push((endpoint, row.scheme.to_string(), row.why()));
+                closure.push(Host { endpoint, scheme: row.scheme.clone(), why: row.why(), written: target.clone() });
             }
         }
         closure
@@ -189,8 +211,8 @@ impl Gathering<'_, '_> {
     /// "All of A, or all of B" as groups of which one member must hold: (a1 or b1) and (a1 or b2) and …
     fn alternatives(&mut self, closures: &[Closure], setting: Option<&Setting>, required: bool) {
         if let [closure] = closures {
-            for (endpoint, scheme, why) in closure.clone() {
-                self.push_go(endpoint, &scheme, required, why, setting.cloned());
+            for host in closure.clone() {
+                self.push_go(host, required, setting.cloned());
             }
             return;
         }
@@ -200,10 +222,10 @@ impl Gathering<'_, '_> {
             number += 1;
             let mut rest = group;
             for closure in closures {
-                let (endpoint, scheme, why) = closure[rest % closure.len()].clone();
+                let host = closure[rest % closure.len()].clone();
                 rest /= closure.len();
-                let is_any = endpoint.host == "*";
-                self.push_go(endpoint, &scheme, required, why, setting.cloned());
+                let is_any = host.endpoint.host == "*";
+                self.push_go(host, required, setting.cloned());
                 if let Some(draft) = self.drafts.last_mut() {
                     draft.requirement.alternative = Some(number);
                     if is_any {
@@ -220,8 +242,7 @@ impl Gathering<'_, '_> {
 
     /// Modules past every proxy: their hosts stand in go.mod, which is not read.
     fn direct(&mut self, required: bool, setting: Option<Setting>, because: &str) {
-        let any = Endpoint { host: "*".into(), port: 443, protocol: Protocol::Tcp, addresses: Addresses::Public };
-        self.push_go(any, "https", required, format!("the modules' own hosts: {because}"), setting);
+        self.push_go(Host::any(format!("the modules' own hosts: {because}")), required, setting);
         if let Some(draft) = self.drafts.last_mut() {
             draft.requirement.doubt = Some(UNKNOWN_HOSTS.to_owned());
         }
@@ -251,13 +272,13 @@ impl Gathering<'_, '_> {
     }
 
     /// The checksum database: needed only for hashes that go.sum lacks, hence conditional.
-    fn sumdb(&mut self, settings: &Settings, proxies: &[&Url], entries: &[Entry], required: bool) {
+    fn sumdb(&mut self, settings: &Settings, proxies: &[&Url], entries: &[Entry]) {
         let setting = settings.sumdb.as_ref().map(|found| found.setting.clone());
         let value = match settings.sumdb.as_ref().map_or(Ok(SUMDB), |found| found.value.as_deref()) {
             Ok(value) => value,
             Err(why) => {
                 let why = why.to_owned();
-                self.database(SUMDB, setting, Some(why));
+                self.database(SUMDB, setting.as_ref(), Some(&why));
                 return;
             }
         };
@@ -273,7 +294,7 @@ impl Gathering<'_, '_> {
             // A URL of its own bypasses every proxy.
             match Url::parse(url) {
                 Some(url) => {
-                    self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting, None)
+                    self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting, None);
                 }
                 None => self.note("sets GOSUMDB to what is no URL: Go stops when it needs the checksum database"),
             }
@@ -287,29 +308,31 @@ impl Gathering<'_, '_> {
             entries.iter().all(|entry| matches!(entry.target, Target::Off | Target::File)) && !entries.is_empty();
         // The first proxy is asked first, and one that answers for the database ends the search.
         let served = proxies.first().is_some_and(|url| SUMDB_PROXIES.contains(&url.host.as_str()));
-        if !offline && !(served && name == SUMDB) {
-            let _ = required;
-            self.database(name, setting, None);
+        if !(offline || served && name == SUMDB) {
+            self.database(name, setting.as_ref(), None);
         }
     }
 
-    fn database(&mut self, name: &str, setting: Option<Setting>, doubt: Option<String>) {
+    fn database(&mut self, name: &str, setting: Option<&Setting>, doubt: Option<&str>) {
         let from = self.drafts.len();
         self.rows("go", false, |row| row.flow.as_deref() == Some("sumdb") && row.host == name);
         if self.drafts.len() == from {
             let url = Url { scheme: "https".to_owned(), host: name.to_ascii_lowercase(), port: 443 };
-            self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting.clone(), None);
+            self.url(&url, "go", false, "checksum database that GOSUMDB names".to_owned(), setting.cloned(), None);
         }
         for draft in &mut self.drafts[from..] {
-            draft.requirement.setting.clone_from(&setting);
-            draft.requirement.doubt.clone_from(&doubt);
+            draft.requirement.setting = setting.cloned();
+            draft.requirement.doubt = doubt.map(ToOwned::to_owned);
         }
     }
 
-    fn push_go(&mut self, endpoint: Endpoint, scheme: &str, required: bool, why: String, setting: Option<Setting>) {
+    fn push_go(&mut self, host: Host, required: bool, setting: Option<Setting>) {
         // With GOPROXY set, nothing but a proxy variable redirects it further.
         let redirected_by = setting.is_none().then(|| "go".into());
-        self.push(endpoint, scheme, "go", required, why, setting, redirected_by);
+        self.push(host.endpoint, &host.scheme, "go", required, host.why, setting, redirected_by);
+        if let Some(draft) = self.drafts.last_mut() {
+            draft.written = host.written;
+        }
     }
 }
 

@@ -9,23 +9,27 @@ use crate::demand::shell::Command;
 use crate::demand::signal;
 use crate::demand::tables::tables;
 use crate::demand::url::Url;
+use crate::model::Str;
 
 use super::Gathering;
 
-/// Flags whose value is an image, or a list of `key=value` with one.
+/// Flags whose value is an image that is pulled or pushed.
 const IMAGE_FLAGS: &[&str] = &[
     "--cache-from",
     "--cache-repo",
     "--cache-to",
     "--destination",
     "--export-cache",
-    "--image",
     "--import-cache",
     "--output",
-    "--tag",
     "-d",
-    "-t",
 ];
+
+/// Flags that only name the result; it is pushed if the command says so too.
+const TAG_FLAGS: &[&str] = &["--tag", "-t"];
+
+/// Flags with which a build pushes its result.
+const PUSH_FLAGS: &[&str] = &["--publish", "--push", "--push=true"];
 
 /// Commands whose words are images, by program and first word.
 const IMAGE_COMMANDS: &[(&str, &[&str])] = &[
@@ -35,6 +39,21 @@ const IMAGE_COMMANDS: &[(&str, &[&str])] = &[
     ("nerdctl", &["pull", "push", "run"]),
     ("podman", &["pull", "push", "run"]),
     ("skopeo", &["copy", "inspect", "sync"]),
+];
+
+/// Programs whose flags name images.
+const BUILDERS: &[&str] = &[
+    "buildah",
+    "buildctl",
+    "buildctl-daemonless.sh",
+    "crane",
+    "docker",
+    "executor",
+    "img",
+    "nerdctl",
+    "pack",
+    "podman",
+    "skopeo",
 ];
 
 /// Builds whose base images stand in a Dockerfile, which is not read.
@@ -89,6 +108,11 @@ impl Gathering<'_, '_> {
                 }
             }
         }
+        if let Some(repository) = self.view.variable("KO_DOCKER_REPO").as_ref().and_then(super::view::Found::text)
+            && is("ggcr")
+        {
+            named.extend(Image::parse(repository).map(|image| image.registry.to_owned()));
+        }
         for registry in &named {
             self.registry(registry, flow, true, None);
         }
@@ -98,6 +122,11 @@ impl Gathering<'_, '_> {
         }
         if is("kaniko") {
             self.kaniko_context();
+            let says =
+                |flag: &str| self.view.commands.iter().any(|c| c.words.iter().any(|word| word.starts_with(flag)));
+            if !says("--destination") && !says("-d") && !says("--no-push") {
+                self.note("pushes to a registry that is not known here");
+            }
         }
         // A plain copy of images, or a pull by name, has no base image.
         let builds = is("kaniko")
@@ -130,8 +159,7 @@ impl Gathering<'_, '_> {
             .chain(of_commands.map(|address| (address.to_owned(), None)))
             .collect();
         let has_daemon = self.spec.containers.iter().any(|container| {
-            let view = super::View::new(container, 0);
-            view.image.is_some_and(|image| {
+            container.image.as_deref().and_then(Image::parse).is_some_and(|image| {
                 let builds = |needs: &str| matches!(needs, "build:docker" | "build:buildkit");
                 tables().rules("image").iter().any(|rule| builds(rule.needs) && image.is(rule.pattern))
             })
@@ -223,9 +251,17 @@ impl Gathering<'_, '_> {
     /// row's host with what the name tells filled in.
     fn registry_row(&self, row: &Row, host: Option<&str>) -> (bool, bool, String) {
         let Some(host) = host else {
-            let counts =
-                self.applies(row) && row.serves.as_ref().is_none_or(|list| list.iter().any(|known| *known == row.host));
-            return (counts, false, row.host.to_string());
+            // All of a registry: by the hosts that are whole names.
+            let whole = |list: &Vec<Str>| list.iter().find(|name| !name.contains(['*', '{'])).cloned();
+            return match (&row.serves, &*row.host) {
+                (Some(serves), "{image_host}") => {
+                    whole(serves).map_or((false, false, String::new()), |name| (true, true, name.to_string()))
+                }
+                (serves, _) => {
+                    let counts = self.applies(row) && serves.as_ref().is_none_or(|list| list.contains(&row.host));
+                    (counts, false, row.host.to_string())
+                }
+            };
         };
         let Some(serves) = &row.serves else { return (self.applies(row), false, row.host.to_string()) };
         let parts = serves.iter().find_map(|pattern| template(pattern, host));
@@ -254,32 +290,44 @@ fn is_build(command: &Command) -> bool {
 
 /// The images that a command names, as they are written, transports removed.
 fn references(command: &Command) -> Vec<String> {
+    // Arguments alone belong to the image's own program.
+    let program = command.program();
+    if !program.starts_with('-') && !BUILDERS.contains(&program) {
+        return Vec::new();
+    }
+    let has = |flags: &[&str]| command.words.iter().any(|word| flags.contains(&word.as_str()));
+    let mut flags = IMAGE_FLAGS.to_vec();
+    if has(&["--no-push", "--no-push=true"]) {
+        flags.retain(|flag| !matches!(*flag, "--destination" | "-d"));
+    }
+    if has(PUSH_FLAGS) {
+        flags.extend(TAG_FLAGS);
+    }
     let mut found: Vec<String> = Vec::new();
-    for value in IMAGE_FLAGS.iter().flat_map(|flag| command.flag(flag)) {
-        let mut parts = value
-            .split(',')
-            .filter_map(|part| part.strip_prefix("name=").or_else(|| part.strip_prefix("ref=")))
-            .peekable();
-        if parts.peek().is_some() {
-            found.extend(parts.map(ToOwned::to_owned));
-        } else if !value.contains('=') {
+    for value in flags.iter().flat_map(|flag| command.flag(flag)) {
+        let parts: Vec<&str> = value.split(',').collect();
+        let named =
+            |part: &&str| part.strip_prefix("name=").or_else(|| part.strip_prefix("ref=")).map(ToOwned::to_owned);
+        if !value.contains('=') {
             found.push(value.to_owned());
+        } else if parts.iter().any(|part| matches!(*part, "push=true" | "type=registry")) {
+            found.extend(parts.iter().filter_map(named));
         }
     }
-    let actions =
-        IMAGE_COMMANDS.iter().find(|(program, _)| *program == command.program()).map_or(&[] as &[_], |(_, a)| *a);
+    let actions = IMAGE_COMMANDS.iter().find(|(known, _)| *known == program).map_or(&[] as &[_], |(_, a)| *a);
     if let Some(at) = command.words.iter().position(|word| actions.contains(&word.as_str())) {
         let images = command.words[at + 1..].iter().filter(|word| !word.starts_with('-'));
-        found.extend(images.take(2).cloned());
+        // After `run` stand values of flags too; what looks like no image is none.
+        let runs = command.words[at] == "run";
+        found.extend(images.filter(|word| !runs || word.contains(['/', ':', '.'])).take(2).cloned());
     }
     found
         .into_iter()
         .map(|reference| reference.strip_prefix("docker://").map_or(reference.clone(), ToOwned::to_owned))
-        // A file, a folder, another transport, or a bare word that is rather a flag's value.
+        // A file, a folder, or another transport.
         .filter(|reference| {
             !reference.contains("://") && !reference.starts_with(['.', '/']) && !is_transport(reference)
         })
-        .filter(|reference| reference.contains(['/', ':', '$', '.']) || command.program() != "docker")
         .collect()
 }
 

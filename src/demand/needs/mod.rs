@@ -14,7 +14,7 @@ use rustc_hash::FxHashSet;
 
 use super::catalogue::{Catalogue, Need, Row};
 use super::endpoint::endpoint;
-use super::shell::Command;
+use super::shell::{self, Command};
 use super::tables::tables;
 use super::url::Url;
 use super::{DemandOptions, Endpoint, Requirement, Setting};
@@ -30,12 +30,23 @@ pub(super) struct Needs {
     pub(super) notes: Vec<String>,
 }
 
+/// What labels tell about a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Hints {
+    /// Ecosystems, and builders as `build:…`.
+    pub(super) needs: Vec<&'static str>,
+    /// A CI system made the pod: programs that are not known are parts of a build.
+    pub(super) is_ci: bool,
+}
+
 /// A requirement on its way, with what decides which settings redirect it.
 #[derive(Clone, Debug, PartialEq)]
 struct Draft {
     requirement: Requirement,
     /// Scheme of the URL: a proxy variable is for one or several.
     scheme: String,
+    /// The host as the client writes it, which is what NO_PROXY is compared with.
+    written: Str,
     /// Ecosystem whose variables, flags and files redirect it; `None` if it was taken from them.
     redirected_by: Option<Str>,
 }
@@ -85,9 +96,11 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// What a specification needs, `hints` being needs that labels tell of.
-    pub(super) fn needs(&self, spec: &PodSpec, namespace: &str, source: u32, hints: &[&'static str]) -> Needs {
-        let views: Vec<View<'_>> = spec.containers.iter().map(|container| View::new(container, source)).collect();
+    /// What a specification needs, with what the pod's labels tell.
+    pub(super) fn needs(&self, spec: &PodSpec, namespace: &str, source: u32, hints: &Hints) -> Needs {
+        let scripts = shell::scripts(spec);
+        let views: Vec<View<'_>> =
+            spec.containers.iter().map(|container| View::new(container, source, &scripts)).collect();
         let mut needs = Needs::default();
         let hinted = main_view(&views);
         for (at, view) in views.iter().enumerate() {
@@ -100,7 +113,7 @@ impl<'a> Reader<'a> {
                 notes: Vec::new(),
                 alternatives: needs.requirements.iter().filter_map(|r| r.alternative).max().unwrap_or(0),
             };
-            gathering.gather(if hinted == Some(at) { hints } else { &[] });
+            gathering.gather(if hinted == Some(at) { &hints.needs } else { &[] }, hints.is_ci);
             gathering.force_ecosystems(&views, at, hinted);
             gathering.finish(&mut needs);
         }
@@ -113,7 +126,7 @@ impl<'a> Reader<'a> {
     fn wants(&self, ecosystem: Option<&Str>) -> bool {
         let (Some(chosen), Some(id)) = (&self.options.ecosystems, ecosystem) else { return true };
         // Whoever asks for images asks for every registry that the build talks to.
-        let images = id.starts_with("reg_") && chosen.iter().any(|choice| *choice == "reg_dockerhub");
+        let images = id.starts_with("reg_") && chosen.contains(&"reg_dockerhub");
         images || chosen.iter().any(|choice| *id == *choice)
     }
 
@@ -151,11 +164,13 @@ const OPAQUE: &[&str] = &[
 
 fn is_opaque(command: &Command) -> bool {
     let program = command.program();
-    OPAQUE.contains(&program) || [".sh", ".bash", ".py"].iter().any(|ending| program.ends_with(ending))
+    OPAQUE.contains(&program)
+        || program.starts_with("script-") // of Tekton, for another interpreter than a shell
+        || [".sh", ".bash", ".py"].iter().any(|ending| program.ends_with(ending))
 }
 
 impl Gathering<'_, '_> {
-    fn gather(&mut self, hints: &[&'static str]) {
+    fn gather(&mut self, hints: &[&'static str], is_ci: bool) {
         let tables = tables();
         if self.view.variable("TEKTON_HERMETIC").is_some_and(|found| !matches!(found.text(), Some("0" | "false"))) {
             self.note("has no network: its task is hermetic");
@@ -174,9 +189,13 @@ impl Gathering<'_, '_> {
                 tables.command(command).is_some() || tables.package(command).is_some() || fetch::is_fetch(command);
         }
         if let Some(tool) = self.view.image.as_ref().and_then(|image| tables.image(image)) {
-            let opaque = self.view.commands.is_empty() || self.view.commands.iter().any(is_opaque);
-            if opaque || !fetches {
-                wanted.entry(tool.ecosystems).or_insert(opaque);
+            let opaque = self.view.commands.is_empty() || is_ci || self.view.commands.iter().any(is_opaque);
+            if !wanted.contains_key(tool.ecosystems) && (opaque || !fetches) {
+                wanted.insert(tool.ecosystems, opaque);
+                let image = self.view.container.image.as_deref().unwrap_or_default();
+                self.note(&format!(
+                    "shows no command that fetches; its image `{image}` tells what it is taken to need"
+                ));
             }
         }
         let mut builders = self.builders();
@@ -254,7 +273,11 @@ impl Gathering<'_, '_> {
             // Its settings are where its tool is; a pod that shows no such tool is asked as a whole.
             let home = views.iter().position(natural).or(main);
             if home == Some(at) && !has {
+                let before = self.drafts.len();
                 self.ecosystem(id, true);
+                if self.drafts.len() == before {
+                    self.note(&format!("needs `{id}`, whose hosts only its own settings tell: --endpoint names them"));
+                }
             }
         }
     }
@@ -302,6 +325,9 @@ impl Gathering<'_, '_> {
         }
         let Some(endpoint) = self.destination(url) else { return };
         self.push(endpoint, &url.scheme, id, required, why, setting, redirected_by.map(Into::into));
+        if let Some(draft) = self.drafts.last_mut() {
+            draft.written = url.host.as_str().into();
+        }
     }
 
     /// The endpoint of a URL.
@@ -330,7 +356,8 @@ impl Gathering<'_, '_> {
             setting,
             doubt: None,
         };
-        self.drafts.push(Draft { requirement, scheme: scheme.to_owned(), redirected_by });
+        let written = requirement.endpoint.host.clone();
+        self.drafts.push(Draft { requirement, scheme: scheme.to_owned(), written, redirected_by });
     }
 
     fn note(&mut self, what: &str) {

@@ -98,7 +98,7 @@ impl Gathering<'_, '_> {
             names.extend(tables::HTTP_PROXIES);
         }
         let Some(found) = names.iter().find_map(|name| self.seen_anywhere(name)) else { return };
-        if self.goes_straight(&draft.requirement.endpoint.host, in_list(LOWER_CASE_ONLY)) {
+        if self.goes_straight(&draft.written, in_list(LOWER_CASE_ONLY)) {
             return;
         }
         draft.requirement.doubt = Some(format!("{} names a proxy, which is not followed", self.quote(&found)));
@@ -107,8 +107,8 @@ impl Gathering<'_, '_> {
 
     /// A variable as the container or any of its commands sets it.
     fn seen_anywhere(&self, name: &str) -> Option<Found> {
-        let commands = self.view.commands.iter();
-        self.view.variable(name).or_else(|| commands.filter_map(|c| self.view.seen_by(name, Some(c))).next())
+        let mut commands = self.view.commands.iter();
+        self.view.variable(name).or_else(|| commands.find_map(|c| self.view.seen_by(name, Some(c))))
     }
 
     /// Whether NO_PROXY surely exempts a host: by its own name or by a suffix with a dot before

@@ -2,7 +2,7 @@
 
 use crate::demand::Setting;
 use crate::demand::image::Image;
-use crate::demand::shell::{self, Command};
+use crate::demand::shell::{self, Command, Scripts};
 use crate::model::object::{Container, EnvValue, EnvVar};
 
 /// A setting that was found, whether or not its value can be read.
@@ -33,8 +33,8 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(container: &'a Container, source: u32) -> Self {
-        let commands = shell::commands(container);
+    pub(super) fn new(container: &'a Container, source: u32, scripts: &Scripts) -> Self {
+        let commands = shell::commands(container, scripts);
         let values = container.env.iter().filter_map(|variable| match &variable.value {
             EnvValue::Text(text) => Some(text.as_str()),
             EnvValue::NotKept | EnvValue::From(_) => None,
@@ -204,7 +204,7 @@ mod tests {
             ],
             "",
         );
-        let view = View::new(&c, 3);
+        let view = View::new(&c, 3, &Scripts::new());
         let value = |name: &str| view.variable(name).map(|found| found.value.ok());
         assert_eq!(value("A"), Some(Some("https://nexus/go".to_owned())));
         assert_eq!(value("B"), Some(None));
@@ -225,7 +225,7 @@ mod tests {
             &[("GOPROXY", text("https://a")), ("M", text("https://m"))],
             "GOPROXY=${M}/x go build; GOPROXY=$(cat f) go test; GOPROXY= go vet; go list",
         );
-        let view = View::new(&c, 0);
+        let view = View::new(&c, 0, &Scripts::new());
         let seen: Vec<_> = view
             .commands
             .iter()

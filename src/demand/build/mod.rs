@@ -1,9 +1,13 @@
 //! From pods and templates to subjects.
 
+mod find;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use find::{FindError, find};
+
 use super::catalogue::Catalogue;
-use super::needs::{self, Needs, Reader};
+use super::needs::{self, Hints, Needs, Reader};
 use super::select::SubjectSelector;
 use super::signal::{self, Hit, SpecSigns};
 use super::{Demand, DemandOptions, Signal, Subject};
@@ -20,13 +24,7 @@ const MAX_OWNERS: usize = 8;
 
 /// Finds the subjects and what they need.
 pub(super) fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    let builder = Builder {
-        snapshot,
-        options,
-        reader: Reader::new(snapshot, catalogue, options),
-        signs: SpecSigns::default(),
-        needs: FxHashMap::default(),
-    };
+    let builder = Builder::new(snapshot, catalogue, options);
     if options.all_pods { builder.every_pod() } else { builder.builds() }
 }
 
@@ -36,7 +34,7 @@ struct Builder<'a> {
     reader: Reader<'a>,
     signs: SpecSigns,
     /// Needs of specifications, each read once: by address, namespace, source and hints.
-    needs: FxHashMap<(*const PodSpec, &'a str, u32, Vec<&'static str>), Needs>,
+    needs: FxHashMap<(*const PodSpec, &'a str, u32, Hints), Needs>,
 }
 
 /// A controller with its running pods, or a template without any.
@@ -52,6 +50,16 @@ pub(super) struct Group {
 }
 
 impl<'a> Builder<'a> {
+    fn new(snapshot: &'a Snapshot, catalogue: &'a Catalogue, options: &'a DemandOptions) -> Self {
+        Self {
+            snapshot,
+            options,
+            reader: Reader::new(snapshot, catalogue, options),
+            signs: SpecSigns::default(),
+            needs: FxHashMap::default(),
+        }
+    }
+
     /// Every running pod by itself, what it needs being shared wherever the user says what to ask.
     fn every_pod(mut self) -> Demand {
         let kind = Str::from("Pod");
@@ -208,9 +216,11 @@ impl<'a> Builder<'a> {
     ) -> Needs {
         let mut own = Vec::new();
         signal::label_hits(labels, &mut own);
-        let mut hints: Vec<&'static str> = own.iter().map(|hit| hit.needs).filter(|needs| !needs.is_empty()).collect();
-        hints.sort_unstable();
-        hints.dedup();
+        let mut hints =
+            Hints { needs: own.iter().map(|hit| hit.needs).collect(), is_ci: signal::system(&own).is_some() };
+        hints.needs.retain(|needs| !needs.is_empty());
+        hints.needs.sort_unstable();
+        hints.needs.dedup();
         let namespace = namespace.map_or("", Str::as_str);
         let key = (std::sync::Arc::as_ptr(spec), namespace, source, hints);
         if let Some(known) = self.needs.get(&key) {
@@ -368,3 +378,6 @@ fn remember(near: &mut Vec<(f64, Candidate)>, score: f64, group: &Group, hits: &
     near.insert(at, (score, Candidate { name: name.into(), score: percent, signals }));
     near.truncate(NEAREST);
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,3 +5,7 @@
 
 pub mod demand;
 pub mod model;
+pub mod policy;
+pub mod report;
+pub mod suite;
+pub mod trace;

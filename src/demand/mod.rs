@@ -1,5 +1,11 @@
 //! Who builds, and what each build needs. Pure.
 
+pub mod catalogue;
+mod image;
+mod pattern;
+pub mod ranges;
+mod shell;
+
 use std::net::IpAddr;
 
 use crate::model::report::Candidate;
@@ -100,4 +106,13 @@ pub struct Demand {
     pub subjects: Vec<Subject>,
     /// What came near without reaching the threshold, best first, at most 5. Filled when there is no subject.
     pub nearest: Vec<Candidate>,
+    /// Requirements of every subject that has none of its own: what the command line asks of all alike.
+    pub shared: Vec<Requirement>,
+}
+
+impl Demand {
+    /// What a subject needs.
+    pub fn requirements<'a>(&'a self, subject: &'a Subject) -> &'a [Requirement] {
+        if subject.requirements.is_empty() { &self.shared } else { &subject.requirements }
+    }
 }

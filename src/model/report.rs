@@ -18,8 +18,10 @@ pub const API_VERSION: &str = "buildreach.dev/v1alpha1";
 #[serde(rename_all = "camelCase")]
 pub struct AuditReport {
     /// Always `buildreach.dev/v1alpha1`.
+    #[schemars(extend("const" = API_VERSION))]
     pub api_version: Str,
     /// Always `AuditReport`.
+    #[schemars(extend("const" = "AuditReport"))]
     pub kind: Str,
     /// Version of the program.
     pub version: Str,
@@ -212,8 +214,10 @@ pub struct Candidate {
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// Always `buildreach.dev/v1alpha1`.
+    #[schemars(extend("const" = API_VERSION))]
     pub api_version: Str,
     /// Always `Explanation`.
+    #[schemars(extend("const" = "Explanation"))]
     pub kind: Str,
     /// Who.
     pub subject: SubjectInfo,

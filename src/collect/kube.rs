@@ -13,13 +13,10 @@ mod preflight;
 mod read;
 mod role;
 
-use std::collections::VecDeque;
-use std::fmt;
+use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-
-use tokio::task::JoinHandle;
 
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
@@ -46,15 +43,13 @@ pub struct LiveOptions {
     pub as_groups: Vec<String>,
     /// `--as-uid`.
     pub as_uid: Option<String>,
-    /// `--namespace`: where to read what may not be read over all namespaces. It narrows nothing
-    /// else. Empty: the context's namespace.
-    pub namespaces: Vec<String>,
+    /// `--namespace`: where to read what may not be read over all namespaces; else the context's.
+    /// It narrows nothing: where the credentials reach all namespaces, all are read.
+    pub namespace: Option<String>,
     /// `--request-timeout` of one request, not of the whole; `Some(0)`: none. Default 60 s.
     pub request_timeout: Option<Duration>,
     /// Objects in one page of a list.
     pub page_size: u32,
-    /// Told about progress.
-    pub progress: Option<Progress>,
 }
 
 impl Default for LiveOptions {
@@ -69,28 +64,10 @@ impl Default for LiveOptions {
             as_user: None,
             as_groups: Vec::new(),
             as_uid: None,
-            namespaces: Vec::new(),
+            namespace: None,
             request_timeout: None,
             page_size: 500,
-            progress: None,
         }
-    }
-}
-
-/// Called from any thread with a kind and how many pages of it were read so far.
-#[derive(Clone)]
-pub struct Progress(Arc<dyn Fn(&str, u64) + Send + Sync>);
-
-impl Progress {
-    /// Wraps the callback.
-    pub fn new(callback: impl Fn(&str, u64) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
-    }
-}
-
-impl fmt::Debug for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Progress")
     }
 }
 
@@ -99,21 +76,55 @@ impl fmt::Debug for Progress {
 const CONCURRENCY: usize = 4;
 
 /// Runs the futures a few at a time; the results come in the order of the futures.
-async fn in_order<T: Send + 'static>(
-    futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> anyhow::Result<Vec<T>> {
-    let mut running: VecDeque<JoinHandle<T>> = VecDeque::new();
+async fn in_order<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting = futures.into_iter().enumerate();
+    let mut running = Vec::new();
     let mut results = Vec::new();
-    for future in futures {
-        if running.len() == CONCURRENCY
-            && let Some(first) = running.pop_front()
-        {
-            results.push(first.await?);
+    poll_fn(move |context| {
+        loop {
+            while running.len() < CONCURRENCY
+                && let Some((at, future)) = waiting.next()
+            {
+                running.push((at, Box::pin(future)));
+            }
+            let before = running.len();
+            running.retain_mut(|(at, future)| match future.as_mut().poll(context) {
+                Poll::Ready(result) => {
+                    results.push((*at, result));
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if running.len() == before && before > 0 {
+                return Poll::Pending;
+            }
+            if before == 0 {
+                results.sort_by_key(|(at, _)| *at);
+                return Poll::Ready(results.drain(..).map(|(_, result)| result).collect());
+            }
         }
-        running.push_back(tokio::spawn(future));
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn results_keep_the_order_and_only_a_few_run_at_once() {
+        let running = std::cell::Cell::new(0);
+        let most = std::cell::Cell::new(0);
+        let (running, most) = (&running, &most);
+        let futures = (0..20_u64).map(|n| async move {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            tokio::time::sleep(Duration::from_millis(20 - n)).await;
+            running.set(running.get() - 1);
+            n
+        });
+        assert_eq!(in_order(futures).await, (0..20).collect::<Vec<_>>());
+        assert_eq!(most.get(), CONCURRENCY);
+        assert!(in_order(Vec::<std::future::Ready<()>>::new()).await.is_empty());
     }
-    for rest in running {
-        results.push(rest.await?);
-    }
-    Ok(results)
 }

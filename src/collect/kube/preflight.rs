@@ -1,7 +1,5 @@
 //! What the credentials may read, without reading it.
 
-use std::sync::Arc;
-
 use http::{Request, header};
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +8,7 @@ use super::discover::discover;
 use super::groups::CONFIG_MAPS;
 use super::kinds::{How, Kind, plan};
 use super::list::within;
-use super::read::fallback_namespaces;
+use super::read::fallback_namespace;
 use super::{LiveOptions, in_order};
 
 /// Whether the credentials may do one thing.
@@ -31,8 +29,8 @@ pub struct PreflightRow {
 }
 
 /// Asks the server (`SelfSubjectAccessReview`) for each kind that [`collect`](super::collect) would
-/// read: over all namespaces first, then, where that is closed, in those of [`LiveOptions::namespaces`]
-/// or the context's.
+/// read: over all namespaces first, then, where that is closed, in that of [`LiveOptions::namespace`] or
+/// the context's.
 ///
 /// # Errors
 ///
@@ -40,10 +38,9 @@ pub struct PreflightRow {
 pub async fn preflight(options: &LiveOptions) -> anyhow::Result<Vec<PreflightRow>> {
     let connection = connect(options).await?;
     let served = discover(&connection).await?;
-    let fallback = fallback_namespaces(&connection, options);
-    let connection = Arc::new(connection);
+    let fallback = fallback_namespace(&connection, options);
     let kinds = plan(&served).into_iter().filter(|planned| planned.how == How::List).map(|planned| planned.kind);
-    let rows = in_order(kinds.map(|kind| kind_rows(connection.clone(), kind, fallback.clone()))).await?;
+    let rows = in_order(kinds.map(|kind| kind_rows(&connection, kind, &fallback))).await;
     let names = CONFIG_MAPS.iter().map(|(namespace, name)| {
         let question = Question {
             namespace: Some((*namespace).to_owned()),
@@ -52,13 +49,13 @@ pub async fn preflight(options: &LiveOptions) -> anyhow::Result<Vec<PreflightRow
             resource: "configmaps".to_owned(),
             name: Some((*name).to_owned()),
         };
-        ask(connection.clone(), question)
+        ask(&connection, question)
     });
-    let config_maps = in_order(names).await?;
+    let config_maps = in_order(names).await;
     Ok(rows.into_iter().flatten().chain(config_maps).collect())
 }
 
-async fn kind_rows(connection: Arc<Connection>, kind: Kind, fallback: Vec<String>) -> Vec<PreflightRow> {
+async fn kind_rows(connection: &Connection, kind: Kind, namespace: &str) -> Vec<PreflightRow> {
     let question = |namespace: Option<&str>| Question {
         namespace: namespace.map(str::to_owned),
         verb: "list",
@@ -66,18 +63,16 @@ async fn kind_rows(connection: Arc<Connection>, kind: Kind, fallback: Vec<String
         resource: kind.plural.clone(),
         name: None,
     };
-    let mut rows = vec![ask(connection.clone(), question(None)).await];
+    let mut rows = vec![ask(connection, question(None)).await];
     if rows[0].allowed {
         return rows;
     }
-    for namespace in &fallback {
-        if kind.namespaced {
-            rows.push(ask(connection.clone(), question(Some(namespace))).await);
-        } else if kind.kind == "Namespace" {
-            // A namespace counts as inside itself, so a Role can open it.
-            let question = Question { verb: "get", name: Some(namespace.clone()), ..question(Some(namespace)) };
-            rows.push(ask(connection.clone(), question).await);
-        }
+    if kind.namespaced {
+        rows.push(ask(connection, question(Some(namespace))).await);
+    } else if kind.kind == "Namespace" {
+        // A namespace counts as inside itself, so a Role can open it.
+        let question = Question { verb: "get", name: Some(namespace.to_owned()), ..question(Some(namespace)) };
+        rows.push(ask(connection, question).await);
     }
     rows
 }
@@ -94,8 +89,8 @@ struct Question {
     name: Option<String>,
 }
 
-async fn ask(connection: Arc<Connection>, question: Question) -> PreflightRow {
-    let (allowed, why) = match review(&connection, &question).await {
+async fn ask(connection: &Connection, question: Question) -> PreflightRow {
+    let (allowed, why) = match review(connection, &question).await {
         Ok(Status { allowed, reason, evaluation_error }) => {
             (allowed, if reason.is_empty() { evaluation_error } else { reason })
         }

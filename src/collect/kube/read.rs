@@ -1,7 +1,6 @@
 //! Lists every kind and puts the facts together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -22,30 +21,31 @@ const KUBERNETES: &str = "kubernetes";
 /// Where a mesh's revisions are configured.
 const ISTIO_NAMESPACE: &str = "istio-system";
 
-/// Reads the cluster. What may not be read, or fails, is recorded as [`Coverage`] while all else is read.
+/// Reads the cluster; `progress` hears a kind and how many objects of it were read so far. What may not be read, or fails, is recorded as [`Coverage`] while all else is read.
 ///
 /// # Errors
 ///
 /// No kubeconfig, no such context, no answer from the server, credentials that it does not accept.
-pub async fn collect(options: LiveOptions) -> anyhow::Result<Snapshot> {
+pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> anyhow::Result<Snapshot> {
     let instant = jiff::Timestamp::now();
-    let connection = connect(&options).await?;
+    let connection = connect(options).await?;
     let served = discover(&connection).await?;
     let mut builder = Builder::live(instant);
     builder.set_cluster(&connection.name);
     let source = builder.source(&format!("cluster {}", connection.name));
-    let reader = Arc::new(Reader::new(connection, options, instant, source));
+    let fallback = fallback_namespace(&connection, options);
+    let reader = Reader { connection, page_size: options.page_size, progress, instant, source, fallback };
 
     // Namespaces come first: they tell where the ConfigMaps can be.
     let mut plan = plan(&served).into_iter();
     let first = match plan.next() {
-        Some(namespaces) => reader.clone().kind(namespaces).await,
+        Some(namespaces) => reader.kind(namespaces).await,
         None => Found::default(),
     };
     let config_maps = config_maps(&first);
     let mut found = vec![first];
-    found.extend(in_order(plan.map(|planned| reader.clone().kind(planned))).await?);
-    found.extend(in_order(config_maps.into_iter().map(|(ns, names)| reader.clone().config_maps(ns, names))).await?);
+    found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
+    found.extend(in_order(config_maps.into_iter().map(|(ns, names)| reader.config_maps(ns, names))).await);
 
     for part in found {
         part.coverage.into_iter().for_each(|coverage| builder.coverage(coverage));
@@ -76,22 +76,18 @@ impl Found {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     connection: Connection,
-    options: LiveOptions,
+    page_size: u32,
+    progress: &'a dyn Fn(&str, usize),
     instant: jiff::Timestamp,
     source: u32,
     /// Where to read what may not be read over all namespaces.
-    fallback: Vec<String>,
+    fallback: String,
 }
 
-impl Reader {
-    fn new(connection: Connection, options: LiveOptions, instant: jiff::Timestamp, source: u32) -> Self {
-        let fallback = fallback_namespaces(&connection, &options);
-        Self { connection, options, instant, source, fallback }
-    }
-
-    async fn kind(self: Arc<Self>, planned: Planned) -> Found {
+impl Reader<'_> {
+    async fn kind(&self, planned: Planned) -> Found {
         let Planned { kind, how } = planned;
         let mut found = Found::default();
         let name = kind.coverage_name();
@@ -110,20 +106,19 @@ impl Reader {
         found
     }
 
-    /// Reads one namespace at a time what may not be read over all of them.
+    /// Reads of one namespace what may not be read over all of them.
     async fn fall_back(&self, kind: &Kind, name: &str, found: &mut Found) {
-        for namespace in &self.fallback {
-            let result = if kind.namespaced {
-                self.list(kind, Some(namespace), found).await
-            } else if kind.kind == "Namespace" {
-                self.object(kind, &format!("{}/{namespace}", kind.path(None)), found).await
-            } else {
-                continue;
-            };
-            // That the namespace is closed too is said by the row for all namespaces.
-            if result != Err(ReadError::Forbidden) {
-                found.cover(name, Some(namespace), state(result));
-            }
+        let namespace = &self.fallback;
+        let result = if kind.namespaced {
+            self.list(kind, Some(namespace), found).await
+        } else if kind.kind == "Namespace" {
+            self.object(kind, &format!("{}/{namespace}", kind.path(None)), found).await
+        } else {
+            return;
+        };
+        // That the namespace is closed too is said by the row for all namespaces.
+        if result != Err(ReadError::Forbidden) {
+            found.cover(name, Some(namespace), state(result));
         }
     }
 
@@ -140,16 +135,14 @@ impl Reader {
         let mut facts = Builder::live(self.instant);
         let mut heads = Vec::new();
         let mut count = 0;
-        let result = pages(&self.connection, kind, namespace, self.options.page_size, |text| {
-            self.decode(kind, text, &mut facts)?;
+        let result = pages(&self.connection, kind, namespace, self.page_size, |text| {
+            let page = self.decode(kind, text, &mut facts)?;
             if kind.kind == "Namespace" {
                 heads.extend(namespace_heads(text));
             }
-            count += 1;
-            if let Some(progress) = &self.options.progress {
-                (progress.0)(&kind.kind, count);
-            }
-            Ok(())
+            count += usize::try_from(page.items).unwrap_or(usize::MAX);
+            (self.progress)(&kind.kind, count);
+            Ok(page.continue_token)
         })
         .await;
         // Pages of a list that was not read to its end are no basis for anything.
@@ -171,13 +164,15 @@ impl Reader {
         Ok(())
     }
 
-    fn decode(&self, kind: &Kind, text: &str, facts: &mut Builder) -> Result<(), String> {
-        json::decode_list(text, self.source, facts, &kind.api_version(), &kind.kind)
+    fn decode(&self, kind: &Kind, text: &str, facts: &mut Builder) -> Result<json::Page, String> {
+        let default = (kind.api_version(), kind.kind.as_str());
+        json::decode_list(text.as_bytes(), self.source, facts, Some((&default.0, default.1)))
+            .map_err(|malformed| format!("the server's answer is not JSON: {malformed}"))
     }
 
     /// Reads the ConfigMaps of one namespace that configure something, by name: the credentials
     /// need no list over all of them.
-    async fn config_maps(self: Arc<Self>, namespace: String, names: BTreeSet<String>) -> Found {
+    async fn config_maps(&self, namespace: String, names: BTreeSet<String>) -> Found {
         let mut found = Found::default();
         let kind = Kind::config_map();
         let mut worst = Ok(());
@@ -194,9 +189,9 @@ impl Reader {
     }
 }
 
-/// The namespaces to read where the whole may not be read: those of `-n`, else the context's.
-pub(super) fn fallback_namespaces(connection: &Connection, options: &LiveOptions) -> Vec<String> {
-    if options.namespaces.is_empty() { vec![connection.namespace.clone()] } else { options.namespaces.clone() }
+/// The namespace to read where the whole may not be read: that of `-n`, else the context's.
+pub(super) fn fallback_namespace(connection: &Connection, options: &LiveOptions) -> String {
+    options.namespace.clone().unwrap_or_else(|| connection.namespace.clone())
 }
 
 fn merge(into: &mut Option<Builder>, facts: Builder) {

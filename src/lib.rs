@@ -3,6 +3,7 @@
 //! One straight way for the data: `collect` reads facts into a [`model::Snapshot`], the pure rooms
 //! decide, `report` renders.
 
+pub mod collect;
 pub mod demand;
 pub mod model;
 pub mod policy;

@@ -19,6 +19,12 @@ impl Labels {
         Self(map.into_iter().collect())
     }
 
+    /// The labels from pairs that are sorted by key and have no key twice.
+    pub fn from_sorted(pairs: Vec<(Str, Str)>) -> Self {
+        debug_assert!(pairs.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted, no key twice");
+        Self(pairs.into())
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Str> {
         self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok().map(|i| &self.0[i].1)

@@ -1,0 +1,24 @@
+//! Reads facts into a [`Snapshot`](crate::model::Snapshot): the only room on the input side that does I/O.
+//!
+//! ```text
+//!  files ──► yaml ──┐
+//!                   ├──► json ──► decode ──► builder ──► Snapshot
+//!  API pages ───────┘             (raw: borrowed, pruned)
+//! ```
+//!
+//! Everything goes through one decoder, [`json`]: YAML is rewritten as JSON on the same lines first, as
+//! kubectl does, and a live cluster's pages are JSON already. So a file and a server that hold the same
+//! object give the same facts, and what an API server would reject is not read as something else.
+
+pub mod builder;
+mod decode;
+mod facts;
+mod head;
+pub mod json;
+mod kinds;
+mod lines;
+mod pods;
+mod policies;
+mod raw;
+pub mod redact;
+mod scratch;

@@ -16,6 +16,7 @@ mod facts;
 mod head;
 pub mod json;
 mod kinds;
+pub mod kube;
 mod lines;
 mod pods;
 mod policies;

@@ -1,7 +1,6 @@
 //! From flags, `$KUBECONFIG` and the pod's service account to a client.
 
 use std::env;
-use std::error::Error as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -42,7 +42,7 @@ impl Served {
         Self::default()
     }
 
-    pub(super) fn find(&self, group: &str, plural: &str) -> Option<&Resource> {
+    pub(super) fn find<'s>(&'s self, group: &'s str, plural: &str) -> Option<&'s Resource> {
         self.resources(group).find(|r| r.plural == plural)
     }
 

@@ -7,6 +7,8 @@ pub(super) struct Group {
     /// Otherwise only the known ones.
     pub(super) whole: bool,
     pub(super) known: &'static [Known],
+    /// Another group that holds the same objects: where the server has that one, this one is not asked.
+    pub(super) same_as: Option<&'static str>,
     /// Plurals that are never read: written by the engine itself from what is read anyway, and many.
     pub(super) derived: &'static [&'static str],
 }
@@ -63,6 +65,7 @@ pub(super) const GROUPS: &[Group] = &[
             cluster("v1alpha1", "baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy"),
             cluster("v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy"),
         ],
+        same_as: None,
         derived: &[],
     },
     Group {
@@ -78,9 +81,16 @@ pub(super) const GROUPS: &[Group] = &[
             cluster("v2", "ciliumclusterwideenvoyconfigs", "CiliumClusterwideEnvoyConfig"),
             namespaced("v2", "ciliumnodeconfigs", "CiliumNodeConfig"),
         ],
+        same_as: None,
         derived: &["ciliumendpoints", "ciliumendpointslices", "ciliumidentities", "ciliumnodes"],
     },
-    Group { name: "crd.projectcalico.org", whole: true, known: CALICO, derived: CALICO_DERIVED },
+    Group {
+        name: "crd.projectcalico.org",
+        whole: true,
+        known: CALICO,
+        same_as: None,
+        derived: CALICO_DERIVED,
+    },
     Group {
         name: "projectcalico.org",
         whole: true,
@@ -88,12 +98,14 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v3", "networkpolicies", "NetworkPolicy"),
             cluster("v3", "globalnetworkpolicies", "GlobalNetworkPolicy"),
         ],
+        same_as: Some("crd.projectcalico.org"),
         derived: CALICO_DERIVED,
     },
     Group {
         name: "operator.tigera.io",
         whole: false,
         known: &[cluster("v1", "installations", "Installation")],
+        same_as: None,
         derived: &[],
     },
     Group {
@@ -107,6 +119,7 @@ pub(super) const GROUPS: &[Group] = &[
             cluster("v1beta1", "clustergroups", "ClusterGroup"),
             cluster("v1beta1", "egresses", "Egress"),
         ],
+        same_as: None,
         derived: &[
             "antreaagentinfos",
             "antreacontrollerinfos",
@@ -127,6 +140,7 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v1", "egressservices", "EgressService"),
             cluster("v1", "adminpolicybasedexternalroutes", "AdminPolicyBasedExternalRoute"),
         ],
+        same_as: None,
         derived: &["ipamclaims"],
     },
     Group {
@@ -136,12 +150,14 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v1", "egressnetworkpolicies", "EgressNetworkPolicy"),
             cluster("v1", "netnamespaces", "NetNamespace"),
         ],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "config.openshift.io",
         whole: false,
         known: &[cluster("v1", "networks", "Network"), cluster("v1", "proxies", "Proxy")],
+        same_as: None,
         derived: &[],
     },
     Group {
@@ -151,24 +167,28 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v1alpha1", "applicationnetworkpolicies", "ApplicationNetworkPolicy"),
             cluster("v1alpha1", "clusternetworkpolicies", "ClusterNetworkPolicy"),
         ],
+        same_as: None,
         derived: &["policyendpoints", "clusterpolicyendpoints"],
     },
     Group {
         name: "vpcresources.k8s.aws",
         whole: true,
         known: &[namespaced("v1beta1", "securitygrouppolicies", "SecurityGroupPolicy")],
+        same_as: None,
         derived: &["cninodes"],
     },
     Group {
         name: "crd.k8s.amazonaws.com",
         whole: true,
         known: &[cluster("v1alpha1", "eniconfigs", "ENIConfig")],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "networking.gke.io",
         whole: false,
         known: &[namespaced("v1alpha1", "fqdnnetworkpolicies", "FQDNNetworkPolicy")],
+        same_as: None,
         derived: &[],
     },
     Group {
@@ -182,6 +202,7 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v1", "gateways", "Gateway"),
             namespaced("v1alpha3", "envoyfilters", "EnvoyFilter"),
         ],
+        same_as: None,
         derived: &[],
     },
     Group {
@@ -191,24 +212,28 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v1", "authorizationpolicies", "AuthorizationPolicy"),
             namespaced("v1", "peerauthentications", "PeerAuthentication"),
         ],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "extensions.istio.io",
         whole: true,
         known: &[namespaced("v1alpha1", "wasmplugins", "WasmPlugin")],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "policy.linkerd.io",
         whole: true,
         known: &[namespaced("v1alpha1", "egressnetworks", "EgressNetwork")],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "linkerd.io",
         whole: true,
         known: &[namespaced("v1alpha2", "serviceprofiles", "ServiceProfile")],
+        same_as: None,
         derived: &[],
     },
     Group {
@@ -221,18 +246,21 @@ pub(super) const GROUPS: &[Group] = &[
             namespaced("v1", "tlsroutes", "TLSRoute"),
             namespaced("v1alpha2", "tcproutes", "TCPRoute"),
         ],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "eks.amazonaws.com",
         whole: false,
         known: &[cluster("v1", "nodeclasses", "NodeClass")],
+        same_as: None,
         derived: &[],
     },
     Group {
         name: "karpenter.k8s.aws",
         whole: false,
         known: &[cluster("v1", "ec2nodeclasses", "EC2NodeClass")],
+        same_as: None,
         derived: &[],
     },
 ];

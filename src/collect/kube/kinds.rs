@@ -110,11 +110,13 @@ pub(super) struct Planned {
 }
 
 /// What to do about a kind.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum How {
     List,
     /// The server does not have it: nothing to ask.
     NotServed,
+    /// The same objects are read through another group.
+    ReadElsewhere,
     /// The server should have it but cannot say more (an extension API server that is down).
     Failed(String),
 }
@@ -136,9 +138,11 @@ pub(super) fn plan(served: &Served) -> Vec<Planned> {
 }
 
 fn plan_group(group: &Group, served: &Served) -> Vec<Planned> {
+    let is_read_elsewhere = group.same_as.is_some_and(|other| served.resources(other).next().is_some());
     let mut plan = Vec::new();
     for known in group.known {
         let (version, how) = match served.find(group.name, known.plural) {
+            Some(resource) if is_read_elsewhere => (resource.version.clone(), How::ReadElsewhere),
             Some(resource) => (resource.version.clone(), How::List),
             None => (known.version.to_owned(), served.absence(group.name)),
         };
@@ -154,7 +158,7 @@ fn plan_group(group: &Group, served: &Served) -> Vec<Planned> {
             how,
         });
     }
-    if group.whole {
+    if group.whole && !is_read_elsewhere {
         let further = served.resources(group.name).filter(|r| {
             !group.known.iter().any(|known| known.plural == r.plural)
                 && !group.derived.contains(&r.plural.as_str())
@@ -203,6 +207,19 @@ mod tests {
         assert_eq!(find(&plan, "cilium.io", "ciliumnewpolicies").map(|p| p.kind.version.as_str()), Some("v3"));
         assert_eq!(find(&plan, "cilium.io", "ciliumendpoints"), None);
         assert_eq!(find(&plan, "networking.gke.io", "managedcertificates"), None);
+    }
+
+    #[test]
+    fn one_store_behind_two_groups_is_read_once() {
+        let of = |group| resource(group, "v1", "globalnetworkpolicies", "GlobalNetworkPolicy");
+        let how = |served: &Served| {
+            let plan = plan(served);
+            find(&plan, "projectcalico.org", "globalnetworkpolicies").map(|p| p.how.clone())
+        };
+        let both = Served::new(vec![of("crd.projectcalico.org"), of("projectcalico.org")]);
+        assert_eq!(how(&both), Some(How::ReadElsewhere));
+        assert_eq!(how(&Served::new(vec![of("projectcalico.org")])), Some(How::List));
+        assert_eq!(how(&Served::new(vec![of("crd.projectcalico.org")])), Some(How::NotServed));
     }
 
     #[test]

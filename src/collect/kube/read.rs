@@ -93,6 +93,7 @@ impl Reader<'_> {
         let name = kind.coverage_name();
         match how {
             How::NotServed => found.cover(&name, None, CoverageState::NotInstalled),
+            How::ReadElsewhere => found.cover(&name, None, CoverageState::NotRequested),
             How::Failed(why) => found.cover(&name, None, CoverageState::Failed(why)),
             How::List => {
                 let result = self.list(&kind, None, &mut found).await;

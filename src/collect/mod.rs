@@ -16,6 +16,7 @@ mod facts;
 mod head;
 pub mod json;
 mod kinds;
+pub mod kube;
 mod lines;
 mod pods;
 mod policies;
@@ -143,42 +144,6 @@ pub mod files {
             }
         }
         Ok(b.finish())
-    }
-}
-pub mod kube {
-    //! tmp
-    /// o
-    #[derive(Clone, Debug, Default)]
-    #[allow(missing_docs)]
-    pub struct LiveOptions {
-        pub kubeconfig: Option<std::path::PathBuf>,
-        pub context: Option<String>,
-        pub cluster: Option<String>,
-        pub user: Option<String>,
-        pub as_user: Option<String>,
-        pub as_groups: Vec<String>,
-        pub namespace: Option<String>,
-        pub server: Option<String>,
-        pub insecure_skip_tls_verify: bool,
-        pub request_timeout: Option<std::time::Duration>,
-    }
-    /// o
-    pub async fn collect(_: &LiveOptions, _: &dyn Fn(&str, usize)) -> anyhow::Result<crate::model::Snapshot> {
-        anyhow::bail!("tmp")
-    }
-    /// o
-    #[derive(Debug)]
-    #[allow(missing_docs)]
-    pub struct PreflightRow {
-        pub allowed: bool,
-    }
-    /// o
-    pub async fn preflight(_: &LiveOptions) -> anyhow::Result<Vec<PreflightRow>> {
-        anyhow::bail!("tmp")
-    }
-    /// o
-    pub fn write_preflight(_: &[PreflightRow], _: &mut dyn std::io::Write) -> std::io::Result<()> {
-        Ok(())
     }
 }
 pub mod snapshot_io {

@@ -72,11 +72,19 @@ pub struct Finding {
     /// Whom it hits, and in what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<Hit>,
+    /// How many more subjects it hits than `hits` lists.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_hits: u64,
     /// What is missing, in words; no patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
     /// The same for every run over the same facts: code, evidence and subjects.
     pub fingerprint: Str,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A subject and the endpoints that it cannot reach because of a finding.

@@ -18,8 +18,10 @@ pub const API_VERSION: &str = "buildreach.dev/v1alpha1";
 #[serde(rename_all = "camelCase")]
 pub struct AuditReport {
     /// Always `buildreach.dev/v1alpha1`.
+    #[schemars(extend("const" = API_VERSION))]
     pub api_version: Str,
     /// Always `AuditReport`.
+    #[schemars(extend("const" = "AuditReport"))]
     pub kind: Str,
     /// Version of the program.
     pub version: Str,
@@ -133,6 +135,9 @@ pub struct SubjectInfo {
     /// Why it counts as a build: the signals with their scores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<String>,
+    /// What is known about its needs and is no endpoint: `container build downloads no module`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// File and line of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -212,8 +217,10 @@ pub struct Candidate {
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// Always `buildreach.dev/v1alpha1`.
+    #[schemars(extend("const" = API_VERSION))]
     pub api_version: Str,
     /// Always `Explanation`.
+    #[schemars(extend("const" = "Explanation"))]
     pub kind: Str,
     /// Who.
     pub subject: SubjectInfo,

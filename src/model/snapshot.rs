@@ -165,19 +165,37 @@ pub enum ProblemClass {
     LinkNotFollowed,
     /// A field that was written but that the API does not have.
     UnknownField,
+    /// A document that parses and names no kind: a values file, a snippet, something else.
+    NotAnObject,
+}
+
+impl ProblemClass {
+    /// Whether what the object's kind could decide is unknown because of it.
+    pub fn leaves_unknown(self) -> bool {
+        matches!(self, Self::Unreadable | Self::NotRendered | Self::AmbiguousNamespace)
+    }
 }
 
 /// A cloud document that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudDocument {
-    /// Its top-level key, such as `SecurityGroups`.
+    /// Its top-level key, such as `SecurityGroups` or `networkProfile`.
     pub key: Str,
+    /// `networkProfile.outboundType` of `az aks show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound_type: Option<Str>,
     /// Source index.
     pub source: u32,
 }
 
 impl Snapshot {
+    /// `file:line` of a problem, as far as it is known.
+    pub fn place(&self, problem: &Problem) -> String {
+        let file = self.source(problem.source);
+        if problem.line == 0 { file.to_owned() } else { format!("{file}:{}", problem.line) }
+    }
+
     /// The name of a source.
     pub fn source(&self, index: u32) -> &str {
         self.sources.get(index as usize).map_or("", Str::as_str)

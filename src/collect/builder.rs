@@ -1,0 +1,292 @@
+//! Puts a Snapshot together from what decoders find.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
+
+use super::decode::{Decoder, with_name_label};
+use super::facts::Facts;
+use super::kinds;
+use crate::model::object::{Meta, Namespace};
+use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, Str, World};
+
+/// A [`Snapshot`] in the making.
+///
+/// Objects come from [`json::decode_list`](super::json::decode_list) and its like; [`Builder::finish`] settles
+/// namespaces and repeated names.
+#[derive(Debug)]
+pub struct Builder {
+    pub(crate) decoder: Decoder,
+    pub(crate) facts: Facts,
+    snapshot: Snapshot,
+    sources: FxHashMap<String, u32>,
+    /// Which namespace the objects of a source go to, where something outside the source says so.
+    placements: HashMap<u32, Placement>,
+}
+
+/// The namespace that a kustomization gives to the objects of a source, whatever they say themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// All of them into this one.
+    Namespace(String),
+    /// Several kustomizations disagree.
+    Ambiguous,
+}
+
+impl Builder {
+    /// A builder for what files hold. Namespaced objects that name no namespace go into `default_namespace`.
+    pub fn files(instant: jiff::Timestamp, default_namespace: &str) -> Self {
+        Self::new(World::Closed, instant, default_namespace)
+    }
+
+    /// A builder for what a server answers: objects have no lines, but resource versions and field managers.
+    pub fn live(instant: jiff::Timestamp) -> Self {
+        Self::new(World::Live, instant, "default")
+    }
+
+    fn new(world: World, instant: jiff::Timestamp, default_namespace: &str) -> Self {
+        let snapshot = Snapshot { instant, world, default_namespace: default_namespace.into(), ..Snapshot::default() };
+        Self {
+            decoder: Decoder::new(world == World::Live),
+            facts: Facts::default(),
+            snapshot,
+            sources: FxHashMap::default(),
+            placements: HashMap::new(),
+        }
+    }
+
+    /// The context or server of a live cluster.
+    pub fn set_cluster(&mut self, cluster: &str) {
+        self.snapshot.cluster = Some(cluster.into());
+    }
+
+    /// The index of a source by its name; a new name gets a new index.
+    pub fn source(&mut self, name: &str) -> u32 {
+        if let Some(known) = self.sources.get(name) {
+            return *known;
+        }
+        let index = u32::try_from(self.snapshot.sources.len()).unwrap_or(u32::MAX);
+        self.snapshot.sources.push(name.into());
+        self.sources.insert(name.to_owned(), index);
+        index
+    }
+
+    /// The name of a source.
+    pub fn source_name(&self, index: u32) -> &str {
+        self.snapshot.source(index)
+    }
+
+    /// Records how completely something was read.
+    pub fn coverage(&mut self, coverage: Coverage) {
+        self.snapshot.coverage.push(coverage);
+    }
+
+    /// Records a problem.
+    pub fn problem(&mut self, problem: Problem) {
+        self.facts.problem(problem);
+    }
+
+    /// Counts a file that is a Helm template.
+    pub fn helm_template(&mut self) {
+        self.snapshot.helm_templates += 1;
+    }
+
+    /// Says where the objects of a source go.
+    pub fn place(&mut self, source: u32, placement: Placement) {
+        match self.placements.entry(source) {
+            Entry::Vacant(entry) => {
+                entry.insert(placement);
+            }
+            Entry::Occupied(mut entry) if *entry.get() != placement => {
+                entry.insert(Placement::Ambiguous);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+
+    /// How many pods were read so far: for progress.
+    pub fn pods(&self) -> usize {
+        self.facts.pods.len()
+    }
+
+    /// Adds facts that another decoder found, after everything that is there.
+    pub(crate) fn append(&mut self, facts: Facts) {
+        self.facts.append(facts);
+    }
+
+    /// The Snapshot: namespaces settled, repeated names reduced to the last, problems in order of their place.
+    pub fn finish(mut self) -> Snapshot {
+        self.settle_namespaces();
+        let mut problems = std::mem::take(&mut self.facts.problems);
+        for found in &mut problems {
+            if found.is_namespaced {
+                match self.placements.get(&found.problem.source) {
+                    Some(Placement::Namespace(name)) => found.problem.namespace = Some(Str::from(name.as_str())),
+                    Some(Placement::Ambiguous) => found.problem.namespace = None,
+                    None if found.problem.namespace.is_none() => {
+                        found.problem.namespace = Some(self.snapshot.default_namespace.clone());
+                    }
+                    None => {}
+                }
+            }
+        }
+        self.snapshot.problems.extend(problems.into_iter().map(|found| found.problem));
+        self.drop_repeated();
+
+        let Self { facts, mut snapshot, .. } = self;
+        for (source, why) in facts.failed {
+            let source = Str::from(format!("file {}", snapshot.source(source)));
+            snapshot.coverage.push(Coverage {
+                source,
+                kind: "*".into(),
+                namespace: None,
+                state: CoverageState::Failed(why),
+            });
+        }
+        snapshot.coverage.sort();
+        snapshot.coverage.dedup_by(|b, a| a.source == b.source && a.kind == b.kind && a.namespace == b.namespace);
+        snapshot.problems.sort_by(|a, b| (a.class, a.source, a.line, a).cmp(&(b.class, b.source, b.line, b)));
+        snapshot.ignored_kinds = facts.ignored_kinds;
+        snapshot.namespaces = facts.namespaces;
+        snapshot.nodes = facts.nodes;
+        snapshot.pods = facts.pods;
+        snapshot.workloads = facts.workloads;
+        snapshot.services = facts.services;
+        snapshot.endpoint_slices = facts.endpoint_slices;
+        snapshot.network_policies = facts.network_policies;
+        snapshot.config_maps = facts.config_maps;
+        snapshot.others = facts.others;
+        snapshot.cloud_documents = facts.cloud_documents;
+        snapshot
+    }
+
+    /// Gives every namespaced object its namespace, and every Namespace its implied label.
+    fn settle_namespaces(&mut self) {
+        let Self { facts, snapshot, placements, .. } = self;
+        let mut place = Placing { snapshot, placements, ambiguous: FxHashMap::default() };
+        facts.pods.iter_mut().for_each(|o| place.object("Pod", &mut o.meta));
+        for workload in &mut facts.workloads {
+            place.object(&workload.kind, &mut workload.meta);
+        }
+        facts.services.iter_mut().for_each(|o| place.object("Service", &mut o.meta));
+        facts.endpoint_slices.iter_mut().for_each(|o| place.object("EndpointSlice", &mut o.meta));
+        facts.network_policies.iter_mut().for_each(|o| place.object("NetworkPolicy", &mut o.meta));
+        facts.config_maps.iter_mut().for_each(|o| place.object("ConfigMap", &mut o.meta));
+        for other in &mut facts.others {
+            if !kinds::is_cluster_scoped(&other.group, &other.kind) {
+                place.object(&other.kind, &mut other.meta);
+            }
+        }
+        for Namespace { meta } in &mut facts.namespaces {
+            // Kustomize's namespace transformer renames the Namespace objects that it meets.
+            match place.placements.get(&meta.origin.source) {
+                Some(Placement::Namespace(name)) => meta.name = name.as_str().into(),
+                Some(Placement::Ambiguous) => meta.namespace_unknown = true,
+                None => {}
+            }
+            meta.labels = with_name_label(&meta.labels, &meta.name);
+        }
+        let mut ambiguous: Vec<_> = place.ambiguous.into_values().collect();
+        ambiguous.sort();
+        snapshot.problems.append(&mut ambiguous);
+    }
+
+    fn drop_repeated(&mut self) {
+        let facts = &mut self.facts;
+        let mut repeated = Repeated::default();
+        repeated.reduce(&mut facts.namespaces, |o| ("", "Namespace", &o.meta));
+        repeated.reduce(&mut facts.nodes, |o| ("", "Node", &o.meta));
+        repeated.reduce(&mut facts.pods, |o| ("", "Pod", &o.meta));
+        repeated.reduce(&mut facts.workloads, |o| ("", &o.kind, &o.meta));
+        repeated.reduce(&mut facts.services, |o| ("", "Service", &o.meta));
+        repeated.reduce(&mut facts.endpoint_slices, |o| ("", "EndpointSlice", &o.meta));
+        repeated.reduce(&mut facts.network_policies, |o| ("", "NetworkPolicy", &o.meta));
+        repeated.reduce(&mut facts.config_maps, |o| ("", "ConfigMap", &o.meta));
+        repeated.reduce(&mut facts.others, |o| (&o.group, &o.kind, &o.meta));
+        self.snapshot.problems.extend(repeated.problem);
+    }
+}
+
+/// Settles the namespaces of objects.
+struct Placing<'b> {
+    snapshot: &'b mut Snapshot,
+    placements: &'b HashMap<u32, Placement>,
+    /// By source and kind: objects whose namespace cannot be known.
+    ambiguous: FxHashMap<(u32, Str), Problem>,
+}
+
+impl Placing<'_> {
+    fn object(&mut self, kind: &str, meta: &mut Meta) {
+        match self.placements.get(&meta.origin.source) {
+            Some(Placement::Namespace(name)) => meta.namespace = Some(name.as_str().into()),
+            Some(Placement::Ambiguous) => {
+                meta.namespace = None;
+                meta.namespace_unknown = true;
+                let problem = self.ambiguous.entry((meta.origin.source, kind.into())).or_insert_with(|| Problem {
+                    class: ProblemClass::AmbiguousNamespace,
+                    message: "kustomizations give it different namespaces".to_owned(),
+                    source: meta.origin.source,
+                    line: meta.origin.line,
+                    kind: Some(kind.into()),
+                    namespace: None,
+                    name: Some(meta.name.clone()),
+                    count: 0,
+                });
+                problem.count += 1;
+            }
+            None if meta.namespace.is_none() => {
+                meta.namespace = Some(self.snapshot.default_namespace.clone());
+                self.snapshot.namespace_defaulted += 1;
+            }
+            None => {}
+        }
+    }
+}
+
+/// Keeps the last of objects with one name.
+#[derive(Default)]
+struct Repeated {
+    /// One for the whole collection: the first example, and how many.
+    problem: Option<Problem>,
+}
+
+impl Repeated {
+    /// `naming` gives group, kind and metadata.
+    fn reduce<T>(&mut self, objects: &mut Vec<T>, naming: impl Fn(&T) -> (&str, &str, &Meta)) {
+        let mut last: FxHashMap<(&str, &str, Option<&str>, &str), usize> = FxHashMap::default();
+        let mut dropped = Vec::new();
+        for (i, object) in objects.iter().enumerate() {
+            let (group, kind, meta) = naming(object);
+            // A generated name names no object, and a namespace that is not known is none.
+            if meta.namespace_unknown || meta.name.ends_with('*') {
+                continue;
+            }
+            if let Some(earlier) = last.insert((group, kind, meta.namespace.as_deref(), &meta.name), i) {
+                dropped.push(earlier);
+                let problem = self.problem.get_or_insert_with(|| Problem {
+                    class: ProblemClass::Duplicate,
+                    message: "the name is there more than once; the last one counts".to_owned(),
+                    source: meta.origin.source,
+                    line: meta.origin.line,
+                    kind: Some(kind.into()),
+                    namespace: meta.namespace.clone(),
+                    name: Some(meta.name.clone()),
+                    count: 0,
+                });
+                problem.count += 1;
+            }
+        }
+        if dropped.is_empty() {
+            return;
+        }
+        dropped.sort_unstable();
+        let mut dropped = dropped.into_iter().peekable();
+        let mut at = 0;
+        objects.retain(|_| {
+            let is_dropped = dropped.next_if_eq(&at).is_some();
+            at += 1;
+            !is_dropped
+        });
+    }
+}

@@ -1,0 +1,475 @@
+//! One object: from its JSON text to a fact, or to the problem with it.
+
+use serde_json::Value;
+
+use super::facts::{Facts, FoundProblem};
+use super::head::{self, Head};
+use super::json::Late;
+use super::kinds::{self, Class};
+use super::lines::Lines;
+use super::pods::{address, protocol};
+use super::raw::{self, Text};
+use super::redact;
+use super::scratch::Scratch;
+use crate::model::object::{
+    ConfigMap, EndpointSlice, IntOrString, Meta, Namespace, Node, Origin, OtherObject, Owner, Service, ServicePort,
+};
+use crate::model::{Labels, Problem, ProblemClass, Str};
+
+/// The `apiVersion` and `kind` that the items of a list have when they do not say so themselves.
+pub(crate) type Gvk<'a> = (&'a str, &'a str);
+
+/// Turns objects into facts. One for each thread; equal things of one decoder share their memory.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    pub(crate) scratch: Scratch,
+    /// Objects of a server: no lines, but resource versions and field managers.
+    pub(crate) live: bool,
+    /// Items that wait for the kind of their list.
+    pub(crate) late: Vec<Late>,
+    /// Where the object that is being decoded stands.
+    origin: Origin,
+}
+
+/// Why an object is not of its API's shape.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    message: String,
+    /// 0: the line of the object.
+    line: u32,
+    /// It is not even JSON.
+    is_syntax: bool,
+}
+
+impl Wrong {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message, line: 0, is_syntax: false }
+    }
+
+    /// An error in a part of the object that begins on `line`.
+    pub(crate) fn inside(path: &str, error: &serde_json::Error, line: u32) -> Self {
+        let line = if line == 0 { 0 } else { line + u32::try_from(error.line().saturating_sub(1)).unwrap_or(0) };
+        Self { message: format!("{path}: {}", without_place(error)), line, is_syntax: !error.is_data() }
+    }
+}
+
+/// The message of a JSON error without its line and column, which count from the start of a part.
+pub(crate) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// How deep lists may lie in lists.
+const MAX_LIST_DEPTH: u32 = 8;
+
+impl Decoder {
+    pub(crate) fn new(live: bool) -> Self {
+        Self { live, ..Self::default() }
+    }
+
+    /// Decodes one object and adds what it says to `facts`. `text` is its JSON.
+    pub(crate) fn object(&mut self, text: &str, origin: Origin, default: Option<Gvk<'_>>, facts: &mut Facts) {
+        self.object_at(text, origin, default, facts, 0);
+    }
+
+    fn object_at(&mut self, text: &str, origin: Origin, default: Option<Gvk<'_>>, facts: &mut Facts, depth: u32) {
+        self.origin = origin;
+        let lines = Lines::new(text, origin.line);
+        if let Some((api_version, kind)) = head::peek(text) {
+            return self.typed(text, (api_version, kind), &lines, facts, depth);
+        }
+        if let Some(default) = default
+            && !says_kind(text)
+        {
+            return self.typed(text, default, &lines, facts, depth);
+        }
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            let line = lines.of_error(&error);
+            return self.report(text, Wrong { message: without_place(&error), line, is_syntax: true }, default, facts);
+        }
+        let head = head::read(text);
+        match (&head.api_version, &head.kind) {
+            (Some(api_version), Some(kind)) => self.typed(text, (api_version, kind), &lines, facts, depth),
+            (None, Some(kind)) if default.is_some_and(|(_, known)| known == kind) => {
+                let api_version = default.map_or("", |(api_version, _)| api_version);
+                self.typed(text, (api_version, kind), &lines, facts, depth);
+            }
+            _ => self.not_an_object(&head, facts),
+        }
+    }
+
+    /// Records an object that is not UTF-8, which JSON has to be.
+    pub(crate) fn not_utf8(&mut self, text: &str, origin: Origin, default: Option<Gvk<'_>>, facts: &mut Facts) {
+        self.origin = origin;
+        let wrong = Wrong { message: "the text is not UTF-8".to_owned(), line: 0, is_syntax: true };
+        self.report(text, wrong, default, facts);
+    }
+
+    /// Decodes an object of a known kind.
+    fn typed(&mut self, text: &str, gvk: Gvk<'_>, lines: &Lines<'_>, facts: &mut Facts, depth: u32) {
+        let (api_version, kind) = gvk;
+        let group = kinds::group_of(api_version);
+        let result = match kinds::classify(group, kind) {
+            Class::Ignored if kind.ends_with("List") => return self.list(text, gvk, lines, facts, depth),
+            Class::Ignored => {
+                *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1;
+                return;
+            }
+            Class::NetworkPolicy if group == "extensions" => {
+                Err(Wrong::new(format!("no API server since Kubernetes 1.16 serves {api_version}")))
+            }
+            class => self.fact(text, class, group, kind, lines, facts),
+        };
+        if let Err(wrong) = result {
+            self.report(text, wrong, Some(gvk), facts);
+        }
+    }
+
+    /// Items of a list that lies inside something else; lists at the top of a file are streamed.
+    fn list(&mut self, text: &str, gvk: Gvk<'_>, lines: &Lines<'_>, facts: &mut Facts, depth: u32) {
+        #[derive(serde::Deserialize)]
+        struct List<'a> {
+            #[serde(borrow)]
+            items: Option<Vec<&'a serde_json::value::RawValue>>,
+        }
+        let (api_version, kind) = gvk;
+        let list = match serde_json::from_str::<List<'_>>(text) {
+            Ok(List { items: Some(items) }) if depth < MAX_LIST_DEPTH => items,
+            // A kind that only happens to end in `List`.
+            Ok(List { items: None }) => {
+                *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1;
+                return;
+            }
+            Ok(_) => return self.report(text, Wrong::new("lists lie too deep in lists".to_owned()), Some(gvk), facts),
+            Err(error) => {
+                let wrong =
+                    Wrong { message: without_place(&error), line: lines.of_error(&error), is_syntax: !error.is_data() };
+                return self.report(text, wrong, Some(gvk), facts);
+            }
+        };
+        let default = item_kind(kind).map(|kind| (api_version, kind));
+        let source = self.origin.source;
+        for item in list {
+            let origin = Origin { source, line: lines.of(item.get()) };
+            self.object_at(item.get(), origin, default, facts, depth + 1);
+        }
+    }
+
+    fn fact(
+        &mut self,
+        text: &str,
+        class: Class,
+        group: &str,
+        kind: &str,
+        lines: &Lines<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Wrong> {
+        match class {
+            Class::Pod => {
+                let raw: raw::Pod<'_> = parse(text, kind, lines)?;
+                facts.pods.push(self.pod(&raw, lines)?);
+            }
+            Class::Workload => {
+                let raw: raw::Workload<'_> = parse(text, kind, lines)?;
+                facts.workloads.push(self.workload(&raw, kind, lines)?);
+            }
+            Class::NetworkPolicy => {
+                let raw: raw::NetworkPolicy<'_> = parse(text, kind, lines)?;
+                let policy = self.network_policy(&raw, lines)?;
+                if !policy.spec.unknown_fields.is_empty() {
+                    let fields = policy.spec.unknown_fields.join("`, `");
+                    let message = format!("NetworkPolicy has no field `spec.{fields}`");
+                    let problem = self.problem(ProblemClass::UnknownField, message, 0);
+                    let problem = Problem {
+                        kind: Some(self.scratch.str(kind)),
+                        namespace: policy.meta.namespace.clone(),
+                        name: Some(policy.meta.name.clone()),
+                        ..problem
+                    };
+                    facts.problems.push(FoundProblem { problem, is_namespaced: true });
+                }
+                facts.network_policies.push(policy);
+            }
+            Class::Namespace => {
+                let raw: raw::Bare<'_> = parse(text, kind, lines)?;
+                let mut meta = self.meta(raw.metadata.as_ref())?;
+                meta.namespace = None;
+                facts.namespaces.push(Namespace { meta });
+            }
+            Class::Node => {
+                let raw: raw::Node<'_> = parse(text, kind, lines)?;
+                facts.nodes.push(self.node(&raw)?);
+            }
+            Class::Service => {
+                let raw: raw::Service<'_> = parse(text, kind, lines)?;
+                facts.services.push(self.service(raw)?);
+            }
+            Class::EndpointSlice => {
+                let raw: raw::EndpointSlice<'_> = parse(text, kind, lines)?;
+                facts.endpoint_slices.push(self.endpoint_slice(&raw)?);
+            }
+            Class::Endpoints => {
+                let raw: raw::Endpoints<'_> = parse(text, kind, lines)?;
+                facts.endpoint_slices.extend(self.endpoints(&raw)?);
+            }
+            Class::ConfigMap => {
+                let raw: raw::ConfigMap<'_> = parse(text, kind, lines)?;
+                match self.config_map(&raw)? {
+                    Some(config_map) => facts.config_maps.push(config_map),
+                    None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,
+                }
+            }
+            Class::Other => match self.other(text, group, kind, lines)? {
+                Some(other) => facts.others.push(other),
+                None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,
+            },
+            Class::Ignored => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn meta(&mut self, raw: Option<&raw::Meta<'_>>) -> Result<Meta, Wrong> {
+        let name = match raw.map(|m| (m.name.as_deref().unwrap_or_default(), m.generate_name.as_deref())) {
+            Some((name, _)) if !name.is_empty() => Str::from(name),
+            Some((_, Some(prefix))) if !prefix.is_empty() => Str::from(format!("{prefix}*")),
+            _ => return Err(Wrong::new("metadata.name is not there".to_owned())),
+        };
+        Ok(Meta {
+            namespace: self.scratch.opt(raw.and_then(|m| m.namespace.as_ref())),
+            name,
+            labels: self.labels(raw.and_then(|m| m.labels.as_ref())),
+            annotations: self.annotations(raw.and_then(|m| m.annotations.as_ref())),
+            origin: self.origin,
+            namespace_unknown: false,
+        })
+    }
+
+    /// The reference with `controller: true`, else the first.
+    pub(crate) fn owner(&mut self, raw: Option<&raw::Meta<'_>>) -> Option<Owner> {
+        let references = raw?.owner_references.as_deref()?;
+        let reference = references.iter().find(|r| r.controller == Some(true)).or_else(|| references.first())?;
+        Some(Owner {
+            kind: self.scratch.str(reference.kind.as_deref().unwrap_or_default()),
+            name: self.scratch.str(reference.name.as_deref().unwrap_or_default()),
+        })
+    }
+
+    fn node(&mut self, raw: &raw::Node<'_>) -> Result<Node, Wrong> {
+        let mut meta = self.meta(raw.metadata.as_ref())?;
+        meta.namespace = None;
+        let spec = raw.spec.as_ref();
+        let status = raw.status.as_ref();
+        let addresses = status.and_then(|s| s.addresses.as_deref()).unwrap_or_default();
+        let addresses = addresses
+            .iter()
+            .filter(|a| matches!(a.kind.as_deref(), Some("InternalIP" | "ExternalIP")))
+            .map(|a| address(a.address.as_deref().unwrap_or_default()))
+            .collect::<Result<_, _>>()?;
+        let listed = spec.and_then(|s| s.pod_cidrs.as_deref()).unwrap_or_default();
+        let single = spec.and_then(|s| s.pod_cidr.as_ref()).filter(|_| listed.is_empty());
+        let pod_cidrs = listed
+            .iter()
+            .chain(single)
+            .filter(|cidr| !cidr.is_empty())
+            .map(|cidr| cidr.parse().map_err(|_| Wrong::new(format!("`{}` is no CIDR block", &**cidr))))
+            .collect::<Result<_, _>>()?;
+        let info = status.and_then(|s| s.node_info.as_ref());
+        let os = self.scratch.opt(info.and_then(|i| i.operating_system.as_ref()));
+        let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+        let taints = spec.and_then(|s| s.taints.as_deref()).unwrap_or_default();
+        Ok(Node {
+            addresses,
+            pod_cidrs,
+            provider_id: self.scratch.opt(spec.and_then(|s| s.provider_id.as_ref())),
+            kubelet_version: self.scratch.opt(info.and_then(|i| i.kubelet_version.as_ref())),
+            os: os.or_else(|| meta.labels.get("kubernetes.io/os").cloned()),
+            taints: taints.iter().filter_map(|t| self.scratch.opt(t.key.as_ref())).collect(),
+            condition_reasons: conditions.iter().filter_map(|c| self.scratch.opt(c.reason.as_ref())).collect(),
+            meta,
+        })
+    }
+
+    fn service(&mut self, raw: raw::Service<'_>) -> Result<Service, Wrong> {
+        let meta = self.meta(raw.metadata.as_ref())?;
+        let spec = raw.spec.unwrap_or_default();
+        let is_address = |ip: &&Text<'_>| !ip.is_empty() && &***ip != "None";
+        let listed = spec.cluster_ips.as_deref().unwrap_or_default();
+        let single = spec.cluster_ip.as_ref().filter(|_| listed.is_empty());
+        let cluster_ips =
+            listed.iter().chain(single).filter(is_address).map(|ip| address(ip)).collect::<Result<_, _>>()?;
+        let balancer = raw.status.and_then(|s| s.load_balancer).and_then(|b| b.ingress).unwrap_or_default();
+        let external = spec.external_ips.iter().flatten().chain(balancer.iter().filter_map(|i| i.ip.as_ref()));
+        let external_ips = external.filter(is_address).map(|ip| address(ip)).collect::<Result<_, _>>()?;
+        let selector = spec.selector.as_ref().filter(|pairs| !pairs.0.is_empty()).map(|pairs| self.labels(Some(pairs)));
+        let is_external_name = spec.kind.as_deref() == Some("ExternalName");
+        let external_name = spec.external_name.as_ref().filter(|_| is_external_name);
+        let external_name = self.scratch.opt(external_name);
+        let mut ports = Vec::new();
+        for port in spec.ports.unwrap_or_default() {
+            ports.push(ServicePort {
+                name: self.scratch.opt(port.name.as_ref()),
+                protocol: protocol(port.protocol.as_ref())?,
+                port: port.port,
+                target_port: port.target_port.map(|port| self.int_or_string(port)).filter(|port| match port {
+                    IntOrString::Int(number) => *number != 0,
+                    IntOrString::String(name) => !name.is_empty(),
+                }),
+            });
+        }
+        Ok(Service { meta, cluster_ips, external_ips, selector, ports, external_name })
+    }
+
+    fn endpoint_slice(&mut self, raw: &raw::EndpointSlice<'_>) -> Result<EndpointSlice, Wrong> {
+        let meta = self.meta(raw.metadata.as_ref())?;
+        let is_names = raw.address_type.as_deref() == Some("FQDN");
+        let endpoints = raw.endpoints.iter().flatten().filter(|_| !is_names);
+        let addresses = endpoints.flat_map(|e| e.addresses.iter().flatten());
+        let addresses = addresses.map(|ip| address(ip)).collect::<Result<_, _>>()?;
+        Ok(EndpointSlice { meta, addresses, ports: self.endpoint_ports(raw.ports.as_deref())? })
+    }
+
+    /// One slice for each subset, as the API server's mirroring makes them.
+    fn endpoints(&mut self, raw: &raw::Endpoints<'_>) -> Result<Vec<EndpointSlice>, Wrong> {
+        let mut meta = self.meta(raw.metadata.as_ref())?;
+        meta.labels = meta.labels.with("kubernetes.io/service-name", &meta.name);
+        let mut slices = Vec::new();
+        for (i, subset) in raw.subsets.iter().flatten().enumerate() {
+            let both = subset.addresses.iter().flatten().chain(subset.not_ready_addresses.iter().flatten());
+            let addresses = both.filter_map(|a| a.ip.as_ref()).map(|ip| address(ip)).collect::<Result<_, _>>()?;
+            let ports = self.endpoint_ports(subset.ports.as_deref())?;
+            let mut meta = meta.clone();
+            if i > 0 {
+                meta.name = Str::from(format!("{}-{i}", meta.name));
+            }
+            slices.push(EndpointSlice { meta, addresses, ports });
+        }
+        Ok(slices)
+    }
+
+    fn endpoint_ports(
+        &mut self,
+        raw: Option<&[raw::EndpointPort<'_>]>,
+    ) -> Result<Vec<(Option<Str>, crate::model::Protocol, u16)>, Wrong> {
+        let mut ports = Vec::new();
+        for port in raw.unwrap_or_default() {
+            if let Some(number) = port.port {
+                ports.push((self.scratch.opt(port.name.as_ref()), protocol(port.protocol.as_ref())?, number));
+            }
+        }
+        Ok(ports)
+    }
+
+    fn config_map(&mut self, raw: &raw::ConfigMap<'_>) -> Result<Option<ConfigMap>, Wrong> {
+        let meta = self.meta(raw.metadata.as_ref())?;
+        if !kinds::is_config_of_interest(&meta.name) {
+            return Ok(None);
+        }
+        let pairs = raw.data.iter().flat_map(|data| &data.0);
+        let data = pairs.map(|(key, value)| (self.scratch.str(key), Str::from(&*redact::text(value)))).collect();
+        Ok(Some(ConfigMap { meta, data }))
+    }
+
+    fn other(&mut self, text: &str, group: &str, kind: &str, lines: &Lines<'_>) -> Result<Option<OtherObject>, Wrong> {
+        let raw: raw::Other<'_> = parse(text, kind, lines)?;
+        let mut meta = self.meta(raw.metadata.as_ref())?;
+        if kinds::is_cluster_scoped(group, kind) {
+            meta.namespace = None;
+        }
+        let mut spec: Value = match raw.spec {
+            Some(spec) => {
+                serde_json::from_str(spec.get()).map_err(|error| Wrong::inside("spec", &error, lines.of(spec.get())))?
+            }
+            None => Value::Null,
+        };
+        // Routes gate only what leaves through an egress network of Linkerd.
+        if group == "gateway.networking.k8s.io" && !is_egress_route(&spec) {
+            return Ok(None);
+        }
+        redact::value(&mut spec);
+        Ok(Some(OtherObject { group: self.scratch.str(group), kind: self.scratch.str(kind), meta, spec }))
+    }
+
+    /// A document without a kind.
+    fn not_an_object(&mut self, head: &Head, facts: &mut Facts) {
+        let missing = match (&head.api_version, &head.kind) {
+            (None, Some(_)) => "`apiVersion`",
+            (Some(_), None) => "`kind`",
+            _ => "`apiVersion` and no `kind`",
+        };
+        let problem = self.problem(ProblemClass::NotAnObject, format!("the document has no {missing}"), 0);
+        facts.problem(problem);
+    }
+
+    /// Records that an object cannot be read: with its kind and namespace if these can.
+    fn report(&mut self, text: &str, wrong: Wrong, default: Option<Gvk<'_>>, facts: &mut Facts) {
+        let head = head::read(text);
+        let kind = head.kind.as_deref().or(default.map(|(_, kind)| kind));
+        let api_version = head.api_version.as_deref().or(default.map(|(api_version, _)| api_version));
+        let is_known = kind.is_some() && head.naming.is_some();
+        let class = if is_known { ProblemClass::Unreadable } else { ProblemClass::Malformed };
+        let mut problem = self.problem(class, wrong.message, wrong.line);
+        problem.kind = kind.map(|kind| self.scratch.str(kind));
+        if let Some(naming) = &head.naming {
+            problem.name = naming.name.as_deref().map(Str::from);
+            problem.namespace = naming.namespace.as_deref().map(|name| self.scratch.str(name));
+        }
+        let is_namespaced =
+            kind.is_some_and(|kind| !kinds::is_cluster_scoped(kinds::group_of(api_version.unwrap_or_default()), kind));
+        if wrong.is_syntax || !is_known {
+            facts.failed.push((problem.source, problem.message.clone()));
+        }
+        facts.problems.push(FoundProblem { problem, is_namespaced: is_namespaced && is_known });
+    }
+
+    fn problem(&self, class: ProblemClass, message: String, line: u32) -> Problem {
+        let Origin { source, line: first } = self.origin;
+        let line = if line == 0 { first } else { line };
+        Problem { class, message, source, line, kind: None, namespace: None, name: None, count: 1 }
+    }
+}
+
+/// Parses an object into its API's shape.
+fn parse<'t, T: serde::Deserialize<'t> + raw::Kinded>(
+    text: &'t str,
+    kind: &str,
+    lines: &Lines<'_>,
+) -> Result<T, Wrong> {
+    let raw: T = serde_json::from_str(text).map_err(|error| Wrong {
+        message: without_place(&error),
+        line: lines.of_error(&error),
+        is_syntax: !error.is_data(),
+    })?;
+    match raw.kind() {
+        Some(own) if own != kind => Err(Wrong::new(format!("the kind is `{own}` in a list of `{kind}`"))),
+        _ => Ok(raw),
+    }
+}
+
+/// The kind of the items of a list: `Pod` of `PodList`; a plain `List` does not say.
+pub(crate) fn item_kind(list_kind: &str) -> Option<&str> {
+    list_kind.strip_suffix("List").filter(|kind| !kind.is_empty())
+}
+
+/// Whether an item may name its own kind at the top.
+///
+/// Items of typed lists do not, so this must be cheap: the API puts `kind` and `apiVersion` first, and
+/// elsewhere only writers that sort or shuffle keys have them later.
+fn says_kind(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memmem::find(&bytes[..bytes.len().min(64)], b"\"metadata\"").is_none() && head::read(text).kind.is_some()
+}
+
+/// Whether a route hangs on an `EgressNetwork`.
+fn is_egress_route(spec: &Value) -> bool {
+    let parents = spec.get("parentRefs").and_then(Value::as_array);
+    parents.into_iter().flatten().any(|parent| parent.get("kind").and_then(Value::as_str) == Some("EgressNetwork"))
+}
+
+/// The implied label of a namespace.
+pub(crate) fn with_name_label(labels: &Labels, name: &str) -> Labels {
+    const KEY: &str = "kubernetes.io/metadata.name";
+    if labels.get(KEY).is_some_and(|value| *value == name) { labels.clone() } else { labels.with(KEY, name) }
+}

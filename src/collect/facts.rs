@@ -1,0 +1,62 @@
+//! What decoding yields, before it is put together to a Snapshot.
+
+use std::collections::BTreeMap;
+
+use crate::model::object::{
+    ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
+};
+use crate::model::snapshot::CloudDocument;
+use crate::model::{Problem, Str};
+
+/// Decoded objects and what went wrong, in the order in which they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) namespaces: Vec<Namespace>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) endpoint_slices: Vec<EndpointSlice>,
+    pub(crate) network_policies: Vec<NetworkPolicy>,
+    pub(crate) config_maps: Vec<ConfigMap>,
+    pub(crate) others: Vec<OtherObject>,
+    pub(crate) cloud_documents: Vec<CloudDocument>,
+    pub(crate) problems: Vec<FoundProblem>,
+    pub(crate) ignored_kinds: BTreeMap<Str, u64>,
+    /// Sources of which a part could not be read, and why.
+    pub(crate) failed: Vec<(u32, String)>,
+}
+
+/// A problem whose namespace may still have to be told.
+#[derive(Debug)]
+pub(crate) struct FoundProblem {
+    pub(crate) problem: Problem,
+    /// The object is of a namespaced kind: where it names no namespace, it goes where such objects go.
+    pub(crate) is_namespaced: bool,
+}
+
+impl Facts {
+    /// Adds what was read after these facts.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.namespaces.append(&mut later.namespaces);
+        self.nodes.append(&mut later.nodes);
+        self.pods.append(&mut later.pods);
+        self.workloads.append(&mut later.workloads);
+        self.services.append(&mut later.services);
+        self.endpoint_slices.append(&mut later.endpoint_slices);
+        self.network_policies.append(&mut later.network_policies);
+        self.config_maps.append(&mut later.config_maps);
+        self.others.append(&mut later.others);
+        self.cloud_documents.append(&mut later.cloud_documents);
+        self.problems.append(&mut later.problems);
+        self.failed.append(&mut later.failed);
+        for (kind, count) in later.ignored_kinds {
+            *self.ignored_kinds.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Records a problem of a document without a kind that could be told.
+    pub(crate) fn problem(&mut self, problem: Problem) {
+        self.problems.push(FoundProblem { problem, is_namespaced: false });
+    }
+}

@@ -1,0 +1,235 @@
+//! Pods, pod templates and their specifications: from the API's shape to facts.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::decode::{Decoder, Wrong};
+use super::kinds;
+use super::lines::Lines;
+use super::raw::{self, Text};
+use super::redact;
+use crate::model::object::{
+    Container, ContainerPort, EnvFrom, EnvValue, EnvVar, HostAlias, Phase, Pod, PodSpec, Workload,
+};
+use crate::model::{Labels, Protocol, Str};
+
+impl Decoder {
+    pub(crate) fn pod(&mut self, raw: &raw::Pod<'_>, lines: &Lines<'_>) -> Result<Pod, Wrong> {
+        let metadata = raw.metadata.as_ref();
+        let namespace = metadata.and_then(|m| m.namespace.as_deref());
+        let spec = self.pod_spec(raw.spec.as_ref(), namespace, lines)?;
+        let status = raw.status.as_ref();
+        let ready = status.and_then(|s| s.conditions.as_ref()).and_then(|conditions| condition(conditions, "Ready"));
+        Ok(Pod {
+            meta: self.meta(metadata)?,
+            owner: self.owner(metadata),
+            node: self.scratch.opt(raw.spec.as_ref().and_then(|s| s.node_name.as_ref())),
+            phase: match status.and_then(|s| s.phase.as_deref()) {
+                None | Some("" | "Running") => Phase::Running,
+                Some("Pending") => Phase::Pending,
+                Some("Succeeded") => Phase::Succeeded,
+                Some("Failed") => Phase::Failed,
+                Some(_) => Phase::Unknown,
+            },
+            ips: status.map_or(Ok(Vec::new()), |s| addresses(s.pod_ips.as_deref(), s.pod_ip.as_ref()))?.into(),
+            host_ips: status.map_or(Ok(Vec::new()), |s| addresses(s.host_ips.as_deref(), s.host_ip.as_ref()))?.into(),
+            ready,
+            spec,
+        })
+    }
+
+    pub(crate) fn workload(
+        &mut self,
+        raw: &raw::Workload<'_>,
+        kind: &str,
+        lines: &Lines<'_>,
+    ) -> Result<Workload, Wrong> {
+        let metadata = raw.metadata.as_ref();
+        let spec = raw.spec.as_ref();
+        let status = raw.status.as_ref();
+        let job = spec.and_then(|s| s.job_template.as_ref()).and_then(|t| t.spec.as_ref());
+        let template = raw
+            .template
+            .as_ref()
+            .or_else(|| spec.and_then(|s| s.template.as_ref()))
+            .or_else(|| job.and_then(|j| j.template.as_ref()));
+        let template_meta = template.and_then(|t| t.metadata.as_ref());
+        let namespace = metadata.and_then(|m| m.namespace.as_deref());
+        let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+        Ok(Workload {
+            kind: self.scratch.str(kind),
+            meta: self.meta(metadata)?,
+            owner: self.owner(metadata),
+            template_labels: self.labels(template_meta.and_then(|m| m.labels.as_ref())),
+            template_annotations: self.annotations(template_meta.and_then(|m| m.annotations.as_ref())),
+            spec: self.pod_spec(template.and_then(|t| t.spec.as_ref()), namespace, lines)?,
+            replicas: spec.and_then(|s| s.replicas.or(s.parallelism)).or_else(|| job.and_then(|j| j.parallelism)),
+            finished: kind == "Job"
+                && (condition(conditions, "Complete") == Some(true) || condition(conditions, "Failed") == Some(true)),
+            desired: status.and_then(|s| s.desired_number_scheduled),
+            ready: status.and_then(|s| s.number_ready),
+        })
+    }
+
+    fn pod_spec(
+        &mut self,
+        raw: Option<&raw::PodSpec<'_>>,
+        namespace: Option<&str>,
+        lines: &Lines<'_>,
+    ) -> Result<Arc<PodSpec>, Wrong> {
+        let Some(raw) = raw else { return Ok(self.scratch.spec(PodSpec::default())) };
+        let init = raw.init_containers.as_deref().unwrap_or_default();
+        let main = raw.containers.as_deref().unwrap_or_default();
+        let mut containers = Vec::with_capacity(init.len() + main.len());
+        for (list, is_init) in [(init, true), (main, false)] {
+            for container in list {
+                containers.push(self.container(container, is_init, namespace, lines)?);
+            }
+        }
+        let volumes = raw.volumes.as_deref().unwrap_or_default();
+        let host_paths = volumes.iter().filter_map(|v| v.host_path.as_ref()?.path.as_ref());
+        let host_paths = host_paths.map(|path| self.scratch.str(path)).collect();
+        let config_maps = volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref());
+        let config_map_volumes = config_maps.map(|name| self.scratch.str(name)).collect();
+        let aliases = raw.host_aliases.as_deref().unwrap_or_default();
+        let nameservers = raw.dns_config.as_ref().and_then(|d| d.nameservers.as_deref()).unwrap_or_default();
+        let spec = PodSpec {
+            host_network: raw.host_network.unwrap_or(false),
+            dns_policy: self.scratch.opt(raw.dns_policy.as_ref()),
+            nameservers: nameservers.iter().map(|ip| address(ip)).collect::<Result<_, _>>()?,
+            service_account: self.scratch.opt(raw.service_account_name.as_ref().or(raw.service_account.as_ref())),
+            containers,
+            host_aliases: aliases.iter().map(|alias| self.host_alias(alias)).collect::<Result<_, _>>()?,
+            host_paths,
+            config_map_volumes,
+            runtime_class: self.scratch.opt(raw.runtime_class_name.as_ref()),
+            node_selector: self.labels(raw.node_selector.as_ref()),
+        };
+        Ok(self.scratch.spec(spec))
+    }
+
+    fn host_alias(&mut self, raw: &raw::HostAlias<'_>) -> Result<HostAlias, Wrong> {
+        let ip = address(raw.ip.as_deref().unwrap_or_default())?;
+        let names = raw.hostnames.as_deref().unwrap_or_default();
+        Ok(HostAlias { ip, hostnames: names.iter().map(|name| self.scratch.str(name)).collect() })
+    }
+
+    fn container(
+        &mut self,
+        raw: &raw::Container<'_>,
+        init: bool,
+        namespace: Option<&str>,
+        lines: &Lines<'_>,
+    ) -> Result<Container, Wrong> {
+        let ports = raw.ports.as_deref().unwrap_or_default();
+        let env = raw.env.as_deref().unwrap_or_default();
+        let env_from = raw.env_from.as_deref().unwrap_or_default();
+        Ok(Container {
+            name: self.scratch.str(raw.name.as_deref().unwrap_or_default()),
+            init,
+            image: self.scratch.opt(raw.image.as_ref()),
+            command: self.words(raw.command.as_deref()),
+            args: self.words(raw.args.as_deref()),
+            env: env.iter().map(|var| self.env_var(var, namespace, lines)).collect(),
+            env_from: env_from.iter().filter_map(|from| self.env_from(from)).collect(),
+            ports: ports.iter().map(|port| self.container_port(port)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn words(&mut self, raw: Option<&[Text<'_>]>) -> Vec<Str> {
+        let raw = raw.unwrap_or_default();
+        redact::arguments(raw).into_iter().map(|word| self.scratch.str(&word)).collect()
+    }
+
+    fn container_port(&mut self, raw: &raw::ContainerPort<'_>) -> Result<ContainerPort, Wrong> {
+        Ok(ContainerPort {
+            name: self.scratch.opt(raw.name.as_ref()),
+            container_port: raw.container_port,
+            protocol: protocol(raw.protocol.as_ref())?,
+        })
+    }
+
+    fn env_var(&mut self, raw: &raw::EnvVar<'_>, namespace: Option<&str>, lines: &Lines<'_>) -> EnvVar {
+        let name = raw.name.as_deref().unwrap_or_default();
+        let value = if redact::is_build_setting(name) { self.setting(raw, namespace) } else { EnvValue::NotKept };
+        EnvVar { name: self.scratch.str(name), value, line: lines.of_text(raw.name.as_ref()) }
+    }
+
+    fn setting(&mut self, raw: &raw::EnvVar<'_>, namespace: Option<&str>) -> EnvValue {
+        let Some(from) = &raw.value_from else {
+            return EnvValue::Text(self.scratch.str(&redact::text(raw.value.as_deref().unwrap_or_default())));
+        };
+        let (kind, reference) = match (&from.config_map_key_ref, &from.secret_key_ref) {
+            (Some(reference), _) => ("ConfigMap", reference),
+            (None, Some(reference)) => ("Secret", reference),
+            (None, None) => return EnvValue::NotKept,
+        };
+        let name = reference.name.as_deref().unwrap_or_default();
+        EnvValue::From(match namespace {
+            Some(namespace) => self.scratch.str(&format!("{kind} {namespace}/{name}")),
+            None => self.scratch.str(&format!("{kind} {name}")),
+        })
+    }
+
+    fn env_from(&mut self, raw: &raw::EnvFrom<'_>) -> Option<EnvFrom> {
+        let (kind, reference) = match (&raw.config_map_ref, &raw.secret_ref) {
+            (Some(reference), _) => ("ConfigMap", reference),
+            (None, Some(reference)) => ("Secret", reference),
+            (None, None) => return None,
+        };
+        Some(EnvFrom {
+            kind: self.scratch.str(kind),
+            name: self.scratch.str(reference.name.as_deref().unwrap_or_default()),
+            prefix: self.scratch.opt(raw.prefix.as_ref()),
+        })
+    }
+
+    pub(crate) fn labels(&mut self, raw: Option<&raw::Pairs<'_>>) -> Labels {
+        self.scratch.labels(raw.map(|pairs| pairs.0.as_slice()).unwrap_or_default())
+    }
+
+    pub(crate) fn annotations(&mut self, raw: Option<&raw::Annotations<'_>>) -> Labels {
+        let pairs: Vec<_> = raw
+            .iter()
+            .flat_map(|annotations| &annotations.0)
+            .map(|(key, value)| {
+                let value = if kinds::is_presence_only(key) { Text::default() } else { Text(redact::text(value)) };
+                (Text(std::borrow::Cow::Borrowed(&**key)), value)
+            })
+            .collect();
+        self.scratch.labels(&pairs)
+    }
+}
+
+/// Whether a condition is true; `None` where the object has no such condition.
+fn condition(conditions: &[raw::Condition<'_>], kind: &str) -> Option<bool> {
+    let found = conditions.iter().find(|c| c.kind.as_deref() == Some(kind))?;
+    Some(found.status.as_deref() == Some("True"))
+}
+
+/// An address as the API writes it.
+pub(crate) fn address(text: &str) -> Result<IpAddr, Wrong> {
+    text.parse().map_err(|_| Wrong::new(format!("`{text}` is no IP address")))
+}
+
+/// The list where there is one, else the single field; empty strings are absent addresses.
+fn addresses(list: Option<&[raw::Ip<'_>]>, single: Option<&Text<'_>>) -> Result<Vec<IpAddr>, Wrong> {
+    let listed = list.unwrap_or_default().iter().filter_map(|entry| entry.ip.as_ref());
+    let mut all: Vec<IpAddr> = listed.filter(|ip| !ip.is_empty()).map(|ip| address(ip)).collect::<Result<_, _>>()?;
+    if all.is_empty()
+        && let Some(single) = single.filter(|ip| !ip.is_empty())
+    {
+        all.push(address(single)?);
+    }
+    Ok(all)
+}
+
+/// A protocol; absent means TCP.
+pub(crate) fn protocol(raw: Option<&Text<'_>>) -> Result<Protocol, Wrong> {
+    match raw.map(|text| &**text) {
+        None | Some("" | "TCP") => Ok(Protocol::Tcp),
+        Some("UDP") => Ok(Protocol::Udp),
+        Some("SCTP") => Ok(Protocol::Sctp),
+        Some(other) => Err(Wrong::new(format!("unknown protocol `{other}`: TCP, UDP and SCTP are known"))),
+    }
+}

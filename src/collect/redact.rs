@@ -1,0 +1,366 @@
+//! Takes credentials out of what is kept: no snapshot and no report holds them.
+
+use std::borrow::Cow;
+
+/// What stands where a secret stood.
+const HIDDEN: &str = "***";
+
+/// Whether the name of a variable, flag or key says that its value is a secret.
+///
+/// Names are compared by their parts (`NPM_TOKEN`, `--registry-password`, `authToken`), so that
+/// `keyserver` or `author` are no secrets.
+pub fn is_secret_name(name: &str) -> bool {
+    const WHOLE: &[&str] =
+        &["password", "passwd", "passphrase", "pwd", "pass", "token", "secret", "secrets", "credential", "credentials"];
+    const INSIDE: &[&str] = &["password", "passwd", "passphrase", "token", "secret", "credential", "apikey"];
+    let lower = name.to_ascii_lowercase();
+    INSIDE.iter().any(|word| lower.contains(word))
+        || parts(name).any(|part| WHOLE.contains(&&*part) || matches!(&*part, "auth" | "authorization" | "key" | "pat"))
+}
+
+/// The parts of a name: split at punctuation and where a capital follows a small letter.
+fn parts(name: &str) -> impl Iterator<Item = String> {
+    let mut parts = vec![String::new()];
+    let mut before_small = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && before_small) {
+            parts.push(String::new());
+        }
+        if c.is_ascii_alphanumeric()
+            && let Some(last) = parts.last_mut()
+        {
+            last.push(c.to_ascii_lowercase());
+        }
+        before_small = c.is_ascii_lowercase();
+    }
+    parts.into_iter().filter(|part| !part.is_empty())
+}
+
+/// The text without user information in URLs and without the values of secret-named flags and variables.
+pub fn text(text: &str) -> Cow<'_, str> {
+    let without_userinfo = userinfo(text);
+    match assignments(&without_userinfo) {
+        Some(clean) => Cow::Owned(clean),
+        None => without_userinfo,
+    }
+}
+
+/// The arguments of a command, clean. Besides what [`text`] does, the argument after a secret-named flag
+/// (`--password`, `x`) is hidden.
+pub fn arguments<T: AsRef<str>>(arguments: &[T]) -> Vec<Cow<'_, str>> {
+    let mut clean = Vec::with_capacity(arguments.len());
+    let mut hide_next = false;
+    for argument in arguments {
+        let argument = argument.as_ref();
+        if hide_next && !argument.starts_with('-') {
+            clean.push(Cow::Borrowed(HIDDEN));
+            hide_next = false;
+            continue;
+        }
+        hide_next = is_open_secret_flag(argument);
+        clean.push(text(argument));
+    }
+    clean
+}
+
+/// `--password`, `-u`: a flag whose value is the next argument.
+fn is_open_secret_flag(argument: &str) -> bool {
+    matches!(argument, "-u" | "--user")
+        || argument.strip_prefix('-').is_some_and(|flag| {
+            !flag.contains(['=', ':', ' ']) && is_secret_name(flag.strip_prefix('-').unwrap_or(flag))
+        })
+}
+
+/// Removes `user:password@` from every URL, and from `user:password@host` without a scheme.
+fn userinfo(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        clean.push_str(before);
+        rest = after.get(userinfo_length(after)..).unwrap_or_default();
+    }
+    clean.push_str(rest);
+    let bare = bare_userinfo(&clean);
+    Cow::Owned(bare.unwrap_or(clean))
+}
+
+/// How many bytes of what follows `://` are user information, the `@` included.
+fn userinfo_length(after: &str) -> usize {
+    let word = &after[..after.find(is_word_end).unwrap_or(after.len())];
+    let authority = &word[..word.find(['/', '?', '#']).unwrap_or(word.len())];
+    if let Some(at) = authority.rfind('@') {
+        return at + 1;
+    }
+    // A password with an unescaped slash, question mark or hash: what follows the colon is no port.
+    let is_port = |port: &str| port.chars().all(|c| c.is_ascii_digit());
+    match (authority.split_once(':'), word.rfind('@')) {
+        (Some((_, port)), Some(at)) if !port.starts_with('/') && !is_port(port) && !port.contains([',', '|']) => at + 1,
+        _ => 0,
+    }
+}
+
+fn is_word_end(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')
+}
+
+/// Removes `user:password@` where no scheme stands before it; an image digest (`name:tag@sha256:…`) is none.
+fn bare_userinfo(text: &str) -> Option<String> {
+    let mut clean = String::new();
+    let mut changed = false;
+    for word in text.split_inclusive(|c: char| is_word_end(c) || matches!(c, '=' | ',' | ';')) {
+        let hidden = word.rsplit_once('@').filter(|(user, host)| {
+            user.contains(':')
+                && !user.contains('/')
+                && !host.starts_with("sha256:")
+                && !host.starts_with("sha512:")
+                && !host.is_empty()
+        });
+        if let Some((_, host)) = hidden {
+            changed = true;
+            clean.push_str(host);
+        } else {
+            clean.push_str(word);
+        }
+    }
+    changed.then_some(clean)
+}
+
+/// Hides the values of secret-named assignments: `--token=x`, `NPM_TOKEN=x`, `"password": "x"`, `_authToken=x`,
+/// `Authorization: Bearer x`.
+fn assignments(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut clean = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(found) = text[at..].find(['=', ':']) {
+        let sign = at + found;
+        at = sign + 1;
+        let name = name_before(&text[..sign]);
+        if name.is_empty() || !is_secret_name(name) {
+            continue;
+        }
+        let mut start = sign + 1;
+        // `key: value` and `"key": "value"` have blanks; `a=b` has none.
+        if bytes[sign] == b':' {
+            start += text[start..].len() - text[start..].trim_start_matches(' ').len();
+            // `host:port`, `image:tag` and `scheme://` have none, and are no assignments.
+            if start == sign + 1 && !name_is_quoted(text, sign) && !name.starts_with('_') {
+                continue;
+            }
+        }
+        let quote = bytes.get(start).copied().filter(|b| matches!(b, b'"' | b'\''));
+        start += usize::from(quote.is_some());
+        for scheme in ["Bearer ", "Basic ", "bearer ", "basic ", "token "] {
+            if text[start..].starts_with(scheme) {
+                start += scheme.len();
+            }
+        }
+        let value = &text[start..];
+        let end = match quote {
+            Some(quote) => value.find(char::from(quote)),
+            None => value.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '&' | ';' | '|' | ')' | '}')),
+        };
+        let end = start + end.unwrap_or(value.len());
+        if end > start {
+            clean.push_str(&text[copied..start]);
+            clean.push_str(HIDDEN);
+            copied = end;
+        }
+        at = end.max(at);
+    }
+    if copied == 0 {
+        return None;
+    }
+    clean.push_str(&text[copied..]);
+    Some(clean)
+}
+
+/// The name that ends `text`, without quotes.
+fn name_before(text: &str) -> &str {
+    let text = text.trim_end_matches(['"', '\'', ' ', ':']);
+    let start = text
+        .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
+        .map_or(0, |i| i + text[i..].chars().next().map_or(1, char::len_utf8));
+    &text[start..]
+}
+
+fn name_is_quoted(text: &str, sign: usize) -> bool {
+    text[..sign].ends_with(['"', '\''])
+}
+
+/// Cleans every string of an object that is kept as written, and hides the values of secret-named keys.
+pub fn value(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::String(string) => {
+            if let Cow::Owned(clean) = text(string) {
+                *string = clean;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(self::value),
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                // References to Secrets are names, and maps may hold both.
+                let is_secret = name == "userData" || (is_secret_name(name) && !is_api_key(name));
+                match field {
+                    Value::String(string) if is_secret => HIDDEN.clone_into(string),
+                    field => self::value(field),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Keys that the policy APIs use for something else than a secret (`matchExpressions[].key`, `secretName`).
+fn is_api_key(name: &str) -> bool {
+    matches!(name, "key" | "topologyKey") || name.ends_with("Name") || name.ends_with("Ref")
+}
+
+/// Whether the value of this variable redirects a build, and so is kept.
+pub fn is_build_setting(name: &str) -> bool {
+    const PREFIXES: &[&str] = &[
+        "npm_config_",
+        "NPM_CONFIG_",
+        "YARN_",
+        "PNPM_",
+        "PIP_",
+        "UV_",
+        "POETRY_",
+        "PDM_",
+        "CONDA_",
+        "CARGO_",
+        "RUSTUP_",
+        "MAVEN_",
+        "GRADLE_",
+        "NUGET_",
+        "DOTNET_",
+        "BUNDLE_",
+        "COMPOSER_",
+        "KANIKO_",
+        "BUILDAH_",
+        "BUILDKIT_",
+        "BUILDX_",
+        "DOCKER_",
+        "CONTAINERS_",
+        "STORAGE_",
+        "REGISTRY",
+        "REGISTRIES_",
+        "SSL_CERT_",
+        "GIT_SSL_",
+        "GIT_PROXY_",
+        "GIT_CONFIG_",
+        "HOMEBREW_",
+        "HF_",
+        "TEKTON_",
+        "AZP_URL",
+        // Agents of network plugins: whether and how they enforce.
+        "AWS_VPC_",
+        "POD_SECURITY_GROUP_",
+        "NETWORK_POLICY_",
+        "CALICO_",
+        "FELIX_",
+        "CILIUM_",
+        "ANTREA_",
+        "ENABLE_",
+        "EXPECT_NPC",
+        "ISTIO_META_",
+    ];
+    const NAMES: &[&str] = &[
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "JAVA_OPTS",
+        "SBT_OPTS",
+        "NODE_EXTRA_CA_CERTS",
+        "NODE_OPTIONS",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+        "NODE_USE_ENV_PROXY",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "AWS_CA_BUNDLE",
+        "CURL_HOME",
+        "HEX_MIRROR",
+        "ELECTRON_MIRROR",
+        "GIT_TERMINAL_PROMPT",
+        "GIT_HTTP_PROXY_AUTHMETHOD",
+        "JENKINS_URL",
+        "CI",
+        "CI_SERVER_URL",
+        "CI_DEPENDENCY_PROXY_SERVER",
+        "GITHUB_SERVER_URL",
+        "GITLAB_CI",
+        "CI_API_V4_URL",
+        "DEBIAN_FRONTEND",
+    ];
+    let lower = name.to_ascii_lowercase();
+    if lower.ends_with("_proxy") || lower == "noproxy" {
+        return true;
+    }
+    if is_secret_name(name) {
+        return false;
+    }
+    NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || (name.starts_with("GO") && !name.starts_with("GOOGLE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_information_leaves_urls() {
+        assert_eq!(text("https://u:p@nexus.corp/repo"), "https://nexus.corp/repo");
+        assert_eq!(text("https://token@nexus.corp/repo,direct"), "https://nexus.corp/repo,direct");
+        assert_eq!(
+            text("https://proxy.golang.org,https://u:p@nexus.corp|direct"),
+            "https://proxy.golang.org,https://nexus.corp|direct"
+        );
+        assert_eq!(text("http://u:p/q#r@proxy:3128"), "http://proxy:3128");
+        assert_eq!(text("u:p@proxy.corp:3128"), "proxy.corp:3128");
+        assert_eq!(text("--proxy=u:p@proxy.corp:3128"), "--proxy=proxy.corp:3128");
+    }
+
+    #[test]
+    fn what_is_no_credential_stays() {
+        for plain in [
+            "https://proxy.golang.org/golang.org/x/net/@v/list",
+            "nginx:1.27@sha256:abcdef",
+            "https://host:8443/a@b",
+            "git@github.com:org/repo.git",
+            "--keyserver=hkps://keys.openpgp.org",
+            "--destination=registry.corp/team/app:1.2",
+            "https://proxy.golang.org,direct",
+            "--author=jane",
+            "go mod download && go build ./...",
+        ] {
+            assert_eq!(text(plain), plain);
+        }
+    }
+
+    #[test]
+    fn values_of_secret_names_are_hidden() {
+        assert_eq!(text("--token=abc --x=1"), "--token=*** --x=1");
+        assert_eq!(text("NPM_TOKEN=abc npm ci"), "NPM_TOKEN=*** npm ci");
+        assert_eq!(text("//registry.npmjs.org/:_authToken=abc"), "//registry.npmjs.org/:_authToken=***");
+        assert_eq!(text(r#"{"password": "a b", "x": 1}"#), r#"{"password": "***", "x": 1}"#);
+        assert_eq!(text("-Dhttp.proxyPassword=abc -Dx=y"), "-Dhttp.proxyPassword=*** -Dx=y");
+        assert_eq!(text("Authorization: Bearer abc"), "Authorization: Bearer ***");
+        assert_eq!(arguments(&["--password", "abc", "build"]), ["--password", "***", "build"]);
+        assert_eq!(arguments(&["curl", "-u", "me:abc", "https://x"]), ["curl", "-u", "***", "https://x"]);
+    }
+
+    #[test]
+    fn settings_are_told_from_secrets() {
+        for kept in ["GOPROXY", "HTTPS_PROXY", "no_proxy", "npm_config_registry", "PIP_INDEX_URL", "REGISTRY_HOST"] {
+            assert!(is_build_setting(kept), "{kept}");
+        }
+        for dropped in ["GOOGLE_APPLICATION_CREDENTIALS", "NPM_CONFIG__AUTH", "UV_INDEX_X_PASSWORD", "DB_HOST"] {
+            assert!(!is_build_setting(dropped), "{dropped}");
+        }
+    }
+}

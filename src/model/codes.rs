@@ -1,0 +1,136 @@
+//! The finding codes: stable names for what a report can say.
+//!
+//! A code never changes its meaning and is never used again for another one. `docs/codes/` has a page
+//! for each; a test keeps table and pages equal.
+
+use super::finding::Severity;
+
+/// One kind of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Stable, such as `BR-DNS-001`.
+    pub id: &'static str,
+    /// The default; a finding may carry another one where its facts say so.
+    pub severity: Severity,
+    /// A title for findings that have no better one.
+    pub title: &'static str,
+    /// What it means, in one sentence.
+    pub summary: &'static str,
+}
+
+/// The code of that name.
+pub fn find(id: &str) -> Option<&'static Code> {
+    ALL.iter().find(|code| code.id == id)
+}
+
+macro_rules! codes {
+    ($($name:ident $id:literal $severity:ident $title:literal $summary:literal;)+) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $summary)]
+            pub const $name: Code =
+                Code { id: $id, severity: Severity::$severity, title: $title, summary: $summary };
+        )+
+
+        /// Every code, in order of its name.
+        pub const ALL: &[Code] = &[$($name),+];
+    };
+}
+
+codes! {
+    CFG_NOT_INTERPRETED "BR-CFG-001" Medium
+        "A setting that redirects the build is not interpreted"
+        "A proxy or registry setting sends the build somewhere else than this version can follow, so the outcome is unknown.";
+    CFG_INVALID_GOPROXY "BR-CFG-002" High
+        "GOPROXY is not valid"
+        "The go command rejects this GOPROXY value and downloads nothing.";
+    CFG_NO_FALLBACK "BR-CFG-003" Low
+        "GOPROXY falls back on 404 and 410 only"
+        "A comma in GOPROXY moves on to the next entry only after HTTP 404 or 410: a proxy that cannot be reached ends the build.";
+    COV_FORBIDDEN "BR-COV-001" High
+        "Something that may decide could not be read"
+        "The credentials may not read a kind, or reading it failed: outcomes that rest on it are unknown.";
+    DNS_CUT_OFF "BR-DNS-001" Critical
+        "DNS is cut off"
+        "No packet to UDP port 53 of the resolver gets through, so no name can be looked up.";
+    DNS_TCP_CLOSED "BR-DNS-002" Medium
+        "DNS over TCP is closed"
+        "UDP port 53 of the resolver is open and TCP port 53 is closed: truncated answers cannot be fetched.";
+    DNS_UNKNOWN "BR-DNS-003" Medium
+        "It cannot be told whether names can be looked up"
+        "What was read does not say whether the subject reaches its resolver.";
+    ENF_NOT_ENFORCED "BR-ENF-001" High
+        "Policies are present, and nothing enforces them"
+        "The network plugin of these pods, or of their node, enforces no policy: what the policies say has no effect.";
+    ENF_AGENT_NOT_READY "BR-ENF-002" Medium
+        "The agent that enforces policies is not ready"
+        "The engine's agent on the pod's node is not ready, so what rests on policies is unknown there.";
+    ENF_NO_ENGINE "BR-ENF-003" Medium
+        "No engine of this cluster enforces this object"
+        "The object is of a kind that another product enforces: here it has no effect.";
+    NET_BLOCKED "BR-NET-001" Critical
+        "A required endpoint is blocked"
+        "The policies that select the build admit no packet to an endpoint that it needs.";
+    NET_PARTIAL "BR-NET-002" High
+        "A required endpoint is admitted in part"
+        "Some addresses, ports or pods of a required endpoint are admitted and others are not: the build fails now and then.";
+    NET_CONDITIONAL "BR-NET-003" Medium
+        "A conditional endpoint is blocked"
+        "An endpoint that is contacted only in some flows is blocked.";
+    NET_PINNED "BR-NET-004" Medium
+        "A rule pins addresses that change"
+        "A rule admits single addresses of a shared CDN or of a published feed: they change without notice.";
+    NET_FAMILY "BR-NET-005" Medium
+        "One address family is blocked"
+        "The endpoint is reached over one address family and blocked over the other: clients wait for a fallback, or fail without one.";
+    NET_OVER_OPEN "BR-NET-006" Low
+        "The whole internet is open"
+        "A build may open connections to every public address, though it needs a known list of endpoints.";
+    NET_UNKNOWN "BR-NET-007" Medium
+        "It cannot be told whether the endpoint is reached"
+        "What was read, or what this version evaluates, does not decide the outcome; the reasons are listed.";
+    NET_INGRESS "BR-NET-008" Critical
+        "The destination does not let the build in"
+        "The build may send, but the policies that select the destination's pods admit no packet from it.";
+    OBJ_MALFORMED "BR-OBJ-001" High
+        "A document cannot be read"
+        "The document is neither YAML nor JSON: it takes no part in any outcome.";
+    OBJ_SHAPE "BR-OBJ-002" High
+        "An object is not of its API's shape"
+        "Kind and namespace can be read and the rest cannot: what the kind could decide there is unknown.";
+    OBJ_REJECTED "BR-OBJ-003" High
+        "The API server rejects this NetworkPolicy"
+        "The object breaks a rule of the API: an apply fails, and the policy does not exist in the cluster.";
+    OBJ_REPEATED "BR-OBJ-004" Medium
+        "Names repeat"
+        "Two objects have one kind, namespace and name: the last one that was read counts.";
+    OBJ_HELM "BR-OBJ-005" Info
+        "Helm templates are not rendered"
+        "Files with template actions were counted and not read: render the chart first.";
+    OBJ_KUSTOMIZE "BR-OBJ-006" Medium
+        "A kustomization is not rendered"
+        "Patches, components, generators, remote bases or overlays that disagree touch what decides: outcomes that rest on it are unknown.";
+    OBJ_NAMESPACE "BR-OBJ-007" Medium
+        "The namespace of an object cannot be known"
+        "Nothing that was read says into which namespace the object goes: it is not put into `default`.";
+    OBJ_LINK "BR-OBJ-008" Info
+        "A link is not followed"
+        "A symbolic link leads outside of the folder, dangles or loops: nothing behind it was read.";
+    OBJ_UNKNOWN_FIELD "BR-OBJ-009" Medium
+        "A field is not part of the API"
+        "The field is a typing error, or belongs elsewhere: an API server drops or rejects it.";
+    OBJ_NO_EFFECT "BR-OBJ-010" Low
+        "A rule has no effect"
+        "As it is written, the rule admits nothing or changes nothing.";
+    OBJ_NOT_EVALUATED "BR-OBJ-011" Medium
+        "A kind is not evaluated"
+        "Objects of this kind may decide and this version does not evaluate them: outcomes that they may touch are unknown.";
+    OBJ_NOT_AN_OBJECT "BR-OBJ-012" Info
+        "A document is not a Kubernetes object"
+        "The document names no apiVersion or no kind, so it was ignored.";
+    SUB_NOT_GOVERNED "BR-SUB-001" Info
+        "Policies do not apply to this build"
+        "The build runs on the host network or through the node's container runtime: pod policies do not see its connections.";
+    SUB_NONE "BR-SUB-002" Info
+        "No build subject was found"
+        "Nothing that was read looks like a build.";
+}

@@ -1,0 +1,286 @@
+//! NetworkPolicy v1 → the common rule form, with the API's defaults and its validation.
+//!
+//! Sources: `staging/src/k8s.io/api/networking/v1/types.go` for defaults,
+//! `pkg/apis/networking/validation` for what the API server rejects.
+
+use ipnet::IpNet;
+
+use super::rule::{Direction, Peers, PodPeer, Policy, PolicyId, Ports, Rule};
+use crate::model::label::Selector;
+use crate::model::object::{IntOrString, NetworkPolicy, PolicyPeer, PolicyPort, PolicyRule, WrittenSelector};
+use crate::model::{AddrSet, Family, PortSet, Protocol, Str};
+
+/// Something wrong with a policy as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Path inside the object, such as `spec.egress[0].to[1].ipBlock`.
+    pub path: String,
+    /// Line, 0 if unknown.
+    pub line: u32,
+    /// One sentence.
+    pub message: String,
+    /// Whether the API server rejects the object for it; else it is accepted and has no effect.
+    pub rejected: bool,
+}
+
+/// Compiles one policy. Its rules are appended to `rules`.
+pub fn compile(
+    object: u32,
+    written: &NetworkPolicy,
+    id: PolicyId,
+    rules: &mut Vec<Rule>,
+    defects: &mut Vec<Defect>,
+) -> Policy {
+    let spec = &written.spec;
+    let before = defects.len();
+    let mut check = Checker { line: written.meta.origin.line, defects };
+
+    let subject = check.selector("spec.podSelector", spec.pod_selector.as_ref().unwrap_or(&WrittenSelector::default()));
+    let (mut egress, mut ingress) = (false, false);
+    match spec.policy_types.as_deref() {
+        // Ingress always, Egress if there is a rule for it. An API server writes this default into the object.
+        None | Some([]) => {
+            ingress = true;
+            egress = spec.egress.as_ref().is_some_and(|rules| !rules.is_empty());
+        }
+        Some(types) => {
+            for (i, kind) in types.iter().enumerate() {
+                match kind.as_str() {
+                    "Egress" => egress = true,
+                    "Ingress" => ingress = true,
+                    other => check.reject(
+                        format!("spec.policyTypes[{i}]"),
+                        format!("`{other}` is no policy type: Ingress and Egress are"),
+                    ),
+                }
+            }
+        }
+    }
+    for field in &spec.unknown_fields {
+        check.reject(format!("spec.{field}"), format!("the API has no field `{field}` here"));
+    }
+
+    let mut ranges = [0..0, 0..0];
+    for direction in Direction::ALL {
+        let list = match direction {
+            Direction::Egress => spec.egress.as_deref(),
+            Direction::Ingress => spec.ingress.as_deref(),
+        };
+        let isolates = if direction == Direction::Egress { egress } else { ingress };
+        let start = rules.len();
+        for (position, rule) in list.unwrap_or_default().iter().enumerate() {
+            check.line = if rule.line == 0 { written.meta.origin.line } else { rule.line };
+            let path = format!("spec.{direction}[{position}]");
+            rules.push(check.rule(id, direction, position, &path, rule));
+            if !isolates {
+                check.no_effect(path, format!("policyTypes leaves {direction} out, so this rule has no effect"));
+            }
+        }
+        ranges[direction as usize] = index(start)..index(rules.len());
+    }
+
+    let invalid = defects[before..].iter().find(|d| d.rejected).map(|d| format!("{}: {}", d.path, d.message));
+    let namespace = written.meta.namespace.clone().unwrap_or_default();
+    Policy { object, namespace, subject, egress, ingress, rules: ranges, invalid }
+}
+
+#[allow(clippy::cast_possible_truncation)] // a cluster holds far fewer than 2^32 rules: 1.5 GB per kind at most
+fn index(length: usize) -> u32 {
+    length as u32
+}
+
+struct Checker<'a> {
+    line: u32,
+    defects: &'a mut Vec<Defect>,
+}
+
+impl Checker<'_> {
+    fn reject(&mut self, path: String, message: String) {
+        self.defects.push(Defect { path, line: self.line, message, rejected: true });
+    }
+
+    fn no_effect(&mut self, path: String, message: String) {
+        self.defects.push(Defect { path, line: self.line, message, rejected: false });
+    }
+
+    fn selector(&mut self, path: &str, written: &WrittenSelector) -> Option<Selector> {
+        match written.selector() {
+            Ok(selector) => {
+                for requirement in selector.requirements() {
+                    if let Some(why) = label_defect(&requirement.key, &requirement.values) {
+                        self.reject(path.to_owned(), why);
+                        return None;
+                    }
+                }
+                Some(selector)
+            }
+            Err(error) => {
+                self.reject(path.to_owned(), error.to_string());
+                None
+            }
+        }
+    }
+
+    fn rule(&mut self, policy: PolicyId, direction: Direction, position: usize, path: &str, rule: &PolicyRule) -> Rule {
+        let field = if direction == Direction::Egress { "to" } else { "from" };
+        let peers = match rule.peers.as_deref() {
+            None | Some([]) => Peers::Any,
+            Some(peers) => self.peers(&format!("{path}.{field}"), peers),
+        };
+        let ports = match rule.ports.as_deref() {
+            None | Some([]) => Ports { any: true, ..Ports::default() },
+            Some(ports) => self.ports(&format!("{path}.ports"), ports),
+        };
+        Rule { policy, direction, position: index(position), line: rule.line, peers, ports }
+    }
+
+    fn peers(&mut self, path: &str, peers: &[PolicyPeer]) -> Peers {
+        let (mut v4, mut v6) = (AddrSet::empty(Family::V4), AddrSet::empty(Family::V6));
+        let mut pods = Vec::new();
+        for (i, peer) in peers.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            let selects = peer.pod_selector.is_some() || peer.namespace_selector.is_some();
+            match &peer.ip_block {
+                Some(_) if selects => self.reject(path, "ipBlock excludes podSelector and namespaceSelector".into()),
+                Some(block) => {
+                    let except = block.except.as_deref().unwrap_or_default();
+                    if let Some(set) = self.block(&format!("{path}.ipBlock"), &block.cidr, except) {
+                        match set.family() {
+                            Family::V4 => v4 = v4.union(&set),
+                            Family::V6 => v6 = v6.union(&set),
+                        }
+                    }
+                }
+                None if !selects => {
+                    self.reject(path, "a peer needs ipBlock, podSelector or namespaceSelector".into());
+                }
+                None => {
+                    let everything = WrittenSelector::default();
+                    let of_pods = peer.pod_selector.as_ref().unwrap_or(&everything);
+                    let of_pods = self.selector(&format!("{path}.podSelector"), of_pods);
+                    let namespaces = match &peer.namespace_selector {
+                        None => Some(None),
+                        Some(written) => self.selector(&format!("{path}.namespaceSelector"), written).map(Some),
+                    };
+                    if let (Some(of_pods), Some(namespaces)) = (of_pods, namespaces) {
+                        pods.push(PodPeer { namespaces, pods: of_pods });
+                    }
+                }
+            }
+        }
+        Peers::Some { v4, v6, pods }
+    }
+
+    fn block(&mut self, path: &str, cidr: &str, except: &[Str]) -> Option<AddrSet> {
+        let Ok(net) = cidr.parse::<IpNet>() else {
+            self.reject(format!("{path}.cidr"), format!("`{cidr}` is no CIDR block"));
+            return None;
+        };
+        let mut set = AddrSet::net(net);
+        for (i, written) in except.iter().enumerate() {
+            let path = format!("{path}.except[{i}]");
+            match written.parse::<IpNet>() {
+                // The API wants a block that lies inside and is smaller (`ValidateIPBlock`).
+                Ok(hole) if net.contains(&hole) && net.prefix_len() < hole.prefix_len() => {
+                    set = set.difference(&AddrSet::net(hole));
+                }
+                Ok(_) => self.reject(path, format!("`{written}` is not strictly inside {cidr}")),
+                Err(_) => self.reject(path, format!("`{written}` is no CIDR block")),
+            }
+        }
+        if set.is_empty() {
+            self.no_effect(path.to_owned(), "the excepts take the whole block away".into());
+        }
+        Some(set)
+    }
+
+    fn ports(&mut self, path: &str, ports: &[PolicyPort]) -> Ports {
+        let mut compiled = Ports::default();
+        for (i, port) in ports.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            let protocol = match port.protocol.as_deref().map(str::parse::<Protocol>) {
+                None => Protocol::Tcp,
+                // The API server is case-sensitive here.
+                Some(Ok(protocol)) if port.protocol.as_deref().is_some_and(|p| p == protocol.to_string()) => protocol,
+                Some(_) => {
+                    let written = port.protocol.as_deref().unwrap_or_default();
+                    self.reject(
+                        format!("{path}.protocol"),
+                        format!("`{written}` is no protocol: TCP, UDP and SCTP are"),
+                    );
+                    continue;
+                }
+            };
+            let numbers = match (&port.port, port.end_port) {
+                (None, None) => PortSet::all(),
+                (None, Some(_)) => {
+                    self.reject(format!("{path}.endPort"), "endPort needs a port".into());
+                    continue;
+                }
+                (Some(IntOrString::Int(first)), end) => {
+                    let last = end.unwrap_or(*first);
+                    match (valid_port(*first), valid_port(last)) {
+                        (Some(first), Some(last)) if first <= last => PortSet::range(first, last),
+                        (Some(_), Some(_)) => {
+                            self.reject(format!("{path}.endPort"), format!("{last} is smaller than port {first}"));
+                            continue;
+                        }
+                        _ => {
+                            self.reject(path, "a port is a number from 1 to 65535".into());
+                            continue;
+                        }
+                    }
+                }
+                (Some(IntOrString::String(_)), Some(_)) => {
+                    self.reject(format!("{path}.endPort"), "endPort needs a port number, not a name".into());
+                    continue;
+                }
+                (Some(IntOrString::String(name)), None) => {
+                    if is_port_name(name) {
+                        compiled.named.push((protocol, name.clone()));
+                    } else {
+                        self.reject(format!("{path}.port"), format!("`{name}` is no port name (IANA_SVC_NAME)"));
+                    }
+                    continue;
+                }
+            };
+            let slot = &mut compiled.numbered[protocol as usize];
+            *slot = slot.union(&numbers);
+        }
+        compiled
+    }
+}
+
+fn valid_port(number: i64) -> Option<u16> {
+    u16::try_from(number).ok().filter(|port| *port > 0)
+}
+
+/// RFC 6335 section 5.1: at most 15 of `a-z0-9-`, a letter among them, no hyphen at an end or doubled.
+fn is_port_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (1..=15).contains(&bytes.len())
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes.iter().any(u8::is_ascii_lowercase)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains("--")
+}
+
+/// Why a label key or one of its values is not a valid one (`IsQualifiedName`, `IsValidLabelValue`).
+fn label_defect(key: &str, values: &[Str]) -> Option<String> {
+    let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if name.is_empty() || !is_label_text(name) || prefix.is_some_and(|p| p.is_empty() || p.contains('/')) {
+        return Some(format!("`{key}` is no label key"));
+    }
+    let bad = values.iter().find(|value| !value.is_empty() && !is_label_text(value))?;
+    Some(format!("`{bad}` is no label value"))
+}
+
+/// At most 63 of `[A-Za-z0-9._-]`, alphanumeric at both ends.
+fn is_label_text(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+}

@@ -1,0 +1,570 @@
+//! Which product enforces policies, where, and how it reads what the API leaves open.
+//!
+//! A product is recognised by the DaemonSet that runs its agent, never by its CRDs alone: they outlive it.
+
+use rustc_hash::FxHashMap;
+
+use super::evaluate::Semantics;
+use super::index::Party;
+use crate::model::object::{Container, Node, Workload};
+use crate::model::{Doubt, Snapshot, Str};
+
+/// A product that may enforce policies.
+#[derive(Debug)]
+pub struct Engine {
+    /// Name as a profile writes it.
+    pub name: &'static str,
+    /// Name as people write it.
+    pub title: &'static str,
+    /// Names of the DaemonSet that runs it on every node.
+    daemon_sets: &'static [&'static str],
+    /// Parts of an image of that DaemonSet; one must occur.
+    images: &'static [&'static str],
+    /// API groups of its own policy kinds.
+    pub groups: &'static [&'static str],
+    /// Whether it enforces, from its configuration.
+    enforces: fn(&Snapshot, &Workload) -> Enforces,
+    /// How it treats NetworkPolicy; `None`: not modelled.
+    semantics: Option<Semantics>,
+}
+
+/// Whether a product enforces policies at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enforces {
+    /// It does, and lets pods pass that no policy selects.
+    Yes,
+    /// It does, and closes pods that no policy selects.
+    ClosedByDefault,
+    /// It does not; why.
+    No(&'static str),
+}
+
+/// What a product does on traffic to the pod's own node is known for the API and for AWS only.
+const API: Semantics = Semantics { pod_ip_in_ip_block: true, own_node: true };
+const BY_RULES_TO_NODE: Semantics = Semantics { pod_ip_in_ip_block: true, own_node: false };
+const CILIUM: Semantics = Semantics { pod_ip_in_ip_block: false, own_node: false };
+
+/// The products, in the order in which they are looked for: canal before Calico, whose image it also runs.
+pub static ENGINES: &[Engine] = &[
+    Engine {
+        name: "canal",
+        title: "Canal",
+        daemon_sets: &["canal", "rke2-canal"],
+        images: &["calico/node", "hardened-calico", "flannel"],
+        groups: &["crd.projectcalico.org", "projectcalico.org"],
+        enforces: always,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "calico",
+        title: "Calico",
+        daemon_sets: &["calico-node"],
+        images: &["calico"],
+        groups: &["crd.projectcalico.org", "projectcalico.org"],
+        enforces: always,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "gke",
+        title: "GKE Dataplane V2",
+        daemon_sets: &["anetd"],
+        images: &[],
+        groups: &["cilium.io", "networking.gke.io"],
+        enforces: always,
+        semantics: Some(CILIUM),
+    },
+    Engine {
+        name: "cilium",
+        title: "Cilium",
+        daemon_sets: &["cilium"],
+        images: &["cilium"],
+        groups: &["cilium.io"],
+        enforces: cilium,
+        semantics: Some(CILIUM),
+    },
+    Engine {
+        name: "antrea",
+        title: "Antrea",
+        daemon_sets: &["antrea-agent"],
+        images: &["antrea"],
+        groups: &["crd.antrea.io"],
+        enforces: always,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "ovn-kubernetes",
+        title: "OVN-Kubernetes",
+        daemon_sets: &["ovnkube-node"],
+        images: &[],
+        groups: &["k8s.ovn.org"],
+        enforces: always,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "openshift-sdn",
+        title: "OpenShift SDN",
+        daemon_sets: &["sdn"],
+        images: &[],
+        groups: &["network.openshift.io"],
+        enforces: always,
+        semantics: None,
+    },
+    Engine {
+        name: "aws",
+        title: "the AWS VPC CNI network policy agent",
+        daemon_sets: &["aws-node"],
+        images: &["amazon-k8s-cni", "aws-network-policy-agent"],
+        groups: &["networking.k8s.aws"],
+        enforces: aws,
+        semantics: None,
+    },
+    Engine {
+        name: "azure-npm",
+        title: "Azure Network Policy Manager",
+        daemon_sets: &["azure-npm"],
+        images: &[],
+        groups: &[],
+        enforces: always,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "kube-router",
+        title: "kube-router",
+        daemon_sets: &["kube-router"],
+        images: &["kube-router"],
+        groups: &[],
+        enforces: kube_router,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "kube-network-policies",
+        title: "kube-network-policies",
+        daemon_sets: &["kube-network-policies"],
+        images: &["kube-network-policies"],
+        groups: &[],
+        enforces: always,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "weave",
+        title: "Weave Net",
+        daemon_sets: &["weave-net"],
+        images: &["weave"],
+        groups: &[],
+        enforces: weave,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+    Engine {
+        name: "kindnet",
+        title: "kindnet",
+        daemon_sets: &["kindnet"],
+        images: &["kindnetd"],
+        groups: &[],
+        enforces: always,
+        semantics: None,
+    },
+    Engine {
+        name: "flannel",
+        title: "flannel",
+        daemon_sets: &["kube-flannel-ds", "kube-flannel"],
+        images: &["flannel"],
+        groups: &[],
+        enforces: flannel,
+        semantics: Some(BY_RULES_TO_NODE),
+    },
+];
+
+fn always(_: &Snapshot, _: &Workload) -> Enforces {
+    Enforces::Yes
+}
+
+fn cilium(snapshot: &Snapshot, _: &Workload) -> Enforces {
+    match config(snapshot, "cilium-config", "enable-policy") {
+        Some("never") => Enforces::No("`enable-policy` of cilium-config is `never`"),
+        Some("always") => Enforces::ClosedByDefault,
+        _ if config(snapshot, "cilium-config", "policy-audit-mode") == Some("true") => {
+            Enforces::No("`policy-audit-mode` of cilium-config is on")
+        }
+        _ if config(snapshot, "cilium-config", "enable-k8s-networkpolicy") == Some("false") => {
+            Enforces::No("`enable-k8s-networkpolicy` of cilium-config is off")
+        }
+        _ => Enforces::Yes,
+    }
+}
+
+fn aws(snapshot: &Snapshot, agent: &Workload) -> Enforces {
+    let argument = agent.spec.containers.iter().any(|c| has_flag(c, "--enable-network-policy", "true"));
+    let controller = config(snapshot, "amazon-vpc-cni", "enable-network-policy-controller") == Some("true");
+    if !argument {
+        return Enforces::No("aws-eks-nodeagent runs without `--enable-network-policy=true`");
+    }
+    if !controller {
+        return Enforces::No("`enable-network-policy-controller` of the ConfigMap amazon-vpc-cni is not `true`");
+    }
+    match env(agent, "NETWORK_POLICY_ENFORCING_MODE") {
+        Some("strict") => Enforces::ClosedByDefault,
+        _ => Enforces::Yes,
+    }
+}
+
+fn kube_router(_: &Snapshot, agent: &Workload) -> Enforces {
+    if agent.spec.containers.iter().any(|c| has_flag(c, "--run-firewall", "false")) {
+        return Enforces::No("kube-router runs with `--run-firewall=false`");
+    }
+    Enforces::Yes
+}
+
+fn weave(_: &Snapshot, agent: &Workload) -> Enforces {
+    let controller = agent.spec.containers.iter().any(|c| c.name == "weave-npc");
+    if controller && env(agent, "EXPECT_NPC") != Some("0") {
+        Enforces::Yes
+    } else {
+        Enforces::No("weave-net runs without weave-npc")
+    }
+}
+
+/// flannel moves packets only; its chart can add kube-network-policies as a second container.
+fn flannel(_: &Snapshot, agent: &Workload) -> Enforces {
+    let added = agent.spec.containers.iter().any(|c| image_has(c, "kube-network-policies"));
+    if added { Enforces::Yes } else { Enforces::No("flannel does not implement NetworkPolicy") }
+}
+
+fn image_has(container: &Container, part: &str) -> bool {
+    container.image.as_deref().is_some_and(|image| image.contains(part))
+}
+
+fn has_flag(container: &Container, flag: &str, value: &str) -> bool {
+    let words = || container.command.iter().chain(&container.args);
+    words().any(|w| w.strip_prefix(flag).is_some_and(|rest| rest.strip_prefix('=') == Some(value)))
+        || (value == "true" && words().any(|w| *w == flag))
+        || words().zip(words().skip(1)).any(|(a, b)| *a == flag && *b == value)
+}
+
+fn env<'a>(agent: &'a Workload, name: &str) -> Option<&'a str> {
+    agent.spec.containers.iter().flat_map(|c| &c.env).find(|e| e.name == name).and_then(|e| match &e.value {
+        crate::model::object::EnvValue::Text(text) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+fn config<'a>(snapshot: &'a Snapshot, map: &str, key: &str) -> Option<&'a str> {
+    snapshot.config_maps.iter().find(|m| m.meta.name == map).and_then(|m| m.data.get(key)).map(|v| v.trim())
+}
+
+/// What one product that was found does.
+#[derive(Debug)]
+struct Found {
+    engine: &'static Engine,
+    enforces: Enforces,
+    /// Readiness of its agent by node; empty if no agent pod was read.
+    agents: FxHashMap<Str, bool>,
+    /// No agent runs anywhere (`status.numberReady` is 0 of more than 0).
+    none_ready: bool,
+}
+
+/// How policies are enforced in this cluster.
+#[derive(Debug)]
+pub struct Enforcement {
+    mode: Mode,
+    found: Vec<Found>,
+    /// Nodes where no product enforces anything, and why.
+    exempt_nodes: FxHashMap<Str, &'static str>,
+    overrides: Overrides,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// The API's semantics, because somebody said so.
+    Api,
+    /// The API's semantics, because nothing told an engine: an assumption.
+    Assumed,
+    /// A product was named or found; none of `found` may be there if it was only named.
+    Product { name: Str, trusted: bool },
+}
+
+/// Switches of a profile that override what the engine does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `podIPInIPBlock`.
+    pub pod_ip_in_ip_block: Option<bool>,
+    /// `ownNode`.
+    pub own_node: Option<bool>,
+}
+
+/// Whether policies hold for one pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// They do, read in this way.
+    Yes {
+        /// How the open points are read.
+        semantics: Semantics,
+        /// What is taken for granted.
+        assumption: Option<String>,
+        /// Whether it is not known what happens between a pod and its node.
+        own_node_unsure: bool,
+    },
+    /// They do not: every policy is ignored.
+    No(String),
+    /// What rests on a policy is unknown; without one, traffic is open.
+    Unsure {
+        /// Why.
+        doubt: Doubt,
+        /// Whether pods that no policy selects are closed.
+        closed_by_default: bool,
+    },
+}
+
+/// Names that a profile may give.
+pub const PROFILE_NAMES: &[&str] = &[
+    "upstream",
+    "aws",
+    "antrea",
+    "azure",
+    "calico",
+    "canal",
+    "cilium",
+    "flannel",
+    "gke",
+    "k3s",
+    "kube-router",
+    "openshift-sdn",
+    "ovn-kubernetes",
+];
+
+impl Enforcement {
+    /// Reads the marks of a snapshot. `named` is what a profile or `--cni` says.
+    ///
+    /// `trusted`: a named product enforces although no object shows it, because somebody who knows the cluster
+    /// says so. A suite names the product only, and its manifests must show the rest.
+    pub fn new(snapshot: &Snapshot, named: Option<&str>, trusted: bool, overrides: Overrides) -> Self {
+        if named == Some("upstream") {
+            return Self { mode: Mode::Api, found: Vec::new(), exempt_nodes: FxHashMap::default(), overrides };
+        }
+        let mut found: Vec<Found> = Vec::new();
+        for engine in ENGINES {
+            let Some(agent) = snapshot.workloads.iter().find(|w| engine.runs_as(w)) else {
+                continue;
+            };
+            // Canal and flannel run parts of others under their own name.
+            if found.iter().any(|f| f.engine.groups == engine.groups && !engine.groups.is_empty()) {
+                continue;
+            }
+            found.push(engine.found(snapshot, agent));
+        }
+        if let Some(found_k3s) = k3s(snapshot, named == Some("k3s")) {
+            // Its embedded controller steps aside only when it is told to.
+            if found.iter().all(|f| matches!(f.enforces, Enforces::No(_))) {
+                found.push(found_k3s);
+            }
+        }
+        let mode = match (named, found.first()) {
+            (Some(name), _) => Mode::Product { name: name.into(), trusted },
+            (None, Some(first)) => Mode::Product { name: first.engine.name.into(), trusted: false },
+            (None, None) => Mode::Assumed,
+        };
+        Self { mode, found, exempt_nodes: exempt_nodes(snapshot), overrides }
+    }
+
+    /// Nodes alike for enforcement have one number.
+    pub fn node_class(&self, node: Option<&Str>) -> u8 {
+        let Some(node) = node else { return 0 };
+        let unready = self.found.iter().any(|f| f.agents.get(node).is_some_and(|ready| !ready));
+        u8::from(self.exempt_nodes.contains_key(node)) + 2 * u8::from(unready)
+    }
+
+    /// Why nothing enforces policies on a node, if that is so.
+    pub fn exempt(&self, node: &Str) -> Option<&'static str> {
+        self.exempt_nodes.get(node).copied()
+    }
+
+    /// A product that enforces here and is not evaluated by this version.
+    pub fn unevaluated_product(&self) -> Option<String> {
+        let missing = self.found.iter().find(|f| f.engine.semantics.is_none() && f.enforces == Enforces::Yes);
+        match (&self.mode, missing) {
+            (_, Some(found)) => Some(found.engine.title.to_owned()),
+            (Mode::Product { name, .. }, None) if self.found.is_empty() && not_there(name).is_none() => {
+                Some(name.to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Titles of the products that were found.
+    pub fn products(&self) -> Vec<&'static str> {
+        self.found.iter().map(|f| f.engine.title).collect()
+    }
+
+    /// Whether an engine of the cluster has policy kinds in the API group; unknown engines may have any.
+    pub fn owns_group(&self, group: &str) -> bool {
+        match self.mode {
+            Mode::Api | Mode::Assumed => true,
+            Mode::Product { .. } if self.found.is_empty() => true,
+            Mode::Product { .. } => {
+                self.found.iter().any(|f| f.engine.groups.contains(&group) || f.engine.name == "kindnet")
+            }
+        }
+    }
+
+    /// If policies are ignored in the whole cluster: why.
+    pub fn nothing_enforces(&self) -> Option<String> {
+        match &self.mode {
+            Mode::Api | Mode::Assumed => None,
+            Mode::Product { name, .. } if self.found.is_empty() => not_there(name).map(str::to_owned),
+            Mode::Product { .. } => {
+                let reasons: Option<Vec<_>> = self
+                    .found
+                    .iter()
+                    .map(|f| match f.enforces {
+                        Enforces::No(why) => Some(why),
+                        _ => None,
+                    })
+                    .collect();
+                reasons.map(|r| r.join("; "))
+            }
+        }
+    }
+
+    /// Whether policies hold for a pod.
+    pub fn holds(&self, party: &Party) -> Hold {
+        let semantics = |base: Semantics| Semantics {
+            pod_ip_in_ip_block: self.overrides.pod_ip_in_ip_block.unwrap_or(base.pod_ip_in_ip_block),
+            own_node: self.overrides.own_node.unwrap_or(base.own_node),
+        };
+        let api = |assumption| Hold::Yes { semantics: semantics(API), assumption, own_node_unsure: false };
+        let name = match &self.mode {
+            Mode::Api => return api(None),
+            Mode::Assumed => {
+                if let Some(why) = party.node.as_ref().and_then(|n| self.exempt_nodes.get(n)) {
+                    return Hold::No((*why).to_owned());
+                }
+                return api(Some(
+                    "the cluster's network plugin enforces NetworkPolicy as the API defines it".to_owned(),
+                ));
+            }
+            Mode::Product { name, .. } => name,
+        };
+        if let Some(why) = self.nothing_enforces() {
+            return Hold::No(why);
+        }
+        if let Some(why) = party.node.as_ref().and_then(|n| self.exempt_nodes.get(n)) {
+            return Hold::No((*why).to_owned());
+        }
+        if self.found.is_empty() {
+            let said = matches!(self.mode, Mode::Product { trusted: true, .. });
+            let engine = ENGINES.iter().find(|e| e.name == name.as_str());
+            if let Some(base) = engine.and_then(|e| e.semantics).filter(|_| said) {
+                let assumption = Some(format!("{name} enforces policies on every node"));
+                return Hold::Yes { semantics: semantics(base), assumption, own_node_unsure: true };
+            }
+            return Hold::Unsure {
+                doubt: Doubt {
+                    reason: format!("whether and how `{name}` enforces policies here cannot be read from its objects"),
+                    not_evaluated: Some(name.clone()),
+                },
+                closed_by_default: false,
+            };
+        }
+        self.of_products(party, semantics)
+    }
+
+    fn of_products(&self, party: &Party, semantics: impl Fn(Semantics) -> Semantics) -> Hold {
+        let enforcing = || self.found.iter().filter(|f| !matches!(f.enforces, Enforces::No(_)));
+        let closed_by_default = enforcing().any(|f| f.enforces == Enforces::ClosedByDefault);
+        for f in enforcing() {
+            let unready = f.none_ready || party.node.as_ref().and_then(|n| f.agents.get(n)).is_some_and(|ready| !ready);
+            if unready {
+                let node = party.node.as_deref().unwrap_or("its node");
+                let reason = format!("the agent of {} is not ready on {node}", f.engine.title);
+                return Hold::Unsure { doubt: Doubt { reason, not_evaluated: None }, closed_by_default };
+            }
+        }
+        for f in enforcing() {
+            if f.engine.semantics.is_none() || f.enforces == Enforces::ClosedByDefault {
+                let reason = format!("{} enforces policies here and is not evaluated by this version", f.engine.title);
+                let doubt = Doubt { reason, not_evaluated: Some(f.engine.name.into()) };
+                return Hold::Unsure { doubt, closed_by_default };
+            }
+        }
+        // Several that enforce: what one of them does not match, none lets pass.
+        let base = enforcing().filter_map(|f| f.engine.semantics).fold(BY_RULES_TO_NODE, |a, b| Semantics {
+            pod_ip_in_ip_block: a.pod_ip_in_ip_block && b.pod_ip_in_ip_block,
+            own_node: a.own_node && b.own_node,
+        });
+        let own_node_unsure = self.overrides.own_node.is_none();
+        Hold::Yes { semantics: semantics(base), assumption: None, own_node_unsure }
+    }
+}
+
+impl Engine {
+    fn runs_as(&self, workload: &Workload) -> bool {
+        workload.kind == "DaemonSet"
+            && self.daemon_sets.iter().any(|name| workload.meta.name == *name)
+            && (self.images.is_empty()
+                || workload.spec.containers.iter().any(|c| self.images.iter().any(|part| image_has(c, part))))
+    }
+
+    fn found(&'static self, snapshot: &Snapshot, agent: &Workload) -> Found {
+        let agents = snapshot
+            .pods
+            .iter()
+            .filter(|pod| {
+                pod.meta.namespace == agent.meta.namespace
+                    && pod.owner.as_ref().is_some_and(|o| o.kind == "DaemonSet" && o.name == agent.meta.name)
+            })
+            .filter_map(|pod| Some((pod.node.clone()?, pod.ready.unwrap_or(!pod.phase.is_terminal()))))
+            .collect();
+        let none_ready = agent.desired.is_some_and(|n| n > 0) && agent.ready == Some(0);
+        Found { engine: self, enforces: (self.enforces)(snapshot, agent), agents, none_ready }
+    }
+}
+
+/// What stands for k3s: kube-router's controller inside the k3s process, without a DaemonSet.
+static K3S: Engine = Engine {
+    name: "k3s",
+    title: "the network policy controller of k3s",
+    daemon_sets: &[],
+    images: &[],
+    groups: &[],
+    enforces: always,
+    semantics: Some(BY_RULES_TO_NODE),
+};
+
+fn k3s(snapshot: &Snapshot, named: bool) -> Option<Found> {
+    let is_k3s = |node: &&Node| node.kubelet_version.as_deref().is_some_and(|v| v.contains("+k3s"));
+    if !named && !snapshot.nodes.iter().any(|node| is_k3s(&node)) {
+        return None;
+    }
+    let disabled = snapshot.nodes.iter().any(|node| {
+        node.meta.annotations.get("k3s.io/node-args").is_some_and(|args| args.contains("--disable-network-policy"))
+    });
+    let enforces = if disabled { Enforces::No("k3s runs with `--disable-network-policy`") } else { Enforces::Yes };
+    Some(Found { engine: &K3S, enforces, agents: FxHashMap::default(), none_ready: false })
+}
+
+/// What a named product is without the objects that would enforce.
+fn not_there(name: &str) -> Option<&'static str> {
+    match name {
+        "flannel" => Some("flannel does not implement NetworkPolicy"),
+        "gke" => Some("neither anetd (Dataplane V2) nor calico-node runs in this GKE cluster"),
+        "azure" => Some("neither Cilium, azure-npm nor calico-node runs in this AKS cluster"),
+        _ => None,
+    }
+}
+
+fn exempt_nodes(snapshot: &Snapshot) -> FxHashMap<Str, &'static str> {
+    let exempt = |node: &Node| {
+        let label = |key: &str, value: &str| node.meta.labels.get(key).is_some_and(|v| *v == value);
+        if label("eks.amazonaws.com/compute-type", "fargate") {
+            Some("no network policy is enforced on AWS Fargate")
+        } else if label("type", "virtual-kubelet")
+            || node.taints.iter().any(|taint| *taint == "virtual-kubelet.io/provider")
+        {
+            Some("no network policy is enforced on a virtual node")
+        } else if node.os.as_deref() == Some("windows") || label("kubernetes.io/os", "windows") {
+            Some("no network policy is enforced on this Windows node")
+        } else {
+            None
+        }
+    };
+    snapshot.nodes.iter().filter_map(|n| Some((n.meta.name.clone(), exempt(n)?))).collect()
+}

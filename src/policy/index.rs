@@ -1,0 +1,199 @@
+//! The policies of a snapshot, compiled, and the pods as policies see them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::compile::{Defect, compile};
+use super::rule::{Direction, PodPeer, Policy, PolicyId, Rule, RuleId};
+use crate::model::label::{Labels, Selector};
+use crate::model::object::{NetworkPolicy, PodSpec};
+use crate::model::{AddrSet, Family, Snapshot, Str};
+
+/// The label that every namespace carries, whatever its manifest says.
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// A pod as policies see it: one that runs, or one that a template predicts.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Its namespace.
+    pub namespace: Str,
+    /// Labels of the namespace.
+    pub namespace_labels: Labels,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its addresses; empty if they are not known (predicted, or pending).
+    pub ips: Box<[IpAddr]>,
+    /// The node that it runs on.
+    pub node: Option<Str>,
+    /// Shares its node's network.
+    pub host_network: bool,
+    /// Addresses of its node.
+    pub node_ips: Vec<IpAddr>,
+    /// Container ports.
+    pub spec: Arc<PodSpec>,
+}
+
+impl Party {
+    /// The families of its addresses (of its node's on the host network); empty if they are not known.
+    pub fn families(&self) -> Vec<Family> {
+        let ips: &[IpAddr] = if self.host_network && self.ips.is_empty() { &self.node_ips } else { &self.ips };
+        let mut families: Vec<_> = ips.iter().map(|ip| Family::of(*ip)).collect();
+        families.sort_unstable();
+        families.dedup();
+        families
+    }
+
+    /// Its address of a family.
+    pub fn ip(&self, family: Family) -> Option<IpAddr> {
+        self.ips.iter().copied().find(|ip| Family::of(*ip) == family)
+    }
+}
+
+/// Compiled policies with the structures that find those which select a pod.
+#[derive(Debug, Default)]
+pub struct PolicyIndex {
+    policies: Vec<Policy>,
+    rules: Vec<Rule>,
+    /// What is wrong with the policies, by their index in the snapshot.
+    pub defects: Vec<(u32, Defect)>,
+    by_namespace: FxHashMap<Str, NamespacePolicies>,
+    /// Where pods get their addresses, per family; `None` if no node says so.
+    pub(super) pod_range: [Option<AddrSet>; 2],
+    namespaces: FxHashMap<Str, Labels>,
+    /// A live cluster whose namespaces were not all read: an absent one has labels that are not known.
+    namespaces_may_be_missing: bool,
+}
+
+/// The policies of one namespace, found by a label that they require.
+#[derive(Debug, Default)]
+struct NamespacePolicies {
+    by_pair: FxHashMap<(Str, Str), Vec<PolicyId>>,
+    others: Vec<PolicyId>,
+}
+
+impl PolicyIndex {
+    /// Compiles the NetworkPolicies of a snapshot, in order of namespace and name.
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let mut index = Self {
+            namespaces: namespaces(snapshot),
+            namespaces_may_be_missing: snapshot
+                .coverage
+                .iter()
+                .any(|c| c.kind == "Namespace" && c.state.is_incomplete()),
+            pod_range: pod_range(snapshot),
+            ..Self::default()
+        };
+        // Of two objects with one name the last counts.
+        let mut objects: BTreeMap<(&Str, &Str), (u32, &NetworkPolicy)> = BTreeMap::new();
+        let nowhere = Str::default();
+        for (i, policy) in (0u32..).zip(&snapshot.network_policies) {
+            let namespace = policy.meta.namespace.as_ref().unwrap_or(&nowhere);
+            objects.insert((namespace, &policy.meta.name), (i, policy));
+        }
+        for (object, policy) in objects.into_values() {
+            index.add(object, policy);
+        }
+        index
+    }
+
+    fn add(&mut self, object: u32, written: &NetworkPolicy) {
+        #[allow(clippy::cast_possible_truncation)] // far fewer than 2^32 policies fit into an API server
+        let id = PolicyId(self.policies.len() as u32);
+        let mut defects = Vec::new();
+        let policy = compile(object, written, id, &mut self.rules, &mut defects);
+        self.defects.extend(defects.into_iter().map(|defect| (object, defect)));
+        let here = self.by_namespace.entry(policy.namespace.clone()).or_default();
+        match policy.subject.as_ref().and_then(Selector::required_pair) {
+            Some((key, value)) => here.by_pair.entry((key.clone(), value.clone())).or_default().push(id),
+            None => here.others.push(id),
+        }
+        self.policies.push(policy);
+    }
+
+    /// A compiled policy.
+    pub fn policy(&self, id: PolicyId) -> &Policy {
+        &self.policies[id.0 as usize]
+    }
+
+    /// A compiled rule.
+    pub fn rule(&self, id: RuleId) -> &Rule {
+        &self.rules[id.0 as usize]
+    }
+
+    /// Every policy.
+    pub fn policies(&self) -> impl Iterator<Item = (PolicyId, &Policy)> {
+        (0u32..).map(PolicyId).zip(&self.policies)
+    }
+
+    /// Labels of a namespace that was read.
+    pub fn labels_of(&self, name: &Str) -> Option<&Labels> {
+        self.namespaces.get(name)
+    }
+
+    /// Labels of a namespace; one whose object was not read has only its name label.
+    pub fn namespace_labels(&self, name: &Str) -> Labels {
+        self.namespaces.get(name).cloned().unwrap_or_else(|| Labels::new([(NAMESPACE_NAME_LABEL.into(), name.clone())]))
+    }
+
+    /// The policies that isolate pods with these labels in the direction, in order; also those that an API
+    /// server would reject and of which it cannot be told whether they do.
+    pub fn selecting(&self, namespace: &Str, labels: &Labels, direction: Direction) -> Vec<PolicyId> {
+        let Some(here) = self.by_namespace.get(namespace) else {
+            return Vec::new();
+        };
+        let mut found: Vec<PolicyId> = Vec::new();
+        let mut consider = |ids: &[PolicyId]| {
+            found.extend(ids.iter().copied().filter(|id| {
+                let policy = self.policy(*id);
+                (policy.isolates(direction) || policy.invalid.is_some())
+                    && policy.subject.as_ref().is_none_or(|s| s.matches(labels))
+            }));
+        };
+        consider(&here.others);
+        if !here.by_pair.is_empty() {
+            for (key, value) in labels.iter() {
+                if let Some(ids) = here.by_pair.get(&(key.clone(), value.clone())) {
+                    consider(ids);
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Whether a selector peer of a policy in `own` namespace matches a pod; `None`: it depends on labels of a
+    /// namespace that could not be read.
+    pub(super) fn pod_peer_matches(&self, peer: &PodPeer, own: &Str, party: &Party) -> Option<bool> {
+        if !peer.pods.matches(&party.labels) {
+            return Some(false);
+        }
+        let Some(selector) = &peer.namespaces else {
+            return Some(party.namespace == *own);
+        };
+        let by_name_only = || selector.requirements().iter().all(|r| r.key == NAMESPACE_NAME_LABEL);
+        if self.namespaces_may_be_missing && !self.namespaces.contains_key(&party.namespace) && !by_name_only() {
+            return None;
+        }
+        Some(selector.matches(&party.namespace_labels))
+    }
+}
+
+fn namespaces(snapshot: &Snapshot) -> FxHashMap<Str, Labels> {
+    let mut map: FxHashMap<Str, Labels> = HashMap::default();
+    for namespace in &snapshot.namespaces {
+        let name = &namespace.meta.name;
+        let labels = namespace.meta.labels.with(NAMESPACE_NAME_LABEL, name);
+        map.insert(name.clone(), labels);
+    }
+    map
+}
+
+fn pod_range(snapshot: &Snapshot) -> [Option<AddrSet>; 2] {
+    [Family::V4, Family::V6].map(|family| {
+        let range = AddrSet::from_nets(family, snapshot.nodes.iter().flat_map(|n| n.pod_cidrs.iter().copied()));
+        (!range.is_empty()).then_some(range)
+    })
+}

@@ -1,0 +1,127 @@
+//! What a report says as a whole: the headline, what was not read, what is taken for granted.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+
+use super::text::{as_u64, count, counted, first};
+use crate::model::report::AuditReport;
+use crate::model::{CoverageState, Outcome, Severity};
+
+/// The answer in one sentence.
+pub(super) fn headline(report: &AuditReport) -> String {
+    let counts = report.summary.subjects;
+    let total = counts.total();
+    if total == 0 {
+        return "No build subject was found: there is nothing to judge".to_owned();
+    }
+    let of_all = counted(total, "build subject", "build subjects");
+    let (answer, told) = if counts.blocked > 0 {
+        let need = if counts.blocked == 1 { "it needs" } else { "they need" };
+        (format!("{} of {of_all} cannot fetch what {need}", count(counts.blocked)), Outcome::Blocked)
+    } else if counts.partial > 0 {
+        let fail = if counts.partial == 1 { "fails" } else { "fail" };
+        (format!("{} of {of_all} {fail} now and then", count(counts.partial)), Outcome::Partial)
+    } else if counts.unknown > 0 {
+        let reach = if counts.unknown == 1 { "reaches what it needs" } else { "reach what they need" };
+        (format!("It cannot be told whether {} of {of_all} {reach}", count(counts.unknown)), Outcome::Unknown)
+    } else if total == 1 {
+        return "The one build subject reaches everything it needs".to_owned();
+    } else {
+        return format!("All {of_all} reach everything they need");
+    };
+    let mut parts = Vec::new();
+    let causes = report.summary.findings.get(&Severity::Critical).copied().unwrap_or(0);
+    if causes > 0 {
+        parts.push(counted(causes, "cause", "causes"));
+    }
+    if counts.partial > 0 && told != Outcome::Partial {
+        parts.push(format!("{} partial", count(counts.partial)));
+    }
+    if counts.unknown > 0 && told != Outcome::Unknown {
+        parts.push(format!("{} unknown", count(counts.unknown)));
+    }
+    if counts.reachable > 0 {
+        parts.push(counted(counts.reachable, "reaches everything", "reach everything"));
+    }
+    if parts.is_empty() { answer } else { format!("{answer}: {}", parts.join(" · ")) }
+}
+
+/// What may exist and was not read, one sentence for each kind and reason.
+pub(super) fn not_read(report: &AuditReport) -> Vec<String> {
+    let mut groups: Vec<(String, String, Vec<&str>)> = Vec::new();
+    let mut known: HashMap<(String, String), usize, FxBuildHasher> = HashMap::default();
+    for coverage in report.coverage.iter().filter(|coverage| coverage.state.is_incomplete()) {
+        let what = if coverage.kind == "*" { coverage.source.to_string() } else { coverage.kind.to_string() };
+        let why = match &coverage.state {
+            CoverageState::Failed(why) => why.clone(),
+            _ => "the credentials may not read it".to_owned(),
+        };
+        let at = *known.entry((what.clone(), why.clone())).or_insert_with(|| {
+            groups.push((what, why, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].2.extend(coverage.namespace.as_deref());
+    }
+    groups
+        .into_iter()
+        .map(|(what, why, namespaces)| match namespaces.as_slice() {
+            [] => format!("{what}: {why}"),
+            [one] => format!("{what} in namespace {one}: {why}"),
+            several => format!("{what} in namespaces {}: {why}", first(several, 5)),
+        })
+        .collect()
+}
+
+/// An assumption, and how many subjects have a result that rests on it.
+pub(super) struct Assumption<'a> {
+    pub(super) text: &'a str,
+    pub(super) subjects: u64,
+}
+
+/// The assumptions of all results, each once: what most subjects rest on first.
+pub(super) fn assumptions(report: &AuditReport) -> Vec<Assumption<'_>> {
+    let mut found: Vec<Assumption<'_>> = Vec::new();
+    // By text: where it stands in `found`, and the last class that was counted for it.
+    let mut known: HashMap<&str, (usize, usize), FxBuildHasher> = HashMap::default();
+    for (class, result) in report.results.iter().enumerate() {
+        let subjects = as_u64(result.subjects.len());
+        for text in result.paths.iter().flat_map(|path| &path.trace.steps).flat_map(|step| &step.assumptions) {
+            let (at, counted) = known.entry(text).or_insert_with(|| {
+                found.push(Assumption { text, subjects: 0 });
+                (found.len() - 1, usize::MAX)
+            });
+            if *counted != class {
+                *counted = class;
+                found[*at].subjects += subjects;
+            }
+        }
+    }
+    found.sort_by(|a, b| b.subjects.cmp(&a.subjects).then_with(|| a.text.cmp(b.text)));
+    found
+}
+
+/// The layers that no result takes into account: `cloud (no cloud documents were read)`.
+pub(super) fn not_assessed(report: &AuditReport) -> Option<String> {
+    let layers: Vec<_> =
+        report.not_assessed.iter().map(|left_out| format!("{} ({})", left_out.layer, left_out.why)).collect();
+    if layers.is_empty() { None } else { Some(layers.join(", ")) }
+}
+
+/// Where the facts come from. The instant is that of a live cluster; files have none of their own.
+pub(super) fn origin(report: &AuditReport) -> String {
+    let data = format!("endpoint catalogue of {}, buildreach {}", report.catalogue, report.version);
+    match &report.cluster {
+        Some(cluster) => format!("{cluster}, read at {}; {data}", report.instant),
+        None => data,
+    }
+}
+
+/// The assumption as a line.
+pub(super) fn assumed(assumption: &Assumption<'_>, total: u64) -> String {
+    if assumption.subjects >= total {
+        assumption.text.to_owned()
+    } else {
+        format!("{} ({})", assumption.text, counted(assumption.subjects, "subject", "subjects"))
+    }
+}

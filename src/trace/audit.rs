@@ -1,0 +1,376 @@
+//! Every subject × everything it needs, by class.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::classes::{Class, Classes, Member};
+use super::context::Context;
+use super::dns::{self, Lookup};
+use super::flow::{Flow, Judgement, Known, Source};
+use super::layers;
+use super::plan::{Answers, Plan, Planned};
+use super::target::{Aim, aim_of_set, combine_judgements};
+use crate::demand::ranges::Ranges;
+use crate::demand::{Demand, Requirement, Subject};
+use crate::model::addr::public_internet;
+use crate::model::{Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, StepOutcome, Trace};
+use crate::policy::Party;
+
+/// What an audit is asked for beside the facts.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Layers that must be assessed: `NotAssessed` counts as `Unknown` there.
+    pub require: Vec<Layer>,
+    /// DNS answers of `--resolve`.
+    pub answers: Answers,
+}
+
+/// The result of one class for one endpoint's addresses, kept once for all that share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Verdict {
+    /// Per family, one judgement for each aim.
+    families: Vec<(Family, Vec<Judgement>)>,
+    /// The combined outcome; `None`: policies are not on the path.
+    pub outcome: Option<Outcome>,
+}
+
+impl Verdict {
+    /// The judgements of all families.
+    pub fn judgements(&self) -> impl Iterator<Item = &Judgement> {
+        self.families.iter().flat_map(|(_, judgements)| judgements)
+    }
+
+    /// A family that is blocked while the outcome is better.
+    pub fn blocked_family(&self) -> Option<Family> {
+        if self.families.len() < 2 || self.outcome == Some(Outcome::Blocked) {
+            return None;
+        }
+        self.families.iter().find(|(_, j)| over_aims(j) == Some(Outcome::Blocked)).map(|(family, _)| *family)
+    }
+}
+
+fn over_aims(judgements: &[Judgement]) -> Option<Outcome> {
+    Outcome::all_needed(judgements.iter().filter_map(|j| j.outcome))
+}
+
+/// One class, evaluated.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// As policies see it.
+    pub party: Party,
+    /// The lookup of public names.
+    pub lookup: Option<Lookup>,
+    /// Verdict number per planned endpoint; `u32::MAX` where nobody of the class needs it.
+    pub verdicts: Vec<u32>,
+}
+
+/// A whole audit, evaluated; findings and the report are made from it.
+#[derive(Debug)]
+pub struct Audit<'a> {
+    /// The context.
+    pub context: &'a Context<'a>,
+    /// Planned endpoints.
+    pub plan: Plan,
+    /// The question.
+    pub question: &'a Question,
+    /// Classes.
+    pub classes: Vec<Class<'a>>,
+    /// One for each class.
+    pub evaluated: Vec<Evaluated>,
+    /// Verdicts by number.
+    pub verdicts: Vec<Rc<Verdict>>,
+    /// For each subject: its classes, and the endpoint number of each of its requirements.
+    pub subjects: Vec<Asked<'a>>,
+}
+
+/// A subject with what it asks for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The subject.
+    pub subject: &'a Subject,
+    /// Its requirements.
+    pub requirements: &'a [Requirement],
+    /// Number of the requirement list; equal lists have equal numbers.
+    pub list: u32,
+    /// Its classes, sorted.
+    pub classes: Vec<u32>,
+}
+
+/// Marks an endpoint that a class does not need.
+const NOT_NEEDED: u32 = u32::MAX;
+
+impl<'a> Audit<'a> {
+    /// Evaluates what a demand asks for.
+    pub fn new(context: &'a Context<'a>, demand: &'a Demand, ranges: &Ranges, question: &'a Question) -> Self {
+        let mut plan = Plan::default();
+        let mut lists: Vec<(&[Requirement], Vec<u32>)> = Vec::new();
+        let mut list_of: Vec<u32> = Vec::with_capacity(demand.subjects.len());
+        let mut known: FxHashMap<*const Requirement, u32> = FxHashMap::default();
+        for subject in &demand.subjects {
+            let requirements = demand.requirements(subject);
+            let number =
+                known.get(&requirements.as_ptr()).copied().filter(|n| lists[*n as usize].0.len() == requirements.len());
+            let number = number.unwrap_or_else(|| {
+                let endpoints = requirements.iter().map(|r| plan.add(context, ranges, &question.answers, &r.endpoint));
+                let endpoints = endpoints.collect();
+                let same = lists.iter().position(|(list, _)| *list == requirements);
+                let at = same.unwrap_or_else(|| {
+                    lists.push((requirements, endpoints));
+                    lists.len() - 1
+                });
+                let at = number32(at);
+                known.insert(requirements.as_ptr(), at);
+                at
+            });
+            list_of.push(number);
+        }
+        let mut classes = Classes::new(context, &plan);
+        let subjects: Vec<Asked<'a>> = demand
+            .subjects
+            .iter()
+            .zip(list_of)
+            .map(|(subject, list)| {
+                let mut of: Vec<u32> = members(context, subject).map(|member| classes.add(context, member)).collect();
+                of.sort_unstable();
+                of.dedup();
+                Asked { subject, requirements: lists[list as usize].0, list, classes: of }
+            })
+            .collect();
+        let mut audit = Self {
+            context,
+            question,
+            classes: classes.classes,
+            evaluated: Vec::new(),
+            verdicts: Vec::new(),
+            subjects,
+            plan,
+        };
+        audit.evaluate(&lists);
+        audit
+    }
+
+    fn evaluate(&mut self, lists: &[(&[Requirement], Vec<u32>)]) {
+        let with_lookup = self.plan.endpoints.iter().any(|p| !p.bare);
+        let endpoints = self.plan.endpoints.len();
+        self.evaluated = self
+            .classes
+            .iter()
+            .map(|class| {
+                let party = class.member.party(self.context);
+                let pod = class.member.pod();
+                let lookup = with_lookup.then(|| dns::lookup(self.context, &party, pod, &class.selecting));
+                Evaluated { party, lookup, verdicts: vec![NOT_NEEDED; endpoints] }
+            })
+            .collect();
+        // Which class needs which endpoint.
+        let mut needed = vec![vec![false; self.classes.len()]; endpoints];
+        let mut done: rustc_hash::FxHashSet<(u32, u32)> = rustc_hash::FxHashSet::default();
+        for asked in &self.subjects {
+            for class in &asked.classes {
+                if done.insert((*class, asked.list)) {
+                    for endpoint in &lists[asked.list as usize].1 {
+                        needed[*endpoint as usize][*class as usize] = true;
+                    }
+                }
+            }
+        }
+        let mut interned: FxHashMap<Rc<Verdict>, u32> = FxHashMap::default();
+        // The signature decides for an endpoint outside; only where it does not, each class is asked.
+        for (endpoint, planned) in self.plan.endpoints.iter().enumerate() {
+            let flows = flows(self.context, planned);
+            for (class, evaluated) in self.evaluated.iter_mut().enumerate() {
+                if !needed[endpoint][class] {
+                    continue;
+                }
+                let verdict = judge(planned, &flows, &self.classes[class], &evaluated.party);
+                let number = if let Some(number) = interned.get(&verdict) {
+                    *number
+                } else {
+                    let number = number32(self.verdicts.len());
+                    let verdict = Rc::new(verdict);
+                    self.verdicts.push(Rc::clone(&verdict));
+                    interned.insert(verdict, number);
+                    number
+                };
+                evaluated.verdicts[endpoint] = number;
+            }
+        }
+    }
+
+    /// Whether the class may open connections to the whole public internet on 443/TCP: why, and by which rules.
+    pub fn over_open(&self, class: u32) -> Option<(String, Vec<Evidence>)> {
+        let evaluated = &self.evaluated[class as usize];
+        let family = evaluated.party.families().first().copied().unwrap_or(Family::V4);
+        let known = Known::StandIn { title: "the public internet".to_owned() };
+        let aim = aim_of_set(public_internet(family), known, 443);
+        let flow = aim.flow(self.context, Protocol::Tcp);
+        let entry = &self.classes[class as usize];
+        let judgement = flow.judge(Source::Pod(&evaluated.party, entry.member.pod()), &entry.selecting);
+        if judgement.outcome != Some(Outcome::Reachable) || judgement.note.is_some() {
+            return None;
+        }
+        let rules: Vec<_> = judgement.gates.iter().flat_map(|(gate, _)| &gate.by).collect();
+        if rules.is_empty() {
+            let message =
+                format!("no policy limits what builds of namespace {} may contact", evaluated.party.namespace);
+            return Some((message, Vec::new()));
+        }
+        let evidence: Vec<Evidence> = rules.iter().map(|rule| self.context.rule_evidence(**rule)).collect();
+        Some((
+            "a build that needs a known list of endpoints may contact every public address on 443/TCP".to_owned(),
+            evidence,
+        ))
+    }
+
+    /// The verdict of a class for an endpoint.
+    pub fn verdict(&self, class: u32, endpoint: u32) -> Option<&Verdict> {
+        let number = self.evaluated[class as usize].verdicts[endpoint as usize];
+        self.verdicts.get(number as usize).map(|v| &**v)
+    }
+
+    /// All layers of one class for one requirement.
+    pub fn trace(&self, class: u32, endpoint: u32, requirement: &Requirement) -> Trace {
+        let planned = &self.plan.endpoints[endpoint as usize];
+        let evaluated = &self.evaluated[class as usize];
+        let mut steps = vec![self.config_step(requirement)];
+        if let Some(doubt) = &requirement.doubt {
+            // The build may contact somebody else: what lies on the way to this host decides nothing.
+            let why = format!("the build may not contact this host: {doubt}");
+            steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
+            return Trace { steps };
+        }
+        steps.push(self.dns_step(planned, evaluated));
+        steps.push(self.policy_step(class, endpoint));
+        let member = self.classes[class as usize].member;
+        let (party, annotations) = (&evaluated.party, member.annotations());
+        let protocol = planned.endpoint.protocol;
+        steps.push(layers::mesh_step(self.context, party, annotations, member.pod().is_none(), protocol));
+        steps.push(layers::cloud_step(self.context, Some(party), planned.outside));
+        steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, "the pod sets no proxy"));
+        steps.push(if planned.bare {
+            Step::new(Layer::Tls, StepOutcome::NotApplicable, "a bare address has no name to verify")
+        } else {
+            Step::new(Layer::Tls, StepOutcome::NotAssessed, "trust stores are not read")
+        });
+        for step in &mut steps {
+            if step.outcome == StepOutcome::NotAssessed && self.question.require.contains(&step.layer) {
+                step.outcome = StepOutcome::Unknown;
+                let reason = format!("layer {} is required and was not assessed: {}", step.layer, step.summary);
+                step.doubts.push(Doubt { reason, not_evaluated: None });
+            }
+        }
+        Trace { steps }
+    }
+
+    fn config_step(&self, requirement: &Requirement) -> Step {
+        let place = requirement.setting.as_ref().map(|setting| {
+            let file = self.context.snapshot.source(setting.source);
+            let line = if setting.line > 0 { format!(":{}", setting.line) } else { String::new() };
+            format!("{} ({file}{line})", setting.text)
+        });
+        match (&requirement.doubt, place) {
+            (Some(doubt), _) => {
+                let mut step = Step::new(Layer::Config, StepOutcome::Unknown, doubt.clone());
+                step.doubts.push(Doubt { reason: doubt.clone(), not_evaluated: None });
+                step
+            }
+            (None, Some(place)) => Step::new(Layer::Config, Outcome::Reachable, place),
+            (None, None) => {
+                let why = if requirement.ecosystem.is_some() { "the tool's defaults" } else { "named by the caller" };
+                Step::new(Layer::Config, StepOutcome::NotApplicable, why)
+            }
+        }
+    }
+
+    fn dns_step(&self, planned: &Planned, evaluated: &Evaluated) -> Step {
+        if planned.bare {
+            return Step::new(Layer::Dns, StepOutcome::NotApplicable, "a bare address needs no lookup");
+        }
+        if let Some(ip) = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host) {
+            return Step::new(Layer::Dns, StepOutcome::NotApplicable, format!("hostAliases gives {ip}"));
+        }
+        match &evaluated.lookup {
+            Some(lookup) => lookup.step.clone(),
+            None => Step::new(Layer::Dns, StepOutcome::NotAssessed, "no lookup was asked for"),
+        }
+    }
+
+    /// The policy layer in words.
+    fn policy_step(&self, class: u32, endpoint: u32) -> Step {
+        let planned = &self.plan.endpoints[endpoint as usize];
+        if let Some(doubt) = &planned.doubt {
+            let mut step = Step::new(Layer::Policy, StepOutcome::Unknown, doubt.reason.clone());
+            step.doubts.push(doubt.clone());
+            return step;
+        }
+        let Some(verdict) = self.verdict(class, endpoint) else {
+            return Step::new(Layer::Policy, StepOutcome::NotAssessed, "nobody asked");
+        };
+        let protocol = planned.endpoint.protocol;
+        let mut steps: Vec<(Family, Step)> = Vec::new();
+        for (family, judgements) in &verdict.families {
+            let Some((_, aims)) = planned.families.iter().find(|(f, _)| f == family) else { continue };
+            let judged: Vec<(Flow<'_>, Judgement)> =
+                aims.iter().zip(judgements).map(|(aim, j)| (aim.flow(self.context, protocol), j.clone())).collect();
+            steps.push((*family, combine_judgements(&judged)));
+        }
+        let best = steps.iter().position(|(_, s)| s.outcome.outcome() == verdict.outcome);
+        let Some(best) = best.or(if steps.is_empty() { None } else { Some(0) }) else {
+            let mut step = Step::new(Layer::Policy, StepOutcome::Unknown, "it has no address of the pod's families");
+            step.doubts.push(Doubt { reason: step.summary.clone(), not_evaluated: None });
+            return step;
+        };
+        let families = steps.len();
+        let (family, mut step) = steps.swap_remove(best);
+        if families > 1 {
+            step.summary = format!("{family}: {}", step.summary);
+        }
+        if evaluated_family_is_assumed(&self.evaluated[class as usize].party, planned) {
+            step.assumptions.push("the pod's address is IPv4: it has none yet".to_owned());
+        }
+        step
+    }
+}
+
+fn evaluated_family_is_assumed(party: &Party, planned: &Planned) -> bool {
+    !planned.bare && party.families().is_empty() && planned.families.len() > 1
+}
+
+/// The pods or the template of a subject.
+pub fn members<'a>(context: &Context<'a>, subject: &Subject) -> impl Iterator<Item = Member<'a>> {
+    let snapshot = context.snapshot;
+    let running = subject.pods.clone().into_iter().map(move |i| Member::Running(i, &snapshot.pods[i as usize]));
+    let predicted = subject.template.filter(|_| subject.pods.is_empty());
+    running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize])))
+}
+
+fn flows<'a>(context: &'a Context<'a>, planned: &'a Planned) -> Vec<(Family, Vec<Flow<'a>>)> {
+    let protocol = planned.endpoint.protocol;
+    let of = |aims: &'a [Aim]| aims.iter().map(|aim| aim.flow(context, protocol)).collect();
+    planned.families.iter().map(|(family, aims)| (*family, of(aims))).collect()
+}
+
+fn judge(planned: &Planned, flows: &[(Family, Vec<Flow<'_>>)], class: &Class<'_>, party: &Party) -> Verdict {
+    let own = party.families();
+    let mut families = Vec::new();
+    for (family, flows) in flows {
+        // A name is asked for in the pod's families, IPv4 if they are not known; a bare address in its own.
+        let wanted = planned.bare
+            || own.contains(family)
+            || (own.is_empty() && (*family == Family::V4 || planned.families.len() == 1));
+        if !wanted {
+            continue;
+        }
+        let source = Source::Pod(party, class.member.pod());
+        families.push((*family, flows.iter().map(|flow| flow.judge(source, &class.selecting)).collect()));
+    }
+    let outcomes = families.iter().filter_map(|(_, j): &(Family, Vec<Judgement>)| over_aims(j));
+    let outcome = Outcome::best(outcomes);
+    Verdict { families, outcome }
+}
+
+#[allow(clippy::cast_possible_truncation)] // numbers of things that fit into memory by the thousand
+fn number32(n: usize) -> u32 {
+    n as u32
+}

@@ -1,0 +1,188 @@
+//! Pods that share every verdict, found once: ten thousand pods are a few dozen classes.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::context::Context;
+use super::layers;
+use super::plan::Plan;
+use crate::model::object::{HostAlias, Pod, Workload};
+use crate::model::{Family, Labels, Str};
+use crate::policy::{Direction, Party, PolicyId};
+
+/// A pod of a snapshot, or the pod that a template predicts.
+#[derive(Clone, Copy, Debug)]
+pub enum Member<'a> {
+    /// Running, with its index.
+    Running(u32, &'a Pod),
+    /// Predicted.
+    Predicted(&'a Workload),
+}
+
+impl<'a> Member<'a> {
+    /// The pod as policies see it.
+    pub fn party(self, context: &Context<'_>) -> Party {
+        match self {
+            Self::Running(_, pod) => context.party(pod),
+            Self::Predicted(workload) => context.predicted(workload),
+        }
+    }
+
+    /// Annotations that tell a mesh.
+    pub fn annotations(self) -> &'a Labels {
+        match self {
+            Self::Running(_, pod) => &pod.meta.annotations,
+            Self::Predicted(workload) => &workload.template_annotations,
+        }
+    }
+
+    /// Index of the running pod.
+    pub fn pod(self) -> Option<u32> {
+        match self {
+            Self::Running(i, _) => Some(i),
+            Self::Predicted(_) => None,
+        }
+    }
+
+    fn namespace(self) -> &'a Option<Str> {
+        match self {
+            Self::Running(_, pod) => &pod.meta.namespace,
+            Self::Predicted(workload) => &workload.meta.namespace,
+        }
+    }
+
+    fn labels(self) -> &'a Labels {
+        match self {
+            Self::Running(_, pod) => &pod.meta.labels,
+            Self::Predicted(workload) => &workload.template_labels,
+        }
+    }
+
+    fn spec(self) -> &'a crate::model::object::PodSpec {
+        match self {
+            Self::Running(_, pod) => &pod.spec,
+            Self::Predicted(workload) => &workload.spec,
+        }
+    }
+
+    fn node(self) -> Option<&'a Str> {
+        match self {
+            Self::Running(_, pod) => pod.node.as_ref(),
+            Self::Predicted(_) => None,
+        }
+    }
+}
+
+/// What decides every verdict about a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    namespace: Option<Str>,
+    selecting: u32,
+    predicted: bool,
+    host_network: bool,
+    families: [bool; 2],
+    resolver: Option<(Option<Str>, Vec<std::net::IpAddr>, Vec<HostAlias>)>,
+    node: Option<Str>,
+    enforcement: u8,
+    marks: layers::Marks,
+    /// Labels and addresses, where a destination looks at who comes.
+    identity: Option<(Labels, Box<[std::net::IpAddr]>)>,
+}
+
+/// A class of pods.
+#[derive(Debug)]
+pub struct Class<'a> {
+    /// One of them.
+    pub member: Member<'a>,
+    /// The policies that select them for egress.
+    pub selecting: Vec<PolicyId>,
+}
+
+/// The classes of an audit.
+#[derive(Debug)]
+pub struct Classes<'a> {
+    /// In the order in which they were met.
+    pub classes: Vec<Class<'a>>,
+    known: FxHashMap<Key, u32>,
+    signatures: FxHashMap<Vec<PolicyId>, u32>,
+    with_identity: bool,
+    with_node: bool,
+    with_lookup: bool,
+}
+
+impl<'a> Classes<'a> {
+    /// An empty index for pods that ask for the planned endpoints.
+    pub fn new(context: &Context<'_>, plan: &Plan) -> Self {
+        let with_lookup = plan.endpoints.iter().any(|p| !p.bare);
+        let gated =
+            |party: &Party| !context.policies.selecting(&party.namespace, &party.labels, Direction::Ingress).is_empty();
+        let mut seen: FxHashSet<(Str, Labels)> = FxHashSet::default();
+        let mut targets = plan.endpoints.iter().flat_map(super::plan::Planned::pods);
+        let with_identity = targets
+            .any(|party| seen.insert((party.namespace.clone(), party.labels.clone())) && gated(party))
+            || (with_lookup && super::dns::resolver_pods(context).iter().any(gated));
+        let node_local = with_lookup && super::dns::is_node_local(context);
+        Self {
+            classes: Vec::new(),
+            known: FxHashMap::default(),
+            signatures: FxHashMap::default(),
+            with_identity,
+            with_node: node_local || plan.endpoints.iter().any(super::plan::Planned::is_node),
+            with_lookup,
+        }
+    }
+
+    /// The class of a pod.
+    #[allow(clippy::cast_possible_truncation)] // fewer classes than pods
+    pub fn add(&mut self, context: &Context<'_>, member: Member<'a>) -> u32 {
+        let spec = member.spec();
+        let nowhere = Str::default();
+        let namespace = member.namespace().as_ref().unwrap_or(&nowhere);
+        let selecting = if spec.host_network {
+            Vec::new()
+        } else {
+            context.policies.selecting(namespace, member.labels(), Direction::Egress)
+        };
+        let signature = if let Some(known) = self.signatures.get(&selecting) {
+            *known
+        } else {
+            let new = self.signatures.len() as u32;
+            self.signatures.insert(selecting.clone(), new);
+            new
+        };
+        let (families, ips) = match member {
+            Member::Running(_, pod) => {
+                let of = |family| pod.ips.iter().any(|ip| Family::of(*ip) == family);
+                ([of(Family::V4), of(Family::V6)], pod.ips.clone())
+            }
+            Member::Predicted(_) => ([false, false], Box::default()),
+        };
+        let key = Key {
+            namespace: member.namespace().clone(),
+            selecting: signature,
+            predicted: member.pod().is_none(),
+            host_network: spec.host_network,
+            families,
+            resolver: self
+                .with_lookup
+                .then(|| (spec.dns_policy.clone(), spec.nameservers.clone(), spec.host_aliases.clone())),
+            node: member.node().filter(|_| self.with_node || spec.host_network).cloned(),
+            enforcement: context.enforcement.node_class(member.node()),
+            marks: layers::marks(
+                context,
+                namespace,
+                member.labels(),
+                member.annotations(),
+                spec,
+                member.pod().is_none(),
+            ),
+            identity: self.with_identity.then(|| (member.labels().clone(), ips)),
+        };
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let new = self.classes.len() as u32;
+        self.classes.push(Class { member, selecting });
+        self.known.insert(key, new);
+        new
+    }
+}

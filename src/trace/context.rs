@@ -1,0 +1,224 @@
+//! Everything that a walk along the path looks up.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
+use super::dns::Resolver;
+use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
+use crate::model::object::{NetworkPolicy, Node, Pod, Service, Workload};
+use crate::model::{Decided, Evidence, ObjectRef, Snapshot, Str};
+use crate::policy::engine::Overrides;
+use crate::policy::kinds::{Beside, beside};
+use crate::policy::{Enforcement, Party, PolicyId, PolicyIndex, RuleId};
+
+/// What an engine is taken for.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// `cni`: the product; `None`: what the marks say.
+    pub cni: Option<Str>,
+    /// The product enforces although no object shows it.
+    pub trusted: bool,
+    /// Switches for what the API leaves open.
+    pub overrides: Overrides,
+}
+
+/// A snapshot made ready for evaluation.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The facts.
+    pub snapshot: &'a Snapshot,
+    /// Compiled policies.
+    pub policies: PolicyIndex,
+    /// Who enforces them.
+    pub enforcement: Enforcement,
+    /// What may decide beside them.
+    pub beside: Vec<Beside>,
+    nodes: FxHashMap<&'a Str, &'a Node>,
+    pods: FxHashMap<(&'a Str, &'a Str), u32>,
+    /// Running pods by address; those on the host network are left out.
+    by_ip: FxHashMap<IpAddr, u32>,
+    services: FxHashMap<IpAddr, u32>,
+    node_of_ip: FxHashMap<IpAddr, &'a Str>,
+    /// The resolver of cluster DNS, found once: looking for its pods reads all pods.
+    pub(super) cluster_resolver: OnceLock<Resolver>,
+    /// Objects that prove a gate of the cloud at a pod's own interface.
+    pub(super) security_group_policies: Vec<SecurityGroupPolicy>,
+    /// The mesh whose configuration was read.
+    pub(super) mesh: Option<&'static str>,
+}
+
+impl<'a> Context<'a> {
+    /// Compiles the policies of a snapshot and builds the look-ups.
+    pub fn new(snapshot: &'a Snapshot, profile: &Profile) -> Self {
+        let enforcement = Enforcement::new(snapshot, profile.cni.as_deref(), profile.trusted, profile.overrides);
+        let mut by_ip = FxHashMap::default();
+        let mut pods = FxHashMap::default();
+        for (i, pod) in (0u32..).zip(&snapshot.pods) {
+            if let Some(namespace) = &pod.meta.namespace {
+                pods.insert((namespace, &pod.meta.name), i);
+            }
+            // The address of a pod that has ended may belong to another by now.
+            if !pod.phase.is_terminal() && !pod.spec.host_network {
+                by_ip.extend(pod.ips.iter().map(|ip| (*ip, i)));
+            }
+        }
+        let services = (0u32..)
+            .zip(&snapshot.services)
+            .flat_map(|(i, s)| s.cluster_ips.iter().chain(&s.external_ips).map(move |ip| (*ip, i)));
+        let mut node_of_ip: FxHashMap<IpAddr, &Str> = FxHashMap::default();
+        for pod in &snapshot.pods {
+            if let Some(node) = &pod.node {
+                node_of_ip.extend(pod.host_ips.iter().map(|ip| (*ip, node)));
+            }
+        }
+        for node in &snapshot.nodes {
+            node_of_ip.extend(node.addresses.iter().map(|ip| (*ip, &node.meta.name)));
+        }
+        Self {
+            snapshot,
+            policies: PolicyIndex::new(snapshot),
+            beside: beside(snapshot, &enforcement),
+            enforcement,
+            nodes: snapshot.nodes.iter().map(|n| (&n.meta.name, n)).collect(),
+            pods,
+            by_ip,
+            services: services.collect(),
+            node_of_ip,
+            cluster_resolver: OnceLock::new(),
+            security_group_policies: security_group_policies(snapshot),
+            mesh: mesh(snapshot),
+        }
+    }
+
+    /// A node by name.
+    pub fn node(&self, name: &Str) -> Option<&'a Node> {
+        self.nodes.get(name).copied()
+    }
+
+    /// A pod by namespace and name.
+    pub fn pod(&self, namespace: &Str, name: &Str) -> Option<(u32, &'a Pod)> {
+        self.pods.get(&(namespace, name)).map(|i| (*i, &self.snapshot.pods[*i as usize]))
+    }
+
+    /// The running pod that has the address.
+    pub fn pod_at(&self, ip: IpAddr) -> Option<(u32, &'a Pod)> {
+        self.by_ip.get(&ip).map(|i| (*i, &self.snapshot.pods[*i as usize]))
+    }
+
+    /// The Service that has the virtual address.
+    pub fn service_at(&self, ip: IpAddr) -> Option<&'a Service> {
+        self.services.get(&ip).map(|i| &self.snapshot.services[*i as usize])
+    }
+
+    /// The node that has the address.
+    pub fn node_at(&self, ip: IpAddr) -> Option<&'a Str> {
+        self.node_of_ip.get(&ip).copied()
+    }
+
+    /// A pod as policies see it.
+    pub fn party(&self, pod: &Pod) -> Party {
+        let namespace = pod.meta.namespace.clone().unwrap_or_default();
+        let mut node_ips = pod.host_ips.to_vec();
+        if let Some(node) = pod.node.as_ref().and_then(|n| self.node(n)) {
+            node_ips.extend(&node.addresses);
+            node_ips.sort_unstable();
+            node_ips.dedup();
+        }
+        Party {
+            namespace_labels: self.policies.namespace_labels(&namespace),
+            namespace,
+            labels: pod.meta.labels.clone(),
+            ips: pod.ips.clone(),
+            node: pod.node.clone(),
+            host_network: pod.spec.host_network,
+            node_ips,
+            spec: pod.spec.clone(),
+        }
+    }
+
+    /// The pod that a template predicts.
+    pub fn predicted(&self, workload: &Workload) -> Party {
+        let namespace = workload.meta.namespace.clone().unwrap_or_default();
+        Party {
+            namespace_labels: self.policies.namespace_labels(&namespace),
+            namespace,
+            labels: workload.template_labels.clone(),
+            ips: Box::new([]),
+            node: None,
+            host_network: workload.spec.host_network,
+            node_ips: Vec::new(),
+            spec: workload.spec.clone(),
+        }
+    }
+
+    /// The written policy.
+    pub fn written(&self, id: PolicyId) -> &'a NetworkPolicy {
+        &self.snapshot.network_policies[self.policies.policy(id).object as usize]
+    }
+
+    /// A policy as evidence: it decides by default.
+    pub fn policy_evidence(&self, id: PolicyId) -> Evidence {
+        let written = self.written(id);
+        let mut evidence = self.evidence_of(written);
+        evidence.line = (written.meta.origin.line > 0).then_some(written.meta.origin.line);
+        evidence
+    }
+
+    /// A rule as evidence, with what it does in words.
+    pub fn rule_evidence(&self, id: RuleId) -> Evidence {
+        let rule = self.policies.rule(id);
+        let written = self.written(rule.policy);
+        let line = if rule.line > 0 { rule.line } else { written.meta.origin.line };
+        let verb = if rule.direction == crate::policy::Direction::Egress { "to" } else { "from" };
+        Evidence {
+            path: Some(format!("{}[{}]", rule.direction, rule.position)),
+            line: (line > 0).then_some(line),
+            decided: Decided::ByRule,
+            detail: Some(format!("admits {} {verb} {}", rule.ports, rule.peers)),
+            ..self.evidence_of(written)
+        }
+    }
+
+    fn evidence_of(&self, written: &NetworkPolicy) -> Evidence {
+        Evidence {
+            object: ObjectRef {
+                kind: "NetworkPolicy".into(),
+                namespace: written.meta.namespace.clone(),
+                name: written.meta.name.clone(),
+            },
+            path: None,
+            file: self.snapshot.sources.get(written.meta.origin.source as usize).cloned(),
+            line: None,
+            resource_version: written.resource_version.clone(),
+            field_manager: written.field_manager.clone(),
+            decided: Decided::ByDefault,
+            detail: None,
+        }
+    }
+
+    /// Running pods on nodes where nothing enforces policies, though the rest of the cluster does: why, and which.
+    pub(super) fn exempt_pods(&self) -> Vec<(String, Evidence)> {
+        let pods = self.snapshot.pods.iter().filter(|p| !p.phase.is_terminal() && !p.spec.host_network);
+        pods.filter_map(|pod| {
+            let why = self.enforcement.exempt(pod.node.as_ref()?)?;
+            let evidence = Evidence {
+                object: ObjectRef {
+                    kind: "Pod".into(),
+                    namespace: pod.meta.namespace.clone(),
+                    name: pod.meta.name.clone(),
+                },
+                path: None,
+                file: self.snapshot.sources.get(pod.meta.origin.source as usize).cloned(),
+                line: (pod.meta.origin.line > 0).then_some(pod.meta.origin.line),
+                resource_version: None,
+                field_manager: None,
+                decided: Decided::ByDefault,
+                detail: None,
+            };
+            Some((why.to_owned(), evidence))
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,183 @@
+//! The layers that this version recognises without evaluating them: mesh and cloud.
+
+use crate::model::label::Selector;
+use crate::model::object::{OtherObject, PodSpec, WrittenSelector};
+use crate::model::{Doubt, Labels, Layer, Outcome, Protocol, Snapshot, Step, StepOutcome, Str, World};
+use crate::policy::Party;
+
+use super::context::Context;
+
+/// A `vpcresources.k8s.aws` SecurityGroupPolicy: the pods that it selects have security groups of their own.
+#[derive(Debug)]
+pub struct SecurityGroupPolicy {
+    name: Str,
+    namespace: Str,
+    /// `None`: it selects by service account, whose labels are not read.
+    pods: Option<Selector>,
+}
+
+/// The SecurityGroupPolicies of a snapshot; one without any selector is invalid and selects nothing.
+pub(super) fn security_group_policies(snapshot: &Snapshot) -> Vec<SecurityGroupPolicy> {
+    let of_object = |object: &OtherObject| {
+        if object.kind != "SecurityGroupPolicy" {
+            return None;
+        }
+        let written = object.spec.get("podSelector").filter(|v| !v.is_null());
+        let by_account = object.spec.get("serviceAccountSelector").is_some_and(|v| !v.is_null());
+        let pods = match written {
+            Some(value) => Some(serde_json::from_value::<WrittenSelector>(value.clone()).ok()?.selector().ok()?),
+            None if by_account => None,
+            None => return None,
+        };
+        Some(SecurityGroupPolicy {
+            name: object.meta.name.clone(),
+            namespace: object.meta.namespace.clone().unwrap_or_default(),
+            pods,
+        })
+    };
+    snapshot.others.iter().filter_map(of_object).collect()
+}
+
+/// The mesh of which a snapshot holds configuration.
+pub(super) fn mesh(snapshot: &Snapshot) -> Option<&'static str> {
+    let config = |name: &str| snapshot.config_maps.iter().any(|m| m.meta.name.split('-').next() == Some(name));
+    let group = |part: &str| snapshot.others.iter().any(|o| o.group.ends_with(part));
+    if config("istio") || group("istio.io") {
+        Some("Istio")
+    } else if config("linkerd") || group("linkerd.io") {
+        Some("Linkerd")
+    } else {
+        None
+    }
+}
+
+/// What of a pod decides these layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Marks {
+    proxy: bool,
+    security_groups: Option<usize>,
+}
+
+/// The marks of a pod.
+pub(super) fn marks(
+    context: &Context<'_>,
+    namespace: &Str,
+    labels: &Labels,
+    annotations: &Labels,
+    spec: &PodSpec,
+    predicted: bool,
+) -> Marks {
+    let of_namespace = context.policies.labels_of(namespace);
+    let security_groups = context.security_group_policies.iter().position(|p| p.selects(namespace, labels));
+    Marks { proxy: has_proxy(of_namespace, labels, spec, annotations, predicted), security_groups }
+}
+
+impl SecurityGroupPolicy {
+    fn selects(&self, namespace: &Str, labels: &Labels) -> bool {
+        self.namespace == *namespace && self.pods.as_ref().is_none_or(|pods| pods.matches(labels))
+    }
+}
+
+/// Whether a mesh's proxy handles the pod's connections.
+fn has_proxy(
+    of_namespace: Option<&Labels>,
+    labels: &Labels,
+    spec: &PodSpec,
+    annotations: &Labels,
+    predicted: bool,
+) -> bool {
+    let none = Labels::default();
+    let of_namespace = of_namespace.unwrap_or(&none);
+    let is = |labels: &Labels, key: &str, value: &str| labels.get(key).is_some_and(|v| *v == value);
+    let sidecar = spec.containers.iter().any(|c| c.name == "istio-proxy" || c.name == "linkerd-proxy");
+    let marked = ["sidecar.istio.io/status", "linkerd.io/proxy-version"].iter().any(|k| annotations.get(k).is_some());
+    let mode = "istio.io/dataplane-mode";
+    let ambient = is(annotations, "ambient.istio.io/redirection", "enabled")
+        || is(labels, mode, "ambient")
+        || (is(of_namespace, mode, "ambient") && !is(labels, mode, "none"));
+    // Admission adds the sidecar to a pod that does not exist yet.
+    let will_be_injected = predicted
+        && !is(labels, "sidecar.istio.io/inject", "false")
+        && (is(of_namespace, "istio-injection", "enabled")
+            || of_namespace.get("istio.io/rev").is_some()
+            || is(labels, "sidecar.istio.io/inject", "true")
+            || is(annotations, "linkerd.io/inject", "enabled"));
+    sidecar || marked || ambient || will_be_injected
+}
+
+/// The mesh layer for a pod.
+pub fn mesh_step(
+    context: &Context<'_>,
+    party: &Party,
+    annotations: &Labels,
+    predicted: bool,
+    protocol: Protocol,
+) -> Step {
+    let proxy = has_proxy(Some(&party.namespace_labels), &party.labels, &party.spec, annotations, predicted);
+    match (context.mesh, proxy) {
+        (_, true) if protocol != Protocol::Tcp => {
+            Step::new(Layer::Mesh, StepOutcome::NotApplicable, format!("a mesh proxy does not carry {protocol}"))
+        }
+        (Some(mesh), true) => {
+            let mut step = Step::new(
+                Layer::Mesh,
+                StepOutcome::Unknown,
+                format!("a proxy of {mesh} carries the pod's connections, and this version does not evaluate {mesh}"),
+            );
+            step.doubts.push(Doubt { reason: step.summary.clone(), not_evaluated: Some(mesh.into()) });
+            step
+        }
+        (None, true) if context.snapshot.world == World::Closed => {
+            let mut step =
+                Step::new(Layer::Mesh, Outcome::Reachable, "a mesh proxy without any configuration lets pass");
+            step.assumptions.push("the mesh has its default configuration".to_owned());
+            step
+        }
+        (None, true) => {
+            let summary = "a mesh proxy carries the pod's connections, and no configuration of its mesh was read";
+            let mut step = Step::new(Layer::Mesh, StepOutcome::Unknown, summary);
+            step.doubts.push(Doubt { reason: summary.to_owned(), not_evaluated: None });
+            step
+        }
+        (Some(_), false) => Step::new(Layer::Mesh, StepOutcome::NotApplicable, "the pod has no mesh proxy"),
+        (None, false) => Step::new(Layer::Mesh, StepOutcome::NotAssessed, "no mesh found"),
+    }
+}
+
+/// The cloud layer. `outside`: the destination is neither a pod nor a node of the cluster.
+pub fn cloud_step(context: &Context<'_>, party: Option<&Party>, outside: bool) -> Step {
+    let documents = &context.snapshot.cloud_documents;
+    let closed = documents.iter().find(|d| d.outbound_type.as_deref().is_some_and(|t| t == "none" || t == "block"));
+    if let Some(document) = closed
+        && outside
+    {
+        let kind = document.outbound_type.as_deref().unwrap_or_default();
+        let file = context.snapshot.source(document.source);
+        let summary = format!("the AKS cluster has no way out: networkProfile.outboundType is `{kind}` ({file})");
+        return Step::new(Layer::Cloud, Outcome::Blocked, summary);
+    }
+    let open = ["loadBalancer", "managedNATGateway", "userAssignedNATGateway"];
+    let evaluated = |t: &Str| open.contains(&t.as_str()) || t == "none" || t == "block";
+    if let Some(document) = documents.iter().find(|d| !d.outbound_type.as_ref().is_some_and(evaluated)) {
+        let summary = format!("cloud documents were given ({}), and this version does not evaluate them", document.key);
+        let mut step = Step::new(Layer::Cloud, StepOutcome::Unknown, summary.clone());
+        step.doubts.push(Doubt { reason: summary, not_evaluated: Some("cloud".into()) });
+        return step;
+    }
+    let selecting = party.and_then(|party| {
+        context
+            .security_group_policies
+            .iter()
+            .find(|p| p.namespace == party.namespace && p.pods.as_ref().is_none_or(|pods| pods.matches(&party.labels)))
+    });
+    if let Some(policy) = selecting {
+        let summary = format!(
+            "SecurityGroupPolicy {}/{} gives the pod security groups of its own, whose rules were not read",
+            policy.namespace, policy.name
+        );
+        let mut step = Step::new(Layer::Cloud, StepOutcome::Unknown, summary.clone());
+        step.doubts.push(Doubt { reason: summary, not_evaluated: None });
+        return step;
+    }
+    Step::new(Layer::Cloud, StepOutcome::NotAssessed, "no cloud documents were given")
+}

@@ -1,0 +1,18 @@
+//! Walks a requirement through the layers, combines outcomes, collects evidence. Pure.
+
+pub mod audit;
+pub mod causes;
+pub mod classes;
+pub mod context;
+pub mod dns;
+pub mod explain;
+pub mod flow;
+pub mod layers;
+pub mod objects;
+pub mod plan;
+pub mod report;
+pub mod results;
+pub mod service;
+pub mod target;
+
+pub use context::{Context, Profile};

@@ -1,0 +1,147 @@
+//! What each endpoint stands for, worked out once for all who need it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+
+use super::context::Context;
+use super::flow::Known;
+use super::service::cluster_name;
+use super::target::{Aim, PortMeans, Target, aim_of_set, aims_of_addresses, aims_of_cluster_name};
+use crate::demand::ranges::Ranges;
+use crate::demand::{Addresses, Endpoint};
+use crate::model::{AddrSet, Doubt, Family, Str, addr::public_internet};
+
+/// Addresses that DNS gave for names (`--resolve`): a sample, never the whole.
+pub type Answers = BTreeMap<Str, Vec<IpAddr>>;
+
+/// One endpoint with all that it stands for.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// A bare address: no lookup, no TLS name, and its own family only.
+    pub bare: bool,
+    /// Neither a pod nor a node of the cluster.
+    pub outside: bool,
+    /// Per family what must be reached.
+    pub families: Vec<(Family, Vec<Aim>)>,
+    /// Why it cannot be told who answers.
+    pub doubt: Option<Doubt>,
+}
+
+impl Planned {
+    /// How well its addresses are known, for those outside.
+    pub fn known(&self) -> Option<&Known> {
+        self.families.iter().flat_map(|(_, aims)| aims).find_map(|aim| match &aim.target {
+            Target::Addresses { known, .. } => Some(known),
+            Target::Pod { .. } => None,
+        })
+    }
+
+    /// Pods of the cluster that it leads to.
+    pub fn pods(&self) -> impl Iterator<Item = &crate::policy::Party> {
+        self.families.iter().flat_map(|(_, aims)| aims).filter_map(|aim| match &aim.target {
+            Target::Pod { party, .. } => Some(&**party),
+            Target::Addresses { .. } => None,
+        })
+    }
+
+    /// Whether it is an address of a node.
+    pub fn is_node(&self) -> bool {
+        self.families.iter().flat_map(|(_, aims)| aims).any(|aim| match &aim.target {
+            Target::Addresses { node, .. } => node.is_some(),
+            Target::Pod { party, .. } => party.host_network,
+        })
+    }
+}
+
+/// All endpoints of an audit.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In the order in which they were first asked for.
+    pub endpoints: Vec<Planned>,
+    by_endpoint: FxHashMap<Endpoint, u32>,
+}
+
+impl Plan {
+    /// The number of an endpoint that was planned.
+    pub fn number(&self, endpoint: &Endpoint) -> u32 {
+        self.by_endpoint.get(endpoint).copied().unwrap_or_default()
+    }
+
+    /// The number of an endpoint, which is planned if it is new.
+    pub fn add(&mut self, context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> u32 {
+        if let Some(known) = self.by_endpoint.get(endpoint) {
+            return *known;
+        }
+        #[allow(clippy::cast_possible_truncation)] // endpoints are listed by people
+        let number = self.endpoints.len() as u32;
+        self.endpoints.push(plan(context, ranges, answers, endpoint));
+        self.by_endpoint.insert(endpoint.clone(), number);
+        number
+    }
+}
+
+fn plan(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> Planned {
+    let mut planned = Planned {
+        endpoint: endpoint.clone(),
+        bare: matches!(endpoint.addresses, Addresses::Bare(_)),
+        outside: true,
+        families: Vec::new(),
+        doubt: None,
+    };
+    match aims(context, ranges, answers, endpoint) {
+        Ok(aims) => {
+            planned.outside = aims.iter().all(Aim::is_outside);
+            for family in [Family::V4, Family::V6] {
+                let of_family: Vec<Aim> = aims.iter().filter(|a| a.family() == family).cloned().collect();
+                if !of_family.is_empty() {
+                    planned.families.push((family, of_family));
+                }
+            }
+        }
+        Err(doubt) => planned.doubt = Some(doubt),
+    }
+    planned
+}
+
+fn aims(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> Result<Vec<Aim>, Doubt> {
+    let (protocol, port) = (endpoint.protocol, endpoint.port);
+    let of_addresses = |ips: &[IpAddr]| aims_of_addresses(context, ips, protocol, port, PortMeans::Dialled);
+    match &endpoint.addresses {
+        Addresses::Bare(ip) => return of_addresses(&[*ip]),
+        Addresses::Listed(ips) => return of_addresses(ips),
+        Addresses::Feed(key) => {
+            if let Some(feed) = ranges.feed(key) {
+                let known = Known::Feed {
+                    title: feed.title.clone(),
+                    as_of: feed.as_of.to_string(),
+                    shared_cdn: feed.shared_cdn,
+                };
+                let sets = [Family::V4, Family::V6].map(|family| feed.family(family).clone());
+                return Ok(nonempty(sets).map(|set| aim_of_set(set, known.clone(), port)).collect());
+            }
+        }
+        Addresses::Public => {}
+    }
+    if let Some(of_service) = aims_of_cluster_name(context, &endpoint.host, protocol, port, PortMeans::Dialled) {
+        return of_service;
+    }
+    if cluster_name(&endpoint.host).is_some() {
+        let reason = format!("no Service for {} was read", endpoint.host);
+        return Err(Doubt { reason, not_evaluated: None });
+    }
+    if let Some(sample) = answers.get(&endpoint.host).filter(|ips| !ips.is_empty()) {
+        let known = Known::StandIn { title: format!("a sample of {} addresses from DNS", sample.len()) };
+        let sets = [Family::V4, Family::V6].map(|family| AddrSet::from_ips(family, sample.iter().copied()));
+        return Ok(nonempty(sets).map(|set| aim_of_set(set, known.clone(), port)).collect());
+    }
+    let known = Known::StandIn { title: "the public internet".to_owned() };
+    Ok([Family::V4, Family::V6].map(|family| aim_of_set(public_internet(family), known.clone(), port)).into())
+}
+
+fn nonempty(sets: [AddrSet; 2]) -> impl Iterator<Item = AddrSet> {
+    sets.into_iter().filter(|set| !set.is_empty())
+}

@@ -202,7 +202,7 @@ fn container_hits(container: &Container, scripts: &Scripts, hits: &mut Vec<Hit>)
 fn command_hits(command: &Command, init: bool, hits: &mut Vec<Hit>) {
     let tables = tables();
     // The pattern, not the words: arguments may hold what no report should.
-    for rule in tables.rules("command").iter().filter(|rule| command.is(rule.pattern)) {
+    for rule in tables.command_rules(command) {
         hits.push(Hit::of(rule, format!("command `{}`", rule.pattern)));
     }
     if let Some(tool) = tables.command(command) {

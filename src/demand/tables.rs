@@ -50,7 +50,12 @@ pub(super) struct Tables {
     tools: FxHashMap<&'static str, Vec<Tool>>,
     rules: FxHashMap<&'static str, Vec<Rule>>,
     labels: FxHashMap<&'static str, Vec<Rule>>,
+    /// Lines that speak of commands with their kind, by program.
+    programs: FxHashMap<&'static str, Vec<(&'static str, Tool)>>,
+    command_rules: FxHashMap<&'static str, Vec<Rule>>,
     pub(super) variables: Vec<Variable>,
+    /// Those among them whose name is a prefix.
+    prefixes: Vec<Variable>,
     pub(super) redirects: Vec<Redirect>,
 }
 
@@ -66,8 +71,15 @@ pub(super) fn tables() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
     TABLES.get_or_init(|| {
         let mut tools: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        let mut programs: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        let mut command_rules: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        let program = |pattern: &'static str| pattern.split(' ').next().unwrap_or(pattern);
         for [kind, pattern, ecosystems, ..] in rows(include_str!("data/tools.tsv")) {
-            tools.entry(kind).or_default().push(Tool { pattern, ecosystems });
+            let tool = Tool { pattern, ecosystems };
+            tools.entry(kind).or_default().push(tool);
+            if matches!(kind, "command" | "package") {
+                programs.entry(program(pattern)).or_default().push((kind, tool));
+            }
         }
         let mut rules: FxHashMap<_, Vec<_>> = FxHashMap::default();
         let mut labels: FxHashMap<_, Vec<_>> = FxHashMap::default();
@@ -76,16 +88,23 @@ pub(super) fn tables() -> &'static Tables {
             if kind == "label" {
                 labels.entry(pattern.split('=').next().unwrap_or(pattern)).or_default().push(rule);
             } else {
+                if kind == "command" {
+                    command_rules.entry(program(pattern)).or_default().push(rule);
+                }
                 rules.entry(kind).or_default().push(rule);
             }
         }
+        let variables: Vec<Variable> = rows(include_str!("data/variables.tsv"))
+            .map(|[name, ecosystems, texts, ..]| Variable { name, ecosystems, texts })
+            .collect();
         Tables {
             tools,
             rules,
             labels,
-            variables: rows(include_str!("data/variables.tsv"))
-                .map(|[name, ecosystems, texts, ..]| Variable { name, ecosystems, texts })
-                .collect(),
+            programs,
+            command_rules,
+            prefixes: variables.iter().copied().filter(|variable| variable.name.ends_with('*')).collect(),
+            variables,
             redirects: rows(include_str!("data/redirects.tsv"))
                 .map(|[place, text, ecosystems, ..]| Redirect { place, text, ecosystems })
                 .collect(),
@@ -117,16 +136,27 @@ impl Tables {
 
     /// The toolchain that a command runs.
     pub(super) fn command(&self, command: &Command) -> Option<&Tool> {
-        self.tools("command").iter().find(|tool| command.is(tool.pattern)).or_else(|| {
+        self.of_program("command", command).find(|tool| command.is(tool.pattern)).or_else(|| {
             // `yarn` without a word installs.
             let bare_yarn = command.program() == "yarn" && command.words[1..].iter().all(|word| word.starts_with('-'));
-            self.tools("command").iter().find(|tool| bare_yarn && tool.pattern == "yarn install")
+            self.of_program("command", command).find(|tool| bare_yarn && tool.pattern == "yarn install")
         })
     }
 
     /// The system packages that a command installs.
     pub(super) fn package(&self, command: &Command) -> Option<&Tool> {
-        self.tools("package").iter().find(|tool| command.is(tool.pattern))
+        self.of_program("package", command).find(|tool| command.is(tool.pattern))
+    }
+
+    fn of_program(&self, kind: &str, command: &Command) -> impl Iterator<Item = &Tool> {
+        let lines = self.programs.get(command.program()).map_or(&[] as &[_], Vec::as_slice);
+        lines.iter().filter(move |(known, _)| *known == kind).map(|(_, tool)| tool)
+    }
+
+    /// The signs of build systems in a command.
+    pub(super) fn command_rules<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = &'a Rule> {
+        let rules = self.command_rules.get(command.program()).map_or(&[] as &[Rule], Vec::as_slice);
+        rules.iter().filter(|rule| command.is(rule.pattern))
     }
 
     /// The ecosystem of an image's distribution.
@@ -141,9 +171,11 @@ impl Tables {
 
     /// The variable of a name.
     pub(super) fn variable(&self, name: &str) -> Option<&Variable> {
-        self.variables.iter().find(|variable| match variable.name.strip_suffix('*') {
-            Some(prefix) => name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
-            None => variable.name.eq_ignore_ascii_case(name),
+        self.variables.iter().find(|variable| variable.name.eq_ignore_ascii_case(name)).or_else(|| {
+            self.prefixes.iter().find(|variable| {
+                let prefix = variable.name.trim_end_matches('*');
+                name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            })
         })
     }
 

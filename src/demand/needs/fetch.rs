@@ -23,7 +23,7 @@ const REPOSITORIES: &[(&str, &str)] =
 pub(super) fn is_fetch(command: &Command) -> bool {
     let is_git = GIT.iter().any(|pattern| command.is(pattern));
     let downloads = DOWNLOADERS.contains(&command.program()) && command.words.iter().any(|word| word.contains("://"));
-    is_git || downloads || tables().rules("command").iter().any(|rule| command.is(rule.pattern))
+    is_git || downloads || tables().command_rules(command).next().is_some()
 }
 
 impl Gathering<'_, '_> {

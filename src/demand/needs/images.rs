@@ -79,10 +79,8 @@ impl Gathering<'_, '_> {
                 add(rule.needs);
             }
         }
-        for rule in tables.rules("command") {
-            if self.view.commands.iter().any(|command| command.is(rule.pattern)) {
-                add(rule.needs);
-            }
+        for rule in self.view.commands.iter().flat_map(|command| tables.command_rules(command)) {
+            add(rule.needs);
         }
         builders
     }

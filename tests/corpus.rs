@@ -39,9 +39,12 @@ fn run(family: &str) -> Option<Value> {
     Some(document)
 }
 
+fn list(value: &Value) -> std::slice::Iter<'_, Value> {
+    value.as_array().expect("a list").iter()
+}
+
 fn assertions(document: &Value) -> impl Iterator<Item = (&Value, &Value)> {
-    let list = |value: &'_ Value| value.as_array().expect("a list").iter();
-    list(&document["suites"]).flat_map(move |suite| list(&suite["assertions"]).map(move |a| (suite, a)))
+    list(&document["suites"]).flat_map(|suite| list(&suite["assertions"]).map(move |a| (suite, a)))
 }
 
 #[test]

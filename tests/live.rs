@@ -120,7 +120,11 @@ fn strip(value: &mut Value) {
                 // A node that no kubelet keeps is marked when it is made.
                 let taints = fields["taints"].as_array().unwrap().clone();
                 let kept: Vec<_> = taints.into_iter().filter(|t| t != "node.kubernetes.io/not-ready").collect();
-                if kept.is_empty() { fields.remove("taints") } else { fields.insert("taints".to_owned(), json!(kept)) };
+                if kept.is_empty() {
+                    fields.remove("taints")
+                } else {
+                    fields.insert("taints".to_owned(), json!(kept))
+                };
             }
             if let Some(Value::Object(labels)) = fields.get_mut("templateLabels") {
                 // The labels by which a Job finds its pods.
@@ -219,8 +223,7 @@ fn forbidden_policies_are_forbidden_and_not_absent() {
 fn credentials_for_one_namespace_read_that_namespace() {
     let Some(server) = server() else { return };
     let by_flag = LiveOptions { namespace: Some("ci".to_owned()), ..options(server, CI_ONLY) };
-    let by_context =
-        LiveOptions { kubeconfig: Some(server.kubeconfig(CI_ONLY, Some("ci"))), ..LiveOptions::default() };
+    let by_context = LiveOptions { kubeconfig: Some(server.kubeconfig(CI_ONLY, Some("ci"))), ..LiveOptions::default() };
     for options in [by_flag, by_context] {
         let live = read(&options).unwrap();
         for kind in ["Namespace", "NetworkPolicy", "Pod", "Deployment", "NetworkPolicy.crd.projectcalico.org"] {
@@ -248,7 +251,8 @@ fn preflight_says_what_may_be_read() {
     let closed: Vec<_> = reader.iter().filter(|row| !row.allowed).collect();
     assert!(closed.is_empty(), "{closed:#?}");
     let find = |rows: &[PreflightRow], resource: &str, group: &str, namespace: Option<&str>| {
-        let row = rows.iter().find(|r| r.resource == resource && r.group == group && r.namespace.as_deref() == namespace);
+        let row =
+            rows.iter().find(|r| r.resource == resource && r.group == group && r.namespace.as_deref() == namespace);
         row.cloned()
     };
     let pods = find(&reader, "pods", "", None).unwrap();

@@ -25,7 +25,7 @@ fn own_suites_pass() {
 fn a_failed_assertion_exits_1_and_shows_the_trace() {
     let folder = tempfile::tempdir().unwrap();
     let suite = folder.path().join("suite.yaml");
-    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo");
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/manifests");
     std::fs::write(
         &suite,
         format!(

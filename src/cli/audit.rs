@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -264,7 +265,24 @@ fn read(path: &PathBuf) -> anyhow::Result<String> {
 fn preflight(args: &Args) -> anyhow::Result<Exit> {
     let options = source::live_options(&args.source);
     let rows = source::runtime()?.block_on(kube::preflight(&options))?;
+    output::to_stdout(|out| preflight_table(&rows, out))?;
     let complete = rows.iter().all(|row| row.allowed);
-    output::to_stdout(|out| kube::write_preflight(&rows, out))?;
     Ok(if complete || !args.require_complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+fn preflight_table(rows: &[kube::PreflightRow], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = tabled::builder::Builder::new();
+    table.push_record(["RESOURCE", "NAMESPACE", "VERB", "ALLOWED", "WHY"]);
+    for row in rows {
+        let resource =
+            if row.group.is_empty() { row.resource.clone() } else { format!("{}.{}", row.resource, row.group) };
+        let namespace = row.namespace.clone().unwrap_or_else(|| "*".to_owned());
+        let allowed = if row.allowed { "yes" } else { "no" };
+        table.push_record([resource, namespace, row.verb.clone(), allowed.to_owned(), row.why.clone()]);
+    }
+    writeln!(
+        out,
+        "{}",
+        table.build().with(tabled::settings::Style::blank()).with(tabled::settings::Padding::new(0, 2, 0, 0))
+    )
 }

@@ -5,9 +5,9 @@ use crate::model::Snapshot;
 
 /// The manifests, by the name under which reports cite them.
 pub const MANIFESTS: &[(&str, &str)] = &[
-    ("demo/builds.yaml", include_str!("builds.yaml")),
-    ("demo/cluster.yaml", include_str!("cluster.yaml")),
-    ("demo/policies.yaml", include_str!("policies.yaml")),
+    ("demo/builds.yaml", include_str!("manifests/builds.yaml")),
+    ("demo/cluster.yaml", include_str!("manifests/cluster.yaml")),
+    ("demo/policies.yaml", include_str!("manifests/policies.yaml")),
 ];
 
 /// The example as a snapshot that was read at an instant.

@@ -159,7 +159,9 @@ impl ApiServer {
         let mut files: Vec<_> = fs::read_dir(folder).expect("the folder").map(|entry| entry.unwrap().path()).collect();
         files.sort();
         let mut objects = Vec::new();
-        for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json")) {
+        for file in
+            files.iter().filter(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json"))
+        {
             let text = fs::read_to_string(file).expect("the manifest");
             let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
             objects.extend(documents.into_iter().filter(|document| !document.is_null()).flat_map(items));
@@ -281,7 +283,8 @@ fn request(method: Method, uri: &str, body: Option<&Value>) -> Request<Vec<u8>> 
 /// Runs to its end on a thread of its own, so that it works inside and outside of a runtime.
 fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
-        let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future);
+        let run =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future);
         scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -306,7 +309,8 @@ struct Guarded {
 impl Guarded {
     fn spawn(program: &Path, arguments: &[String], log: &Path) -> Self {
         assert!(program.is_file(), "{} is missing in KUBEBUILDER_ASSETS", program.display());
-        let script = r#"log=$1; shift; "$@" >"$log" 2>&1 </dev/null & child=$!; read -r _; kill "$child"; wait "$child""#;
+        let script =
+            r#"log=$1; shift; "$@" >"$log" 2>&1 </dev/null & child=$!; read -r _; kill "$child"; wait "$child""#;
         let shell = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(log)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -121,7 +122,8 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
         return preflight(args);
     }
     let start = Instant::now();
-    let snapshot = source::collect(&args.sources, &args.source, quiet)?;
+    // The process ends with the report: taking a large snapshot apart before that would only cost time.
+    let snapshot = ManuallyDrop::new(source::collect(&args.sources, &args.source, quiet)?);
     tracing::info!(
         "read {} pods and {} policies in {:?}",
         snapshot.pods.len(),
@@ -134,13 +136,13 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     tracing::info!("found {} subjects in {:?}", prepared.demand.subjects.len(), start.elapsed());
     let start = Instant::now();
     let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
-    let context = Context::new(&snapshot, &profile);
+    let context = ManuallyDrop::new(Context::new(&snapshot, &profile));
     let about = About {
         catalogue: prepared.catalogue.as_of().into(),
         looked_for: demand::looked_for(),
         matrix: args.what.all_pods,
     };
-    let report = audit(&context, &prepared.demand, &prepared.ranges, &question, &about);
+    let report = ManuallyDrop::new(audit(&context, &prepared.demand, &prepared.ranges, &question, &about));
     tracing::info!("evaluated {} outcomes in {:?}", report.summary.outcomes.total(), start.elapsed());
     let start = Instant::now();
     output::write(&args.output, args.color, |format, options, out| report::render(&report, format, options, out))?;

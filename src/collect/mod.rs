@@ -11,14 +11,19 @@
 //! object give the same facts, and what an API server would reject is not read as something else.
 
 pub mod builder;
+mod cloud;
 mod decode;
 mod facts;
+pub mod files;
 mod head;
 pub mod json;
 mod kinds;
+mod kustomize;
 mod lines;
 mod pods;
 mod policies;
 mod raw;
 pub mod redact;
 mod scratch;
+pub mod snapshot_io;
+mod yaml;

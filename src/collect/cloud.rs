@@ -121,7 +121,8 @@ mod tests {
         );
         assert_eq!(recognise(&keys(&["VpcId"]), "{}"), None);
         let aks = r#"{"name":"c","networkProfile":{"outboundType":"none"}}"#;
-        let found = recognise(&keys(&["name", "networkProfile"]), aks);
+        let keys_of_aks = keys(&["name", "networkProfile"]);
+        let found = recognise(&keys_of_aks, aks);
         assert_eq!(found, Some(CloudKey { key: "networkProfile", outbound_type: Some("none".to_owned()) }));
         assert_eq!(recognise(&keys(&["name", "version"]), "{}"), None);
     }

@@ -378,7 +378,7 @@ impl<'a> Flow<'a> {
             }
             Known::StandIn { title } => text.push_str(title),
         }
-        text + " is admitted"
+        text
     }
 }
 
@@ -425,11 +425,12 @@ pub fn percent(part: u128, whole: u128) -> String {
     }
 }
 
-/// The families in which two ends can talk; empty addresses count as every family of the other end, and as
-/// IPv4 if neither is known.
+/// The families in which two ends can talk. An end whose addresses are not known has IPv4, if the other end
+/// has it: an assumption.
 pub fn common_families(a: &[Family], b: &[Family]) -> Vec<Family> {
     match (a, b) {
         ([], []) => vec![Family::V4],
+        ([], known) | (known, []) if known.contains(&Family::V4) => vec![Family::V4],
         ([], known) | (known, []) => known.to_vec(),
         (a, b) => a.iter().copied().filter(|f| b.contains(f)).collect(),
     }

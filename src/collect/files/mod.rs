@@ -9,27 +9,23 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::builder::Builder;
+use super::builder::{Builder, Placement};
 use super::decode::Decoder;
+use super::facts::Facts;
 use super::{kustomize, snapshot_io};
 use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Snapshot};
 use read::{Outcome, Task};
 use walk::Entry;
 
 /// How sources are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The instant of the Snapshot.
     pub instant: jiff::Timestamp,
-    /// Where namespaced objects go that name no namespace.
-    pub default_namespace: String,
-}
-
-impl Options {
-    /// Objects without a namespace go into `default`.
-    pub fn at(instant: jiff::Timestamp) -> Self {
-        Self { instant, default_namespace: "default".to_owned() }
-    }
+    /// Where namespaced objects go that name no namespace; `None` is `default`.
+    pub default_namespace: Option<String>,
+    /// Render kustomizations with `kubectl kustomize` or `kustomize` from the path.
+    pub kustomize: bool,
 }
 
 /// Why nothing was read.
@@ -83,9 +79,27 @@ pub fn collect_from(sources: &[String], stdin: impl Read, options: &Options) -> 
     Ok(collection.read(stdin))
 }
 
+/// Reads texts as if they were files of these names, in memory.
+pub fn from_texts(texts: &[(&str, &str)], options: &Options) -> Snapshot {
+    let mut collection = Collection::new(options);
+    let mut decoder = Decoder::new(false);
+    let mut outcomes = Vec::new();
+    for (name, text) in texts {
+        let source = collection.builder.source(name);
+        outcomes.push((
+            source,
+            PathBuf::from(name),
+            collection.task(source, Path::new(name)).bytes(text.as_bytes(), &mut decoder),
+        ));
+    }
+    collection.settle(outcomes)
+}
+
 /// Files that were found and have not been read.
 struct Collection {
     builder: Builder,
+    /// Kustomizations are rendered.
+    renders: bool,
     /// In the order in which their objects are merged.
     files: Vec<(u32, Item)>,
     /// Files by their path without links.
@@ -103,7 +117,8 @@ enum Item {
 impl Collection {
     fn new(options: &Options) -> Self {
         Self {
-            builder: Builder::files(options.instant, &options.default_namespace),
+            builder: Builder::files(options.instant, options.default_namespace.as_deref().unwrap_or("default")),
+            renders: options.kustomize,
             files: Vec::new(),
             by_path: HashMap::new(),
             roots: Vec::new(),
@@ -158,31 +173,66 @@ impl Collection {
         }
     }
 
-    fn read(mut self, stdin: impl Read) -> Snapshot {
+    fn read(self, stdin: impl Read) -> Snapshot {
         let outcomes = self.outcomes(stdin);
+        let path = |item: &Item| match item {
+            Item::File(entry) => entry.path.clone(),
+            Item::Stdin => PathBuf::new(),
+        };
+        let files = self.files.iter().map(|(source, item)| (*source, path(item)));
+        let outcomes = files.zip(outcomes).map(|((source, path), outcome)| (source, path, outcome)).collect();
+        self.settle(outcomes)
+    }
+
+    /// Puts together what the files gave, with what kustomizations make of it.
+    fn settle(mut self, outcomes: Vec<(u32, PathBuf, Outcome)>) -> Snapshot {
         let mut kustomizations = Vec::new();
         let mut read = Vec::new();
         let mut templates = Vec::new();
-        for ((source, item), mut outcome) in self.files.iter().zip(outcomes) {
+        for (source, path, mut outcome) in outcomes {
             kustomizations.append(&mut outcome.kustomizations);
             if outcome.is_template {
-                let chart = match item {
-                    Item::File(entry) => self.chart_of(&entry.path),
-                    Item::Stdin => PathBuf::new(),
-                };
-                templates.push((chart, *source));
+                templates.push((self.chart_of(&path), source));
             }
-            read.push((*source, outcome.facts));
+            read.push((source, outcome.facts));
         }
         self.report_templates(templates);
-        let plan = kustomize::Plan::new(&kustomizations, &self.by_path, &self.roots);
+        let by_path = std::mem::take(&mut self.by_path);
+        let mut plan = kustomize::Plan::new(&kustomizations, &by_path, &self.roots);
+        let rendered = if self.renders { self.render(&mut plan) } else { Vec::new() };
+        plan.follow_all();
         for (source, facts) in read {
-            if !plan.is_patch(source) {
+            if !plan.leaves_out(source) {
                 self.builder.append(facts);
             }
         }
+        rendered.into_iter().for_each(|facts| self.builder.append(facts));
         plan.apply(&mut self.builder);
         self.builder.finish()
+    }
+
+    /// Renders the kustomizations that no other one lists, and gives what they hold.
+    fn render(&mut self, plan: &mut kustomize::Plan<'_>) -> Vec<Facts> {
+        let mut all = Vec::new();
+        let mut decoder = Decoder::new(false);
+        for root in plan.roots() {
+            match kustomize::render(&root.folder) {
+                Ok(text) => {
+                    let name = format!("{} (rendered)", self.builder.source_name(root.source));
+                    let source = self.builder.source(&name);
+                    if let Some(namespace) = root.namespace {
+                        self.builder.place(source, Placement::Namespace(namespace));
+                    }
+                    all.push(self.task(source, Path::new("")).bytes(&text, &mut decoder).facts);
+                    plan.set_rendered(root.index);
+                }
+                Err(why) => {
+                    let message = format!("rendering failed: {why}");
+                    self.builder.problem(problem(ProblemClass::NotRendered, message, root.source));
+                }
+            }
+        }
+        all
     }
 
     /// Reads everything; small files by two threads. The order of the outcomes is that of the files.

@@ -116,7 +116,8 @@ impl Task<'_> {
         Ok(outcome)
     }
 
-    fn bytes(&self, bytes: &[u8], decoder: &mut Decoder) -> Outcome {
+    /// Reads what a file holds.
+    pub(super) fn bytes(&self, bytes: &[u8], decoder: &mut Decoder) -> Outcome {
         match text::content(bytes) {
             Content::Text(text) => {
                 let mut outcome = self.text(&text, decoder);

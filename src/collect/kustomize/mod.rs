@@ -6,6 +6,7 @@
 
 mod patch;
 mod plan;
+mod render;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use super::head::Head;
 use crate::model::object::Origin;
 use patch::Target;
 pub(crate) use plan::Plan;
+pub(crate) use render::render;
 
 /// A `kustomization.yaml`, or a Flux `Kustomization`.
 #[derive(Debug)]

@@ -11,16 +11,35 @@ use crate::model::object::Meta;
 use crate::model::{Problem, ProblemClass, Str};
 
 /// What the kustomizations of a collection do to its sources.
-#[derive(Debug, Default)]
-pub(crate) struct Plan {
-    /// Sources that are patches, and so hold no objects.
-    patches: HashSet<u32>,
+#[derive(Debug)]
+pub(crate) struct Plan<'k> {
+    kustomizations: &'k [Kustomization],
+    /// Sources by their path without links.
+    by_path: &'k HashMap<PathBuf, u32>,
+    /// `kustomization.yaml` by its folder.
+    by_folder: HashMap<&'k Path, usize>,
+    /// Where to begin: kustomizations that no other one lists, with the namespace that Flux gives them.
+    roots: Vec<(usize, Option<String>)>,
+    /// Roots whose result was rendered.
+    rendered: HashSet<usize>,
+    /// Sources that hold no objects of their own: patches, and what was rendered.
+    left_out: HashSet<u32>,
     /// The namespaces that a source's objects get: `None` leaves them as they are.
     namespaces: BTreeMap<u32, BTreeSet<Option<String>>>,
     /// What cannot be told without rendering.
     unrendered: Vec<Unrendered>,
     /// Sources whose objects get labels.
     labelled: BTreeMap<u32, LabelReach>,
+}
+
+/// A kustomization that no other one lists.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) index: usize,
+    pub(crate) folder: PathBuf,
+    pub(crate) source: u32,
+    /// What Flux gives it.
+    pub(crate) namespace: Option<String>,
 }
 
 /// Something that a kustomization does and that is not done here.
@@ -35,53 +54,76 @@ struct Unrendered {
     target: Option<Target>,
 }
 
-struct Context<'k> {
-    kustomizations: &'k [Kustomization],
-    /// `kustomization.yaml` by its folder.
-    by_folder: HashMap<&'k Path, usize>,
-    by_path: &'k HashMap<PathBuf, u32>,
-}
-
-impl Plan {
-    /// `by_path`: the sources by their path without links; `roots`: the folders that were named.
-    pub(crate) fn new(kustomizations: &[Kustomization], by_path: &HashMap<PathBuf, u32>, roots: &[PathBuf]) -> Self {
-        let mut plan = Self::default();
-        if kustomizations.is_empty() {
-            return plan;
-        }
+impl<'k> Plan<'k> {
+    /// `by_path`: the sources by their path without links; `named`: the folders that were named.
+    pub(crate) fn new(
+        kustomizations: &'k [Kustomization],
+        by_path: &'k HashMap<PathBuf, u32>,
+        named: &[PathBuf],
+    ) -> Self {
         let mut by_folder = HashMap::new();
         for (i, kustomization) in kustomizations.iter().enumerate() {
             if matches!(kustomization.kind, Kind::Kustomize(_)) {
                 by_folder.entry(kustomization.folder.as_path()).or_insert(i);
             }
         }
-        let context = Context { kustomizations, by_folder, by_path };
+        let mut plan = Self {
+            kustomizations,
+            by_path,
+            by_folder,
+            roots: Vec::new(),
+            rendered: HashSet::new(),
+            left_out: HashSet::new(),
+            namespaces: BTreeMap::new(),
+            unrendered: Vec::new(),
+            labelled: BTreeMap::new(),
+        };
         let mut used = HashSet::new();
         for kustomization in kustomizations {
             if let Kind::Kustomize(kustomize) = &kustomization.kind {
                 for resource in &kustomize.resources {
                     let target = kustomization.folder.join(resource).canonicalize().unwrap_or_default();
-                    used.extend(context.by_folder.get(target.as_path()));
+                    used.extend(plan.by_folder.get(target.as_path()));
                 }
             }
         }
         for kustomization in kustomizations {
             if let Kind::Flux { path, namespace } = &kustomization.kind {
-                plan.flux(kustomization, path, namespace, roots, &context, &mut used);
+                plan.flux(kustomization, path, namespace, named, &mut used);
             }
         }
         for (i, kustomization) in kustomizations.iter().enumerate() {
-            // The bases of others are followed from there; those of a circle are followed from each.
             if matches!(kustomization.kind, Kind::Kustomize(_)) && !used.contains(&i) {
-                plan.follow(i, None, &context, &mut Vec::new());
+                plan.roots.push((i, None));
             }
         }
         plan
     }
 
-    /// Whether a source holds patches, and no objects.
-    pub(crate) fn is_patch(&self, source: u32) -> bool {
-        self.patches.contains(&source)
+    /// The kustomizations that no other one lists.
+    pub(crate) fn roots(&self) -> Vec<Root> {
+        let root = |(index, namespace): &(usize, Option<String>)| {
+            let Kustomization { folder, origin, .. } = &self.kustomizations[*index];
+            Root { index: *index, folder: folder.clone(), source: origin.source, namespace: namespace.clone() }
+        };
+        self.roots.iter().map(root).collect()
+    }
+
+    /// Says that the result of a root is there: what it is made of counts no more.
+    pub(crate) fn set_rendered(&mut self, index: usize) {
+        self.rendered.insert(index);
+    }
+
+    /// Follows every root into what it lists.
+    pub(crate) fn follow_all(&mut self) {
+        for (index, namespace) in std::mem::take(&mut self.roots) {
+            self.follow(index, namespace.as_deref(), self.rendered.contains(&index), &mut Vec::new());
+        }
+    }
+
+    /// Whether the objects of a source do not count.
+    pub(crate) fn leaves_out(&self, source: u32) -> bool {
+        self.left_out.contains(&source)
     }
 
     /// A Flux `Kustomization` gives its namespace to what its path leads to. The path starts from the root of a
@@ -91,13 +133,12 @@ impl Plan {
         kustomization: &Kustomization,
         path: &str,
         namespace: &str,
-        roots: &[PathBuf],
-        context: &Context<'_>,
+        named: &[PathBuf],
         used: &mut HashSet<usize>,
     ) {
-        let starts = roots.iter().map(PathBuf::as_path).chain(kustomization.folder.ancestors());
+        let starts = named.iter().map(PathBuf::as_path).chain(kustomization.folder.ancestors());
         let relative = path.trim_start_matches('/');
-        let is_read = |folder: &PathBuf| context.by_path.keys().any(|file| file.starts_with(folder));
+        let is_read = |folder: &PathBuf| self.by_path.keys().any(|file| file.starts_with(folder));
         let mut folders = starts.filter_map(|start| start.join(relative).canonicalize().ok()).filter(|f| f.is_dir());
         let Some(folder) = folders.find(is_read) else {
             return self.unrendered.push(Unrendered {
@@ -108,21 +149,22 @@ impl Plan {
                 target: None,
             });
         };
-        if let Some(i) = context.by_folder.get(folder.as_path()) {
+        if let Some(i) = self.by_folder.get(folder.as_path()) {
             used.insert(*i);
-            return self.follow(*i, Some(namespace), context, &mut Vec::new());
+            return self.roots.push((*i, Some(namespace.to_owned())));
         }
         // Without a kustomization Flux takes every manifest below the path.
-        for (file, source) in context.by_path {
+        for (file, source) in self.by_path {
             if file.starts_with(&folder) && *source != kustomization.origin.source {
                 self.namespaces.entry(*source).or_default().insert(Some(namespace.to_owned()));
             }
         }
     }
 
-    /// Follows a kustomization into what it lists. `namespace` is what those who list it give.
-    fn follow(&mut self, i: usize, namespace: Option<&str>, context: &Context<'_>, path: &mut Vec<usize>) {
-        let kustomization = &context.kustomizations[i];
+    /// Follows a kustomization into what it lists. `namespace` is what those who list it give; of one that was
+    /// rendered the sources are only left out.
+    fn follow(&mut self, i: usize, namespace: Option<&str>, is_rendered: bool, path: &mut Vec<usize>) {
+        let kustomization = &self.kustomizations[i];
         let Kind::Kustomize(kustomize) = &kustomization.kind else { return };
         if path.contains(&i) {
             return;
@@ -136,18 +178,22 @@ impl Plan {
             namespace: namespace.map(str::to_owned),
             target,
         };
-        for what in &kustomize.opaque {
+        for what in kustomize.opaque.iter().filter(|_| !is_rendered) {
             self.unrendered
                 .push(unrendered(format!("`{what}` of this kustomization may make or change anything"), None));
         }
         for resource in &kustomize.resources {
             let found = kustomization.folder.join(resource).canonicalize().unwrap_or_default();
-            if let Some(i) = context.by_folder.get(found.as_path()) {
-                self.follow(*i, namespace, context, path);
-            } else if let Some(source) = context.by_path.get(&found) {
+            if let Some(i) = self.by_folder.get(found.as_path()) {
+                self.follow(*i, namespace, is_rendered, path);
+            } else if let Some(source) = self.by_path.get(&found) {
+                if is_rendered {
+                    self.left_out.insert(*source);
+                    continue;
+                }
                 self.namespaces.entry(*source).or_default().insert(namespace.map(str::to_owned));
                 // Labels of an outer kustomization reach as far as those of an inner one.
-                let reach = path.iter().filter_map(|i| match &context.kustomizations[*i].kind {
+                let reach = path.iter().filter_map(|i| match &self.kustomizations[*i].kind {
                     Kind::Kustomize(kustomize) => kustomize.labels,
                     Kind::Flux { .. } => None,
                 });
@@ -155,12 +201,12 @@ impl Plan {
                     let known = self.labelled.entry(*source).or_insert(reach);
                     *known = reach.max(*known);
                 }
-            } else {
+            } else if !is_rendered {
                 let what = if is_remote(resource) { "is remote" } else { "was not read" };
                 self.unrendered.push(unrendered(format!("the resource `{resource}` {what}"), None));
             }
         }
-        self.patches_of(kustomization, kustomize, context, &unrendered);
+        self.patches_of(kustomization, kustomize, is_rendered, &unrendered);
         path.pop();
     }
 
@@ -168,12 +214,15 @@ impl Plan {
         &mut self,
         kustomization: &Kustomization,
         kustomize: &Kustomize,
-        context: &Context<'_>,
+        is_rendered: bool,
         unrendered: &impl Fn(String, Option<Target>) -> Unrendered,
     ) {
         let path_of = |file: &str| kustomization.folder.join(file).canonicalize();
         for file in &kustomize.patch_files {
-            self.patches.extend(path_of(file).ok().and_then(|path| context.by_path.get(&path)));
+            self.left_out.extend(path_of(file).ok().and_then(|path| self.by_path.get(&path)));
+        }
+        if is_rendered {
+            return;
         }
         let with_target = kustomize.targets.iter().filter_map(|target| target.file.as_deref()).collect::<HashSet<_>>();
         let alone = kustomize.patch_files.iter().filter(|file| !with_target.contains(file.as_str()));

@@ -1,0 +1,293 @@
+//! Lists every kind and puts the facts together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::connect::{Connection, connect};
+use super::discover::discover;
+use super::groups::CONFIG_MAPS;
+use super::kinds::{How, Kind, Planned, plan};
+use super::list::{ReadError, get, pages};
+use super::{LiveOptions, in_order};
+use crate::collect::builder::Builder;
+use crate::collect::json;
+use crate::model::snapshot::{Coverage, CoverageState};
+use crate::model::{Snapshot, Str};
+
+/// [`Coverage::source`] of everything that a cluster serves.
+const KUBERNETES: &str = "kubernetes";
+
+/// Where a mesh's revisions are configured.
+const ISTIO_NAMESPACE: &str = "istio-system";
+
+/// Reads the cluster; `progress` hears a kind and how many objects of it were read so far. What may not be read, or fails, is recorded as [`Coverage`] while all else is read.
+///
+/// # Errors
+///
+/// No kubeconfig, no such context, no answer from the server, credentials that it does not accept.
+pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> anyhow::Result<Snapshot> {
+    let instant = jiff::Timestamp::now();
+    let connection = connect(options).await?;
+    let served = discover(&connection).await?;
+    let mut builder = Builder::live(instant);
+    builder.set_cluster(&connection.name);
+    let source = builder.source(&format!("cluster {}", connection.name));
+    let fallback = fallback_namespace(&connection, options);
+    let reader = Reader { connection, page_size: options.page_size, progress, instant, source, fallback };
+
+    // Namespaces come first: they tell where the ConfigMaps can be.
+    let mut plan = plan(&served).into_iter();
+    let first = match plan.next() {
+        Some(namespaces) => reader.kind(namespaces).await,
+        None => Found::default(),
+    };
+    let config_maps = config_maps(&first);
+    let mut found = vec![first];
+    found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
+    found.extend(in_order(config_maps.into_iter().map(|(ns, names)| reader.config_maps(ns, names))).await);
+
+    for part in found {
+        part.coverage.into_iter().for_each(|coverage| builder.coverage(coverage));
+        if let Some(facts) = part.facts {
+            builder.append(facts.facts);
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// What came of one kind.
+#[derive(Default)]
+struct Found {
+    coverage: Vec<Coverage>,
+    facts: Option<Builder>,
+    /// Of the kind Namespace only.
+    namespaces: Vec<NamespaceHead>,
+}
+
+impl Found {
+    fn cover(&mut self, kind: &str, namespace: Option<&str>, state: CoverageState) {
+        self.coverage.push(Coverage {
+            source: KUBERNETES.into(),
+            kind: kind.into(),
+            namespace: namespace.map(Str::from),
+            state,
+        });
+    }
+}
+
+struct Reader<'a> {
+    connection: Connection,
+    page_size: u32,
+    progress: &'a dyn Fn(&str, usize),
+    instant: jiff::Timestamp,
+    source: u32,
+    /// Where to read what may not be read over all namespaces.
+    fallback: String,
+}
+
+impl Reader<'_> {
+    async fn kind(&self, planned: Planned) -> Found {
+        let Planned { kind, how } = planned;
+        let mut found = Found::default();
+        let name = kind.coverage_name();
+        match how {
+            How::NotServed => found.cover(&name, None, CoverageState::NotInstalled),
+            How::ReadElsewhere => found.cover(&name, None, CoverageState::NotRequested),
+            How::Failed(why) => found.cover(&name, None, CoverageState::Failed(why)),
+            How::List => {
+                let result = self.list(&kind, None, &mut found).await;
+                let forbidden = result == Err(ReadError::Forbidden);
+                found.cover(&name, None, state(result));
+                if forbidden {
+                    self.fall_back(&kind, &name, &mut found).await;
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads of one namespace what may not be read over all of them.
+    async fn fall_back(&self, kind: &Kind, name: &str, found: &mut Found) {
+        let namespace = &self.fallback;
+        let result = if kind.namespaced {
+            self.list(kind, Some(namespace), found).await
+        } else if kind.kind == "Namespace" {
+            self.object(kind, &format!("{}/{namespace}", kind.path(None)), found).await
+        } else {
+            return;
+        };
+        // That the namespace is closed too is said by the row for all namespaces.
+        if result != Err(ReadError::Forbidden) {
+            found.cover(name, Some(namespace), state(result));
+        }
+    }
+
+    /// Reads one list; a list that the server forgot half-way is read anew once.
+    async fn list(&self, kind: &Kind, namespace: Option<&str>, found: &mut Found) -> Result<(), ReadError> {
+        let mut result = self.list_once(kind, namespace, found).await;
+        if result == Err(ReadError::Expired) {
+            result = self.list_once(kind, namespace, found).await;
+        }
+        result
+    }
+
+    async fn list_once(&self, kind: &Kind, namespace: Option<&str>, found: &mut Found) -> Result<(), ReadError> {
+        let mut facts = Builder::live(self.instant);
+        let mut heads = Vec::new();
+        let mut count = 0;
+        let result = pages(&self.connection, kind, namespace, self.page_size, |text| {
+            let page = self.decode(kind, text, &mut facts)?;
+            if kind.kind == "Namespace" {
+                heads.extend(namespace_heads(text));
+            }
+            count += usize::try_from(page.items).unwrap_or(usize::MAX);
+            (self.progress)(&kind.kind, count);
+            Ok(page.continue_token)
+        })
+        .await;
+        // Pages of a list that was not read to its end are no basis for anything.
+        if result.is_ok() {
+            merge(&mut found.facts, facts);
+            found.namespaces.append(&mut heads);
+        }
+        result
+    }
+
+    /// Reads one object.
+    async fn object(&self, kind: &Kind, path: &str, found: &mut Found) -> Result<(), ReadError> {
+        let text = get(&self.connection, path).await?;
+        let list = format!("{{\"items\":[{text}]}}");
+        let mut facts = Builder::live(self.instant);
+        self.decode(kind, &list, &mut facts).map_err(ReadError::Failed)?;
+        found.namespaces.extend(namespace_heads(&list).into_iter().filter(|_| kind.kind == "Namespace"));
+        merge(&mut found.facts, facts);
+        Ok(())
+    }
+
+    fn decode(&self, kind: &Kind, text: &str, facts: &mut Builder) -> Result<json::Page, String> {
+        let default = (kind.api_version(), kind.kind.as_str());
+        json::decode_list(text.as_bytes(), self.source, facts, Some((&default.0, default.1)))
+            .map_err(|malformed| format!("the server's answer is not JSON: {malformed}"))
+    }
+
+    /// Reads the ConfigMaps of one namespace that configure something, by name: the credentials
+    /// need no list over all of them.
+    async fn config_maps(&self, namespace: String, names: BTreeSet<String>) -> Found {
+        let mut found = Found::default();
+        let kind = Kind::config_map();
+        let mut worst = Ok(());
+        for name in names {
+            let path = format!("{}/{name}", kind.path(Some(&namespace)));
+            match self.object(&kind, &path, &mut found).await {
+                // Absent is a fact.
+                Ok(()) | Err(ReadError::NotFound) => {}
+                Err(error) => worst = Err(error),
+            }
+        }
+        found.cover(&kind.kind, Some(&namespace), state(worst));
+        found
+    }
+}
+
+/// The namespace to read where the whole may not be read: that of `-n`, else the context's.
+pub(super) fn fallback_namespace(connection: &Connection, options: &LiveOptions) -> String {
+    options.namespace.clone().unwrap_or_else(|| connection.namespace.clone())
+}
+
+fn merge(into: &mut Option<Builder>, facts: Builder) {
+    match into {
+        Some(first) => first.append(facts.facts),
+        None => *into = Some(facts),
+    }
+}
+
+fn state(result: Result<(), ReadError>) -> CoverageState {
+    match result {
+        Ok(()) => CoverageState::Read,
+        Err(ReadError::Forbidden) => CoverageState::Forbidden,
+        Err(ReadError::NotFound) => CoverageState::NotInstalled,
+        Err(ReadError::Expired) => CoverageState::Failed("the list expired twice while it was read".to_owned()),
+        Err(ReadError::Failed(why)) => CoverageState::Failed(why),
+    }
+}
+
+/// The little of a namespace that says what else to read.
+#[derive(Debug, PartialEq, Eq)]
+struct NamespaceHead {
+    name: String,
+    /// The mesh revision that its pods get.
+    revision: Option<String>,
+}
+
+fn namespace_heads(page: &str) -> Vec<NamespaceHead> {
+    #[derive(Deserialize)]
+    struct Page {
+        items: Option<Vec<Item>>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        metadata: Meta,
+    }
+    #[derive(Deserialize)]
+    struct Meta {
+        name: String,
+        #[serde(default)]
+        labels: Labels,
+    }
+    #[derive(Default, Deserialize)]
+    struct Labels {
+        #[serde(default, rename = "istio.io/rev")]
+        revision: Option<String>,
+    }
+    let page: Page = serde_json::from_str(page).unwrap_or(Page { items: None });
+    let items = page.items.unwrap_or_default().into_iter();
+    items.map(|i| NamespaceHead { name: i.metadata.name, revision: i.metadata.labels.revision }).collect()
+}
+
+/// The ConfigMaps to read, by namespace: only in namespaces that exist, where that is known.
+fn config_maps(namespaces: &Found) -> Vec<(String, BTreeSet<String>)> {
+    let all_known = namespaces.coverage.iter().any(|c| c.namespace.is_none() && c.state == CoverageState::Read);
+    let exists = |name: &str| namespaces.namespaces.iter().any(|known| known.name == name);
+    let revisions = namespaces.namespaces.iter().filter_map(|n| n.revision.as_deref()).filter(|r| *r != "default");
+    let of_revisions = revisions.map(|revision| (ISTIO_NAMESPACE, format!("istio-{revision}")));
+    let fixed = CONFIG_MAPS.iter().map(|(namespace, name)| (*namespace, (*name).to_owned()));
+
+    let mut by_namespace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (namespace, name) in fixed.chain(of_revisions) {
+        if !all_known || exists(namespace) {
+            by_namespace.entry(namespace.to_owned()).or_default().insert(name);
+        }
+    }
+    by_namespace.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespaces(state: CoverageState) -> Found {
+        let page = r#"{"items":[
+            {"metadata":{"name":"kube-system"}},
+            {"metadata":{"name":"istio-system","labels":{}}},
+            {"metadata":{"name":"ci","labels":{"istio.io/rev":"1-27"}}}]}"#;
+        let mut found = Found { namespaces: namespace_heads(page), ..Found::default() };
+        found.cover("Namespace", None, state);
+        found
+    }
+
+    #[test]
+    fn config_maps_are_asked_for_where_they_can_be() {
+        let asked = config_maps(&namespaces(CoverageState::Read));
+        let names: Vec<_> = asked.iter().map(|(namespace, _)| namespace.as_str()).collect();
+        assert_eq!(names, ["istio-system", "kube-system"]);
+        assert_eq!(asked[0].1.iter().map(String::as_str).collect::<Vec<_>>(), ["istio", "istio-1-27"]);
+        assert!(asked[1].1.contains("coredns"));
+    }
+
+    #[test]
+    fn config_maps_are_asked_for_everywhere_when_namespaces_are_not_known() {
+        let asked = config_maps(&namespaces(CoverageState::Forbidden));
+        assert!(asked.iter().any(|(namespace, _)| namespace == "openshift-dns"));
+    }
+}

@@ -1,0 +1,333 @@
+//! A real kube-apiserver with etcd on loopback.
+//!
+//! The binaries are found through `$KUBEBUILDER_ASSETS` (`tests/kube-binaries.sh` builds them). Without
+//! it a test says that it was skipped; with `CI=true` that is a failure.
+
+use std::env;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use http::{Method, Request};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+
+/// Users that the server knows; what they may do is up to role bindings.
+pub const ADMIN: &str = "admin";
+
+/// A running server; it ends when this is dropped, or when the test process ends.
+pub struct ApiServer {
+    dir: tempfile::TempDir,
+    url: String,
+    // Dropped in this order: the server before its store.
+    _apiserver: Guarded,
+    _etcd: Guarded,
+}
+
+impl ApiServer {
+    /// Starts a server that knows the user `admin` and the given ones; `None` (and a line that says so)
+    /// where there are no binaries.
+    pub fn start(users: &[&str]) -> Option<Self> {
+        let Some(assets) = env::var_os("KUBEBUILDER_ASSETS").filter(|path| !path.is_empty()) else {
+            assert!(
+                env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "KUBEBUILDER_ASSETS is not set, and with CI=true the tests against a real API server must run"
+            );
+            eprintln!("skipped: KUBEBUILDER_ASSETS is not set, so nothing is tested against a real API server here");
+            return None;
+        };
+        install_crypto_provider();
+        Some(Self::start_in(Path::new(&assets), users))
+    }
+
+    fn start_in(assets: &Path, users: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let [store, peer, secure] = free_ports();
+        let url = format!("https://127.0.0.1:{secure}");
+        let path = |name: &str| dir.path().join(name).display().to_string();
+
+        let mut tokens = format!("token-{ADMIN},{ADMIN},{ADMIN},\"system:masters\"\n");
+        for user in users {
+            tokens.push_str(&format!("token-{user},{user},{user}\n"));
+        }
+        fs::write(dir.path().join("tokens.csv"), tokens).expect("the token file");
+
+        let store_url = format!("http://127.0.0.1:{store}");
+        let peer_url = format!("http://127.0.0.1:{peer}");
+        let etcd = Guarded::spawn(
+            &assets.join("etcd"),
+            &[
+                format!("--data-dir={}", path("etcd")),
+                "--unsafe-no-fsync".to_owned(),
+                format!("--listen-client-urls={store_url}"),
+                format!("--advertise-client-urls={store_url}"),
+                format!("--listen-peer-urls={peer_url}"),
+                format!("--initial-advertise-peer-urls={peer_url}"),
+                format!("--initial-cluster=default={peer_url}"),
+            ],
+            &dir.path().join("etcd.log"),
+        );
+        // The key that the server makes for its own certificate also serves for service accounts.
+        let key = path("pki/apiserver.key");
+        let apiserver = Guarded::spawn(
+            &assets.join("kube-apiserver"),
+            &[
+                format!("--etcd-servers={store_url}"),
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--secure-port={secure}"),
+                format!("--cert-dir={}", path("pki")),
+                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+                "--authorization-mode=RBAC".to_owned(),
+                "--allow-privileged=true".to_owned(),
+                format!("--service-account-issuer={url}/"),
+                format!("--service-account-key-file={key}"),
+                format!("--service-account-signing-key-file={key}"),
+                "--disable-admission-plugins=ServiceAccount".to_owned(),
+                format!("--token-auth-file={}", path("tokens.csv")),
+                "--endpoint-reconciler-type=none".to_owned(),
+            ],
+            &dir.path().join("apiserver.log"),
+        );
+        let server = Self { dir, url, _apiserver: apiserver, _etcd: etcd };
+        block_on(server.wait_until_ready());
+        server
+    }
+
+    async fn wait_until_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let ready = match self.try_client(ADMIN).await {
+                Ok(client) => client.request_text(request(Method::GET, "/readyz", None)).await,
+                Err(error) => Err(error),
+            };
+            match ready {
+                Ok(_) => return,
+                Err(error) if Instant::now() > deadline => panic!("no API server: {error}\n{}", self.logs()),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    fn logs(&self) -> String {
+        let tail = |name: &str| {
+            let text = fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+            let lines: Vec<_> = text.lines().collect();
+            format!("{name}:\n{}\n", lines[lines.len().saturating_sub(15)..].join("\n"))
+        };
+        tail("etcd.log") + &tail("apiserver.log")
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A kubeconfig for a user, with that namespace as the context's where given. Its context is named `test`.
+    pub fn kubeconfig(&self, user: &str, namespace: Option<&str>) -> PathBuf {
+        let namespace = namespace.unwrap_or("default");
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
+            "clusters": [{"name": "test", "cluster": {
+                "server": self.url,
+                "certificate-authority": self.dir.path().join("pki/apiserver.crt"),
+            }}],
+            "users": [{"name": user, "user": {"token": format!("token-{user}")}}],
+        });
+        let path = self.dir.path().join(format!("kubeconfig-{user}-{namespace}"));
+        fs::write(&path, config.to_string()).expect("the kubeconfig");
+        path
+    }
+
+    /// A client for a user.
+    pub async fn client(&self, user: &str) -> Client {
+        self.try_client(user).await.expect("a client")
+    }
+
+    async fn try_client(&self, user: &str) -> Result<Client, kube::Error> {
+        let kubeconfig = kube::config::Kubeconfig::read_from(self.kubeconfig(user, None))?;
+        Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
+    }
+
+    /// Creates the objects of every file of a folder, in the order of the file names, and writes the
+    /// `status` that they hold. Namespaces that are missing are made first.
+    pub fn load(&self, folder: &Path) {
+        let mut files: Vec<_> = fs::read_dir(folder).expect("the folder").map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let mut objects = Vec::new();
+        for file in
+            files.iter().filter(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json"))
+        {
+            let text = fs::read_to_string(file).expect("the manifest");
+            let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
+            objects.extend(documents.into_iter().filter(|document| !document.is_null()).flat_map(items));
+        }
+        block_on(async {
+            let client = self.client(ADMIN).await;
+            self.apply_missing_namespaces(&client, &objects).await;
+            // Definitions before their objects, namespaces before what they hold.
+            objects.sort_by_key(|object| match object["kind"].as_str() {
+                Some("CustomResourceDefinition") => 0,
+                Some("Namespace") => 1,
+                _ => 2,
+            });
+            for object in &objects {
+                apply(&client, object).await;
+            }
+        });
+    }
+
+    /// Applies one object as the admin.
+    pub fn apply(&self, object: &Value) {
+        block_on(async { apply(&self.client(ADMIN).await, object).await });
+    }
+
+    async fn apply_missing_namespaces(&self, client: &Client, objects: &[Value]) {
+        let mut names: Vec<_> = objects.iter().filter_map(|object| object["metadata"]["namespace"].as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            apply(client, &object).await;
+        }
+    }
+}
+
+/// The objects of a document: those of a list, or itself.
+fn items(document: Value) -> Vec<Value> {
+    match document {
+        Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => {
+            let Some(Value::Array(items)) = list.remove("items") else { return Vec::new() };
+            items
+        }
+        other => vec![other],
+    }
+}
+
+/// Server-side apply, then the same for `/status` where the object has one.
+async fn apply(client: &Client, object: &Value) {
+    let path = path(client, object).await;
+    // Until a definition is established the server has no such path.
+    let mut body = object.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("status");
+    }
+    let uri = format!("{path}?fieldManager=buildreach-tests&force=true");
+    send(client, &uri, &body).await;
+    if object.get("status").is_some_and(|status| !status.is_null()) {
+        let body = json!({
+            "apiVersion": object["apiVersion"],
+            "kind": object["kind"],
+            "metadata": {"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]},
+            "status": object["status"],
+        });
+        send(client, &format!("{path}/status?fieldManager=buildreach-tests&force=true"), &body).await;
+    }
+    if object["kind"] == "CustomResourceDefinition" {
+        established(client, &path).await;
+    }
+}
+
+async fn send(client: &Client, uri: &str, body: &Value) {
+    let result = client.request_text(request(Method::PATCH, uri, Some(body))).await;
+    result.unwrap_or_else(|error| panic!("{uri}: {error}\n{body:#}"));
+}
+
+async fn established(client: &Client, path: &str) {
+    for _ in 0..100 {
+        let object: Value = client.request(request(Method::GET, path, None)).await.expect("the definition");
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        if conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{path} was not established");
+}
+
+/// The path of an object; its plural comes from the server.
+async fn path(client: &Client, object: &Value) -> String {
+    let api_version = object["apiVersion"].as_str().unwrap_or_else(|| panic!("no apiVersion: {object}"));
+    let kind = &object["kind"];
+    let name = object["metadata"]["name"].as_str().unwrap_or_else(|| panic!("no name: {object}"));
+    let root = if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") };
+    for _ in 0..100 {
+        let listed: Result<Value, _> = client.request(request(Method::GET, &root, None)).await;
+        let resources = listed.ok().and_then(|l| l["resources"].as_array().cloned()).unwrap_or_default();
+        let found = resources.iter().find(|r| &r["kind"] == kind && !r["name"].as_str().unwrap_or("/").contains('/'));
+        let Some(found) = found else {
+            // A definition that was established a moment ago.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let plural = found["name"].as_str().expect("a plural");
+        return if found["namespaced"] == true {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+            format!("{root}/namespaces/{namespace}/{plural}/{name}")
+        } else {
+            format!("{root}/{plural}/{name}")
+        };
+    }
+    panic!("the server has no {kind} of {api_version}");
+}
+
+fn request(method: Method, uri: &str, body: Option<&Value>) -> Request<Vec<u8>> {
+    let request = Request::builder().method(method).uri(uri).header("content-type", "application/apply-patch+yaml");
+    request.body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default()).expect("a request")
+}
+
+/// Runs to its end on a thread of its own, so that it works inside and outside of a runtime.
+fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let run =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future);
+        scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn install_crypto_provider() {
+    // Another test may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    // All are held until all are known, so that they differ.
+    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("its address").port())
+}
+
+/// A process that ends with this value, and also when the test process ends in whatever way: a shell
+/// between the two ends it when its own input, a pipe from here, is closed.
+struct Guarded {
+    shell: Child,
+}
+
+impl Guarded {
+    fn spawn(program: &Path, arguments: &[String], log: &Path) -> Self {
+        assert!(program.is_file(), "{} is missing in KUBEBUILDER_ASSETS", program.display());
+        let script =
+            r#"log=$1; shift; "$@" >"$log" 2>&1 </dev/null & child=$!; read -r _; kill "$child"; wait "$child""#;
+        let shell = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .arg(log)
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh");
+        Self { shell }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}

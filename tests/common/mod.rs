@@ -1,0 +1,6 @@
+//! What integration tests share.
+
+#![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+
+pub mod apiserver;
+pub mod fake;

@@ -20,15 +20,21 @@ fn ok(body: &str) -> Option<Answer> {
 }
 
 fn failure(code: u16, reason: &str) -> Option<Answer> {
-    let body = format!(r#"{{"kind":"Status","status":"Failure","message":"scripted","reason":"{reason}","code":{code}}}"#);
+    let body =
+        format!(r#"{{"kind":"Status","status":"Failure","message":"scripted","reason":"{reason}","code":{code}}}"#);
     Some((code, body))
 }
 
 fn pods(names: &[&str], next: &str) -> Option<Answer> {
-    let items: Vec<_> =
-        names.iter().map(|name| format!(r#"{{"metadata":{{"name":"{name}","namespace":"ci"}},"spec":{{}}}}"#)).collect();
+    let items: Vec<_> = names
+        .iter()
+        .map(|name| format!(r#"{{"metadata":{{"name":"{name}","namespace":"ci"}},"spec":{{}}}}"#))
+        .collect();
     let items = items.join(",");
-    Some((200, format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{"continue":"{next}"}},"items":[{items}]}}"#)))
+    Some((
+        200,
+        format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{"continue":"{next}"}},"items":[{items}]}}"#),
+    ))
 }
 
 /// Answers as an empty cluster does.
@@ -128,11 +134,11 @@ async fn a_server_that_does_not_answer_is_given_up_on() {
 #[tokio::test]
 async fn an_object_of_another_shape_is_a_problem_of_its_own() {
     let server = FakeServer::start(|path| match path {
-        _ if path.starts_with("/apis/networking.k8s.io") => ok(
-            r#"{"kind":"NetworkPolicyList","apiVersion":"networking.k8s.io/v1","metadata":{},"items":[
+        _ if path.starts_with("/apis/networking.k8s.io") => {
+            ok(r#"{"kind":"NetworkPolicyList","apiVersion":"networking.k8s.io/v1","metadata":{},"items":[
               {"metadata":{"name":"odd","namespace":"ci"},"spec":{"podSelector":7}},
-              {"metadata":{"name":"fine","namespace":"ci"},"spec":{"podSelector":{}}}]}"#,
-        ),
+              {"metadata":{"name":"fine","namespace":"ci"},"spec":{"podSelector":{}}}]}"#)
+        }
         _ => empty(path),
     })
     .await;

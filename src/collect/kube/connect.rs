@@ -78,7 +78,9 @@ fn read_list(paths: Vec<PathBuf>) -> anyhow::Result<Option<Kubeconfig>> {
     for path in paths.iter().filter(|path| path.exists()) {
         let next = read(path)?;
         merged = Some(match merged {
-            Some(first) => first.merge(next).with_context(|| format!("cannot merge {} of $KUBECONFIG", path.display()))?,
+            Some(first) => {
+                first.merge(next).with_context(|| format!("cannot merge {} of $KUBECONFIG", path.display()))?
+            }
             None => next,
         });
     }
@@ -97,11 +99,8 @@ async fn from_kubeconfig(mut kubeconfig: Kubeconfig, options: &LiveOptions) -> a
     let name = context_name(&kubeconfig, options)?;
     override_cluster(&mut kubeconfig, &name, options);
     let proxy = cluster_proxy(&kubeconfig, &name, options);
-    let choice = KubeConfigOptions {
-        context: Some(name.clone()),
-        cluster: options.cluster.clone(),
-        user: options.user.clone(),
-    };
+    let choice =
+        KubeConfigOptions { context: Some(name.clone()), cluster: options.cluster.clone(), user: options.user.clone() };
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &choice)
         .await
         .map_err(|e| anyhow!("cannot use context `{name}`: {}", describe(&e)))?;
@@ -164,7 +163,8 @@ fn in_cluster(options: &LiveOptions) -> anyhow::Result<(String, Config)> {
              name one with --kubeconfig, give a folder of manifests, or try --demo"
         );
     }
-    let mut config = Config::incluster().map_err(|e| anyhow!("cannot use the pod's service account: {}", describe(&e)))?;
+    let mut config =
+        Config::incluster().map_err(|e| anyhow!("cannot use the pod's service account: {}", describe(&e)))?;
     if let Some(server) = &options.server {
         config.cluster_url = server.parse().with_context(|| format!("--server {server} is no URL"))?;
     }

@@ -84,13 +84,7 @@ pub(super) const GROUPS: &[Group] = &[
         same_as: None,
         derived: &["ciliumendpoints", "ciliumendpointslices", "ciliumidentities", "ciliumnodes"],
     },
-    Group {
-        name: "crd.projectcalico.org",
-        whole: true,
-        known: CALICO,
-        same_as: None,
-        derived: CALICO_DERIVED,
-    },
+    Group { name: "crd.projectcalico.org", whole: true, known: CALICO, same_as: None, derived: CALICO_DERIVED },
     Group {
         name: "projectcalico.org",
         whole: true,

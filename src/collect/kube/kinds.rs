@@ -160,8 +160,7 @@ fn plan_group(group: &Group, served: &Served) -> Vec<Planned> {
     }
     if group.whole && !is_read_elsewhere {
         let further = served.resources(group.name).filter(|r| {
-            !group.known.iter().any(|known| known.plural == r.plural)
-                && !group.derived.contains(&r.plural.as_str())
+            !group.known.iter().any(|known| known.plural == r.plural) && !group.derived.contains(&r.plural.as_str())
         });
         plan.extend(further.map(|r| Planned { kind: r.into(), how: How::List }));
     }

@@ -3,8 +3,10 @@
 //! One straight way for the data: `collect` reads facts into a [`model::Snapshot`], the pure rooms
 //! decide, `report` renders.
 
+pub mod cli;
 pub mod collect;
 pub mod demand;
+pub mod demo;
 pub mod model;
 pub mod policy;
 pub mod report;

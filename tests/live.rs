@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use buildreach::collect::builder::Builder;
-use buildreach::collect::json;
+use buildreach::collect::files;
 use buildreach::collect::kube::{LiveOptions, PreflightRow, collect, preflight};
 use buildreach::model::snapshot::CoverageState;
 use buildreach::model::{Snapshot, World};
@@ -30,15 +29,7 @@ fn fixture() -> PathBuf {
 }
 
 fn folder() -> Snapshot {
-    let mut builder = Builder::files(jiff::Timestamp::UNIX_EPOCH, "default");
-    for entry in std::fs::read_dir(fixture()).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-        for object in objects {
-            json::decode_list(object.to_string().as_bytes(), 0, &mut builder, None).unwrap();
-        }
-    }
-    builder.finish()
+    files::collect(&[fixture().display().to_string()], &files::Options::default()).unwrap()
 }
 
 /// One server for all tests of this file, which only read it.

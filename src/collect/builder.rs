@@ -87,6 +87,11 @@ impl Builder {
         self.facts.problem(problem);
     }
 
+    /// Records that a source could not be read.
+    pub(crate) fn failed(&mut self, source: u32, why: String) {
+        self.facts.failed.push((source, why));
+    }
+
     /// Counts a file that is a Helm template.
     pub fn helm_template(&mut self) {
         self.snapshot.helm_templates += 1;

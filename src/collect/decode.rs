@@ -1,7 +1,9 @@
 //! One object: from its JSON text to a fact, or to the problem with it.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::cloud;
 use super::facts::{Facts, FoundProblem};
 use super::head::{self, Head};
 use super::json::Late;
@@ -14,6 +16,7 @@ use super::scratch::Scratch;
 use crate::model::object::{
     ConfigMap, EndpointSlice, IntOrString, Meta, Namespace, Node, Origin, OtherObject, Owner, Service, ServicePort,
 };
+use crate::model::snapshot::CloudDocument;
 use crate::model::{Labels, Problem, ProblemClass, Str};
 
 /// The `apiVersion` and `kind` that the items of a list have when they do not say so themselves.
@@ -97,7 +100,7 @@ impl Decoder {
                 let api_version = default.map_or("", |(api_version, _)| api_version);
                 self.typed(text, (api_version, kind), &lines, facts, depth);
             }
-            _ => self.not_an_object(&head, facts),
+            _ => self.without_kind(text, &head, facts),
         }
     }
 
@@ -108,12 +111,20 @@ impl Decoder {
         self.report(text, wrong, default, facts);
     }
 
+    /// Records a YAML document that breaks off: `text` is the JSON of what came before, `line` where it breaks.
+    pub(crate) fn broken(&mut self, text: &str, message: String, origin: Origin, line: u32, facts: &mut Facts) {
+        self.origin = origin;
+        self.report(text, Wrong { message, line, is_syntax: true }, None, facts);
+    }
+
     /// Decodes an object of a known kind.
     fn typed(&mut self, text: &str, gvk: Gvk<'_>, lines: &Lines<'_>, facts: &mut Facts, depth: u32) {
         let (api_version, kind) = gvk;
         let group = kinds::group_of(api_version);
+        if kind.ends_with("List") && self.list(text, gvk, lines, facts, depth) {
+            return;
+        }
         let result = match kinds::classify(group, kind) {
-            Class::Ignored if kind.ends_with("List") => return self.list(text, gvk, lines, facts, depth),
             Class::Ignored => {
                 *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1;
                 return;
@@ -128,26 +139,27 @@ impl Decoder {
         }
     }
 
-    /// Items of a list that lies inside something else; lists at the top of a file are streamed.
-    fn list(&mut self, text: &str, gvk: Gvk<'_>, lines: &Lines<'_>, facts: &mut Facts, depth: u32) {
+    /// Items of a list that lies inside something else; lists at the top of a file are streamed. `false`: it is
+    /// no list, but a kind that happens to end so.
+    fn list(&mut self, text: &str, gvk: Gvk<'_>, lines: &Lines<'_>, facts: &mut Facts, depth: u32) -> bool {
         #[derive(serde::Deserialize)]
         struct List<'a> {
             #[serde(borrow)]
-            items: Option<Vec<&'a serde_json::value::RawValue>>,
+            items: Option<Vec<&'a RawValue>>,
         }
         let (api_version, kind) = gvk;
         let list = match serde_json::from_str::<List<'_>>(text) {
             Ok(List { items: Some(items) }) if depth < MAX_LIST_DEPTH => items,
-            // A kind that only happens to end in `List`.
-            Ok(List { items: None }) => {
-                *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1;
-                return;
+            Ok(List { items: None }) => return false,
+            Ok(_) => {
+                self.report(text, Wrong::new("lists lie too deep in lists".to_owned()), Some(gvk), facts);
+                return true;
             }
-            Ok(_) => return self.report(text, Wrong::new("lists lie too deep in lists".to_owned()), Some(gvk), facts),
             Err(error) => {
                 let wrong =
                     Wrong { message: without_place(&error), line: lines.of_error(&error), is_syntax: !error.is_data() };
-                return self.report(text, wrong, Some(gvk), facts);
+                self.report(text, wrong, Some(gvk), facts);
+                return true;
             }
         };
         let default = item_kind(kind).map(|kind| (api_version, kind));
@@ -156,6 +168,7 @@ impl Decoder {
             let origin = Origin { source, line: lines.of(item.get()) };
             self.object_at(item.get(), origin, default, facts, depth + 1);
         }
+        true
     }
 
     fn fact(
@@ -392,14 +405,32 @@ impl Decoder {
         Ok(Some(OtherObject { group: self.scratch.str(group), kind: self.scratch.str(kind), meta, spec }))
     }
 
-    /// A document without a kind.
-    fn not_an_object(&mut self, head: &Head, facts: &mut Facts) {
+    /// A document without a kind: one of a cloud provider, or no object at all.
+    fn without_kind(&mut self, text: &str, head: &Head, facts: &mut Facts) {
+        if let Some(found) = cloud::recognise(&head.keys, text) {
+            let key = self.scratch.str(found.key);
+            let outbound_type = found.outbound_type.as_deref().map(|kind| self.scratch.str(kind));
+            facts.cloud_documents.push(CloudDocument { key, outbound_type, source: self.origin.source });
+            return;
+        }
+        // `az aks list` and the like.
+        if text.starts_with('[')
+            && let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text)
+            && !items.is_empty()
+        {
+            let heads: Vec<_> = items.iter().map(|item| (item.get(), head::read(item.get()))).collect();
+            if heads.iter().all(|(text, head)| cloud::recognise(&head.keys, text).is_some()) {
+                heads.iter().for_each(|(text, head)| self.without_kind(text, head, facts));
+                return;
+            }
+        }
         let missing = match (&head.api_version, &head.kind) {
             (None, Some(_)) => "`apiVersion`",
             (Some(_), None) => "`kind`",
             _ => "`apiVersion` and no `kind`",
         };
-        let problem = self.problem(ProblemClass::NotAnObject, format!("the document has no {missing}"), 0);
+        let mut problem = self.problem(ProblemClass::NotAnObject, format!("the document has no {missing}"), 0);
+        problem.kind = head.kind.as_deref().map(|kind| self.scratch.str(kind));
         facts.problem(problem);
     }
 

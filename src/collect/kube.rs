@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::task::Poll;
 use std::time::Duration;
 
-pub use self::preflight::{PreflightRow, preflight, write_preflight};
+pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::reader_role;
 

@@ -11,15 +11,21 @@
 //! object give the same facts, and what an API server would reject is not read as something else.
 
 pub mod builder;
+mod cloud;
 mod decode;
 mod facts;
+pub mod files;
 mod head;
 pub mod json;
 mod kinds;
 pub mod kube;
+mod kustomize;
 mod lines;
 mod pods;
 mod policies;
 mod raw;
 pub mod redact;
+pub mod resolve;
 mod scratch;
+pub mod snapshot_io;
+mod yaml;

@@ -42,12 +42,13 @@ impl<'a> Image<'a> {
 
     /// Whether the image is the one that a pattern of the data names. `golang` is the official
     /// image, wherever it was mirrored; `oven/bun` is that repository of Docker Hub or of a mirror
-    /// of it; `gcr.io/x/*` names the registry as well; `*:…` looks at the tag.
+    /// of it; `gcr.io/x/*` names the registry as well, `*/x` any; `*:…` looks at the tag.
     pub(super) fn is(&self, pattern: &str) -> bool {
         if let Some((name, tag)) = pattern.split_once(':') {
             return glob(tag, self.tag) && (name == "*" || self.is(name));
         }
         match pattern.split_once('/') {
+            Some(_) if pattern.starts_with('*') => glob(pattern, &format!("{}/{}", self.registry, self.path)),
             None => self.official().is_some_and(|name| glob(pattern, name)),
             Some((registry, path)) if registry.contains('.') => {
                 (glob(registry, self.registry) && glob(path, self.path))

@@ -1,15 +1,31 @@
 //! Who builds, and what each build needs. Pure.
 
+mod build;
 pub mod catalogue;
+mod endpoint;
+mod goproxy;
 mod image;
+mod needs;
 mod pattern;
 pub mod ranges;
+mod select;
 mod shell;
+mod signal;
+mod tables;
+#[cfg(test)]
+mod testing;
+mod url;
 
 use std::net::IpAddr;
 
 use crate::model::report::Candidate;
-use crate::model::{Protocol, Str};
+use crate::model::{Protocol, Selector, Snapshot, Str};
+
+pub use build::{FindError, find};
+pub use catalogue::Catalogue;
+pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
+pub use ranges::Ranges;
+pub use select::{BadSubject, SubjectSelector};
 
 /// Who opens the connections.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +46,10 @@ pub struct Subject {
     pub signals: Vec<Signal>,
     /// Noisy-or of the signals, 0 to 1.
     pub score: f64,
-    /// What it needs.
+    /// What it needs; empty where [`Demand::shared`] says it for all.
     pub requirements: Vec<Requirement>,
+    /// What is known about its needs and is no endpoint: `container `build` downloads no module: …`.
+    pub notes: Vec<String>,
 }
 
 /// One reason to believe that a pod builds.
@@ -93,7 +111,7 @@ pub enum Addresses {
     Bare(IpAddr),
     /// All of them, told by the user.
     Listed(Vec<IpAddr>),
-    /// A published feed by its key, such as `google`.
+    /// A published feed by its key, such as `google`. Where [`Ranges`] has no such feed, it is as [`Public`](Self::Public).
     Feed(Str),
     /// Nothing published: the public internet stands for it. A name of the cluster (`*.svc`) is resolved by the index.
     Public,
@@ -106,13 +124,43 @@ pub struct Demand {
     pub subjects: Vec<Subject>,
     /// What came near without reaching the threshold, best first, at most 5. Filled when there is no subject.
     pub nearest: Vec<Candidate>,
-    /// Requirements of every subject that has none of its own: what the command line asks of all alike.
-    pub shared: Vec<Requirement>,
+    /// With every pod a subject and the endpoints named by the user: what each of them needs, once.
+    pub shared: Option<Vec<Requirement>>,
 }
 
 impl Demand {
-    /// What a subject needs.
+    /// What a subject of this demand needs.
     pub fn requirements<'a>(&'a self, subject: &'a Subject) -> &'a [Requirement] {
-        if subject.requirements.is_empty() { &self.shared } else { &subject.requirements }
+        self.shared.as_deref().unwrap_or(&subject.requirements)
     }
+}
+
+/// What the user asks for beside what is detected.
+#[derive(Clone, Debug, Default)]
+pub struct DemandOptions {
+    /// Namespaces to look for subjects in; empty for all.
+    pub namespaces: Vec<Str>,
+    /// Pods, and templates by the labels of their pods.
+    pub selector: Option<Selector>,
+    /// If not empty, these objects are the subjects, whether they look like builds or not.
+    pub subjects: Vec<SubjectSelector>,
+    /// Every pod that has not ended is a subject by itself, and no template is one.
+    pub all_pods: bool,
+    /// Ecosystems that each subject needs, instead of what was found out; empty for none, so that
+    /// only `endpoints` count.
+    pub ecosystems: Option<Vec<&'static str>>,
+    /// Destinations that every subject needs.
+    pub endpoints: Vec<Endpoint>,
+    /// Private registries: for the ecosystems that they replace, or for every subject.
+    pub endpoint_sets: Vec<EndpointSet>,
+}
+
+/// Finds the build subjects of a snapshot and what each of them needs.
+pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
+    build::build(snapshot, catalogue, options)
+}
+
+/// What detection looks at, in sentences: for the message that it found nothing.
+pub fn looked_for() -> Vec<String> {
+    signal::looked_for()
 }

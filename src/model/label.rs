@@ -131,6 +131,9 @@ pub enum SelectorError {
     /// `Exists` and `DoesNotExist` take none.
     #[error("operator {0:?} on `{1}` takes no values")]
     UnexpectedValues(Operator, String),
+    /// Not kubectl's selector grammar.
+    #[error("`{0}` is no label requirement: a=b, a!=b, a in (b,c), a notin (b), a or !a")]
+    Malformed(String),
     /// A requirement without a key.
     #[error("a requirement of the selector has no key")]
     NoKey,
@@ -176,6 +179,59 @@ impl Selector {
         requirements.sort_unstable();
         requirements.dedup();
         Ok(Self { requirements })
+    }
+
+    /// Parses kubectl's selector grammar: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not of that grammar.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
+        let mut expressions: Vec<(Str, &str, Vec<Str>)> = Vec::new();
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            // A comma inside parentheses does not end a requirement.
+            let mut depth = 0;
+            let end = rest
+                .char_indices()
+                .find(|(_, c)| {
+                    depth += i32::from(*c == '(') - i32::from(*c == ')');
+                    *c == ',' && depth == 0
+                })
+                .map_or(rest.len(), |(i, _)| i);
+            let one = rest[..end].trim();
+            rest = rest.get(end + 1..).unwrap_or_default().trim_start();
+            expressions.push(Self::parse_requirement(one)?);
+        }
+        Self::new([], expressions)
+    }
+
+    fn parse_requirement(text: &str) -> Result<(Str, &'static str, Vec<Str>), SelectorError> {
+        let malformed = || SelectorError::Malformed(text.to_owned());
+        let list = |values: &str| {
+            let inner = values.trim().strip_prefix('(')?.strip_suffix(')')?;
+            Some(inner.split(',').map(|v| v.trim().into()).collect::<Vec<Str>>())
+        };
+        let key = |key: &str| {
+            let key = key.trim();
+            if key.is_empty() || key.contains(char::is_whitespace) { Err(malformed()) } else { Ok(Str::from(key)) }
+        };
+        if let Some((k, v)) = text.split_once("!=") {
+            return Ok((key(k)?, "NotIn", vec![v.trim().into()]));
+        }
+        if let Some((k, v)) = text.split_once("==").or_else(|| text.split_once('=')) {
+            return Ok((key(k)?, "In", vec![v.trim().into()]));
+        }
+        if let Some((k, v)) = text.split_once(" notin ") {
+            return Ok((key(k)?, "NotIn", list(v).ok_or_else(malformed)?));
+        }
+        if let Some((k, v)) = text.split_once(" in ") {
+            return Ok((key(k)?, "In", list(v).ok_or_else(malformed)?));
+        }
+        match text.strip_prefix('!') {
+            Some(k) => Ok((key(k)?, "DoesNotExist", Vec::new())),
+            None => Ok((key(text)?, "Exists", Vec::new())),
+        }
     }
 
     /// Whether the labels satisfy every requirement.

@@ -135,6 +135,9 @@ pub struct SubjectInfo {
     /// Why it counts as a build: the signals with their scores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<String>,
+    /// What is known about its needs and is no endpoint: `container build downloads no module`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// File and line of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,

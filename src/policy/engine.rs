@@ -299,7 +299,7 @@ pub enum Hold {
         /// How the open points are read.
         semantics: Semantics,
         /// What is taken for granted.
-        assumption: Option<String>,
+        assumption: Option<std::borrow::Cow<'static, str>>,
         /// Whether it is not known what happens between a pod and its node.
         own_node_unsure: bool,
     },
@@ -313,6 +313,9 @@ pub enum Hold {
         closed_by_default: bool,
     },
 }
+
+/// The assumption where nothing tells an engine.
+const ASSUMED: &str = "the cluster's network plugin enforces NetworkPolicy as the API defines it";
 
 /// Names that a profile may give.
 pub const PROFILE_NAMES: &[&str] = &[
@@ -437,9 +440,7 @@ impl Enforcement {
                 if let Some(why) = party.node.as_ref().and_then(|n| self.exempt_nodes.get(n)) {
                     return Hold::No((*why).to_owned());
                 }
-                return api(Some(
-                    "the cluster's network plugin enforces NetworkPolicy as the API defines it".to_owned(),
-                ));
+                return api(Some(ASSUMED.into()));
             }
             Mode::Product { name, .. } => name,
         };
@@ -453,7 +454,7 @@ impl Enforcement {
             let said = matches!(self.mode, Mode::Product { trusted: true, .. });
             let engine = ENGINES.iter().find(|e| e.name == name.as_str());
             if let Some(base) = engine.and_then(|e| e.semantics).filter(|_| said) {
-                let assumption = Some(format!("{name} enforces policies on every node"));
+                let assumption = Some(format!("{name} enforces policies on every node").into());
                 return Hold::Yes { semantics: semantics(base), assumption, own_node_unsure: true };
             }
             return Hold::Unsure {

@@ -106,8 +106,11 @@ impl<'a> Sweep<'a> {
 
     /// What policies that select a pod admit. `selecting` comes from [`PolicyIndex::selecting`].
     pub fn gate(&self, selecting: &[PolicyId]) -> Gate {
-        let (uncertain, isolating): (Vec<_>, Vec<_>) =
-            selecting.iter().partition(|id| self.index.policy(**id).invalid.is_some());
+        let (uncertain, isolating): (Vec<_>, Vec<_>) = if self.index.any_invalid {
+            selecting.iter().partition(|id| self.index.policy(**id).invalid.is_some())
+        } else {
+            (Vec::new(), selecting.to_vec())
+        };
         let mut gate =
             Gate { direction: self.direction, isolating, admitted: Admitted::All, by: Vec::new(), doubts: Vec::new() };
         if gate.isolating.is_empty() {

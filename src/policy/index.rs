@@ -60,6 +60,8 @@ pub struct PolicyIndex {
     /// What is wrong with the policies, by their index in the snapshot.
     pub defects: Vec<(u32, Defect)>,
     by_namespace: FxHashMap<Str, NamespacePolicies>,
+    /// Whether an API server would reject any of them.
+    pub(super) any_invalid: bool,
     /// Where pods get their addresses, per family; `None` if no node says so.
     pub(super) pod_range: [Option<AddrSet>; 2],
     namespaces: FxHashMap<Str, Labels>,
@@ -70,7 +72,7 @@ pub struct PolicyIndex {
 /// The policies of one namespace, found by a label that they require.
 #[derive(Debug, Default)]
 struct NamespacePolicies {
-    by_pair: FxHashMap<(Str, Str), Vec<PolicyId>>,
+    by_pair: FxHashMap<Str, FxHashMap<Str, Vec<PolicyId>>>,
     others: Vec<PolicyId>,
 }
 
@@ -107,9 +109,12 @@ impl PolicyIndex {
         self.defects.extend(defects.into_iter().map(|defect| (object, defect)));
         let here = self.by_namespace.entry(policy.namespace.clone()).or_default();
         match policy.subject.as_ref().and_then(Selector::required_pair) {
-            Some((key, value)) => here.by_pair.entry((key.clone(), value.clone())).or_default().push(id),
+            Some((key, value)) => {
+                here.by_pair.entry(key.clone()).or_default().entry(value.clone()).or_default().push(id);
+            }
             None => here.others.push(id),
         }
+        self.any_invalid |= policy.invalid.is_some();
         self.policies.push(policy);
     }
 
@@ -153,11 +158,9 @@ impl PolicyIndex {
             }));
         };
         consider(&here.others);
-        if !here.by_pair.is_empty() {
-            for (key, value) in labels.iter() {
-                if let Some(ids) = here.by_pair.get(&(key.clone(), value.clone())) {
-                    consider(ids);
-                }
+        for (key, by_value) in &here.by_pair {
+            if let Some(ids) = labels.get(key).and_then(|value| by_value.get(value)) {
+                consider(ids);
             }
         }
         found.sort_unstable();

@@ -223,6 +223,7 @@ impl Judge<'_> {
             (None, _) => origin.addresses.iter().map(|ip| Family::of(*ip)).collect(),
             _ => Vec::new(),
         };
+        let offered: Vec<Family> = destination.iter().map(Aim::family).collect();
         let by_name = matches!(assertion.to, End::Host(_));
         let mut by_family: Vec<Step> = Vec::new();
         for family in [Family::V4, Family::V6] {
@@ -230,7 +231,7 @@ impl Judge<'_> {
             let wanted = match &assertion.to {
                 // A bare address is judged in its own family, whatever addresses the source has.
                 End::Ip(_) => true,
-                _ => families.is_empty() || families.contains(&family),
+                _ => common_families(&families, &offered).contains(&family),
             };
             if aims.is_empty() || !wanted {
                 continue;
@@ -303,7 +304,10 @@ impl Judge<'_> {
             End::Pod(_) | End::Workload(_) => {
                 let pods = self.pods(&assertion.to)?;
                 let of_pod = |(party, pod, _): (Party, Option<u32>, Labels)| {
-                    let families = common_families(&party.families(), &[]);
+                    let mut families = party.families();
+                    if families.is_empty() {
+                        families.push(Family::V4);
+                    }
                     families
                         .into_iter()
                         .map(|family| Aim { target: Target::Pod { party: Box::new(party.clone()), pod, family }, port })

@@ -93,6 +93,8 @@ pub struct Asked<'a> {
     pub requirements: &'a [Requirement],
     /// Number of the requirement list; equal lists have equal numbers.
     pub list: u32,
+    /// Numbers of the planned endpoints, one for each requirement.
+    pub endpoints: Rc<[u32]>,
     /// Its classes, sorted.
     pub classes: Vec<u32>,
 }
@@ -104,7 +106,7 @@ impl<'a> Audit<'a> {
     /// Evaluates what a demand asks for.
     pub fn new(context: &'a Context<'a>, demand: &'a Demand, ranges: &Ranges, question: &'a Question) -> Self {
         let mut plan = Plan::default();
-        let mut lists: Vec<(&[Requirement], Vec<u32>)> = Vec::new();
+        let mut lists: Vec<(&[Requirement], Rc<[u32]>)> = Vec::new();
         let mut list_of: Vec<u32> = Vec::with_capacity(demand.subjects.len());
         let mut known: FxHashMap<*const Requirement, u32> = FxHashMap::default();
         for subject in &demand.subjects {
@@ -134,7 +136,8 @@ impl<'a> Audit<'a> {
                 let mut of: Vec<u32> = members(context, subject).map(|member| classes.add(context, member)).collect();
                 of.sort_unstable();
                 of.dedup();
-                Asked { subject, requirements: lists[list as usize].0, list, classes: of }
+                let (requirements, endpoints) = &lists[list as usize];
+                Asked { subject, requirements, list, endpoints: Rc::clone(endpoints), classes: of }
             })
             .collect();
         let mut audit = Self {
@@ -150,7 +153,7 @@ impl<'a> Audit<'a> {
         audit
     }
 
-    fn evaluate(&mut self, lists: &[(&[Requirement], Vec<u32>)]) {
+    fn evaluate(&mut self, lists: &[(&[Requirement], Rc<[u32]>)]) {
         let with_lookup = self.plan.endpoints.iter().any(|p| !p.bare);
         let endpoints = self.plan.endpoints.len();
         self.evaluated = self
@@ -169,7 +172,7 @@ impl<'a> Audit<'a> {
         for asked in &self.subjects {
             for class in &asked.classes {
                 if done.insert((*class, asked.list)) {
-                    for endpoint in &lists[asked.list as usize].1 {
+                    for endpoint in lists[asked.list as usize].1.iter() {
                         needed[*endpoint as usize][*class as usize] = true;
                     }
                 }
@@ -217,8 +220,10 @@ impl<'a> Audit<'a> {
             return Some((message, Vec::new()));
         }
         let evidence: Vec<Evidence> = rules.iter().map(|rule| self.context.rule_evidence(**rule)).collect();
-        let names: Vec<_> = evidence.iter().map(Evidence::citation).collect();
-        Some((format!("{} admits 443/TCP to the whole public internet", names.join(" with ")), evidence))
+        Some((
+            "a build that needs a known list of endpoints may contact every public address on 443/TCP".to_owned(),
+            evidence,
+        ))
     }
 
     /// The verdict of a class for an endpoint.

@@ -24,9 +24,42 @@ struct Key {
 #[derive(Debug, Default)]
 struct Cause {
     near_misses: Vec<Evidence>,
-    missing: Option<String>,
+    /// What is missing: fixed words, or a rule for the endpoints that it hits.
+    missing: Option<Missing>,
     hits: BTreeMap<(Str, Option<Str>), Vec<Str>>,
     severity: Option<Severity>,
+}
+
+/// What would have to be there.
+#[derive(Clone, Debug)]
+enum Missing {
+    Words(&'static str),
+    /// An egress rule, or one for ingress at the destination, for this port and protocol.
+    Rule {
+        by_ingress: bool,
+        port: u16,
+        protocol: Str,
+    },
+}
+
+impl Missing {
+    fn text(&self, hits: &[Hit]) -> String {
+        let (by_ingress, port, protocol) = match self {
+            Self::Words(words) => return (*words).to_owned(),
+            Self::Rule { by_ingress, port, protocol } => (by_ingress, port, protocol),
+        };
+        let mut hosts: Vec<&str> =
+            hits.iter().flat_map(|h| &h.endpoints).map(|e| e.rsplit_once(':').map_or(e.as_str(), |(h, _)| h)).collect();
+        let first = hosts.first().copied().unwrap_or("the endpoint");
+        let all = {
+            hosts.sort_unstable();
+            hosts.dedup();
+            hosts.len()
+        };
+        let more = if all > 1 { format!(" and {} more", all - 1) } else { String::new() };
+        let (kind, place) = if *by_ingress { ("ingress", "at") } else { ("egress", "to the addresses of") };
+        format!("an {kind} rule for {port}/{protocol} {place} {first}{more}")
+    }
 }
 
 /// Causes under construction.
@@ -68,7 +101,7 @@ impl Causes {
             Some(Finding {
                 severity: cause.severity.unwrap_or(code.severity),
                 near_misses: cause.near_misses,
-                missing: cause.missing,
+                missing: cause.missing.map(|missing| missing.text(&hits)),
                 more_hits: (total - hits.len()) as u64,
                 hits,
                 ..finding(code, key.message, key.evidence)
@@ -91,7 +124,8 @@ pub fn findings(audit: &Audit<'_>, results: &[Result]) -> Vec<Finding> {
                     "lookups pass over UDP, but the resolver's TCP port is closed: long answers fail".to_owned();
                 let evidence = dns_evidence(path);
                 let cause = causes.add(&codes::DNS_TCP_CLOSED, evidence, message, subjects, None, &[]);
-                cause.missing = Some("an egress rule for 53/TCP to the resolver, beside the one for 53/UDP".to_owned());
+                cause.missing =
+                    Some(Missing::Words("an egress rule for 53/TCP to the resolver, beside the one for 53/UDP"));
             }
             if let Some(family) = aside.blocked_family {
                 let message = format!(
@@ -100,10 +134,9 @@ pub fn findings(audit: &Audit<'_>, results: &[Result]) -> Vec<Finding> {
                 causes.add(&codes::NET_FAMILY, policy_evidence(path), message, subjects, Some(path), &all);
             }
             for rule in &aside.pinned {
-                let message = format!(
-                    "{} admits single addresses of a service that answers from many: they change without notice",
-                    rule.citation()
-                );
+                let message =
+                    "it admits single addresses of a service that answers from many: they change without notice"
+                        .to_owned();
                 causes.add(&codes::NET_PINNED, vec![rule.clone()], message, subjects, Some(path), &all);
             }
         }
@@ -123,11 +156,11 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                     let all: Vec<&EndpointInfo> = path.endpoints.iter().collect();
                     let cause = add_step(causes, &codes::DNS_CUT_OFF, subjects, path, step, &all);
                     let then = steps_with(&path.trace, Outcome::Blocked).any(|s| s.layer == Layer::Policy);
-                    let mut missing = "an egress rule for 53/UDP and 53/TCP to the resolver".to_owned();
-                    if then {
-                        missing.push_str("; then the endpoints' own ports are still closed");
-                    }
-                    cause.missing = Some(missing);
+                    cause.missing = Some(Missing::Words(if then {
+                        "an egress rule for 53/UDP and 53/TCP to the resolver; then the endpoints' own ports are still closed"
+                    } else {
+                        "an egress rule for 53/UDP and 53/TCP to the resolver"
+                    }));
                     // Nothing that is required hangs on it: an ecosystem of conditional rows only.
                     if required.is_empty() && cause.severity.is_none() {
                         cause.severity = Some(Severity::Medium);
@@ -195,21 +228,9 @@ fn add_step<'a>(
     cause
 }
 
-fn missing(endpoints: &[&EndpointInfo], by_ingress: bool) -> Option<String> {
+fn missing(endpoints: &[&EndpointInfo], by_ingress: bool) -> Option<Missing> {
     let first = endpoints.first()?;
-    let mut text = format!(
-        "an {} rule for {}/{} {} {}",
-        if by_ingress { "ingress" } else { "egress" },
-        first.port,
-        first.protocol,
-        if by_ingress { "at" } else { "to the addresses of" },
-        first.host
-    );
-    if endpoints.len() > 1 {
-        use std::fmt::Write as _;
-        let _ = write!(text, " and {} more", endpoints.len() - 1);
-    }
-    Some(text)
+    Some(Missing::Rule { by_ingress, port: first.port, protocol: first.protocol.clone() })
 }
 
 fn dns_evidence(path: &PathResult) -> Vec<Evidence> {
@@ -224,8 +245,14 @@ fn policy_evidence(path: &PathResult) -> Vec<Evidence> {
 fn of_subjects(causes: &mut Causes, audit: &Audit<'_>, result: &Result) {
     let subjects = &result.class.subjects;
     if result.class.paths.is_empty() {
-        let message = "nothing is known about what it fetches: name it with --ecosystem or --endpoint".to_owned();
-        causes.add(&codes::NET_UNKNOWN, Vec::new(), message, subjects, None, &[]);
+        for subject in subjects {
+            let known = if subject.notes.is_empty() {
+                "what it fetches cannot be told".to_owned()
+            } else {
+                subject.notes.join("; ")
+            };
+            causes.add(&codes::NET_UNKNOWN, Vec::new(), known, std::slice::from_ref(subject), None, &[]);
+        }
     }
     for class in &result.classes {
         let evaluated = &audit.evaluated[*class as usize];

@@ -43,10 +43,10 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn namespace(self) -> &'a Option<Str> {
+    fn namespace(self) -> Option<&'a Str> {
         match self {
-            Self::Running(_, pod) => &pod.meta.namespace,
-            Self::Predicted(workload) => &workload.meta.namespace,
+            Self::Running(_, pod) => pod.meta.namespace.as_ref(),
+            Self::Predicted(workload) => workload.meta.namespace.as_ref(),
         }
     }
 
@@ -136,7 +136,7 @@ impl<'a> Classes<'a> {
     pub fn add(&mut self, context: &Context<'_>, member: Member<'a>) -> u32 {
         let spec = member.spec();
         let nowhere = Str::default();
-        let namespace = member.namespace().as_ref().unwrap_or(&nowhere);
+        let namespace = member.namespace().unwrap_or(&nowhere);
         let selecting = if spec.host_network {
             Vec::new()
         } else {
@@ -149,15 +149,13 @@ impl<'a> Classes<'a> {
             self.signatures.insert(selecting.clone(), new);
             new
         };
-        let (families, ips) = match member {
-            Member::Running(_, pod) => {
-                let of = |family| pod.ips.iter().any(|ip| Family::of(*ip) == family);
-                ([of(Family::V4), of(Family::V6)], pod.ips.clone())
-            }
-            Member::Predicted(_) => ([false, false], Box::default()),
+        let ips: &[std::net::IpAddr] = match member {
+            Member::Running(_, pod) => &pod.ips,
+            Member::Predicted(_) => &[],
         };
+        let families = [Family::V4, Family::V6].map(|family| ips.iter().any(|ip| Family::of(*ip) == family));
         let key = Key {
-            namespace: member.namespace().clone(),
+            namespace: member.namespace().cloned(),
             selecting: signature,
             predicted: member.pod().is_none(),
             host_network: spec.host_network,
@@ -175,7 +173,7 @@ impl<'a> Classes<'a> {
                 spec,
                 member.pod().is_none(),
             ),
-            identity: self.with_identity.then(|| (member.labels().clone(), ips)),
+            identity: self.with_identity.then(|| (member.labels().clone(), ips.into())),
         };
         if let Some(known) = self.known.get(&key) {
             return *known;

@@ -1,5 +1,6 @@
 //! Everything that a walk along the path looks up.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub(super) security_group_policies: Vec<SecurityGroupPolicy>,
     /// The mesh whose configuration was read.
     pub(super) mesh: Option<&'static str>,
+    /// Rules as evidence, put into words once.
+    rules: RefCell<FxHashMap<RuleId, Evidence>>,
 }
 
 impl<'a> Context<'a> {
@@ -89,6 +92,7 @@ impl<'a> Context<'a> {
             cluster_resolver: OnceLock::new(),
             security_group_policies: security_group_policies(snapshot),
             mesh: mesh(snapshot),
+            rules: RefCell::default(),
         }
     }
 
@@ -168,6 +172,10 @@ impl<'a> Context<'a> {
 
     /// A rule as evidence, with what it does in words.
     pub fn rule_evidence(&self, id: RuleId) -> Evidence {
+        self.rules.borrow_mut().entry(id).or_insert_with(|| self.new_rule_evidence(id)).clone()
+    }
+
+    fn new_rule_evidence(&self, id: RuleId) -> Evidence {
         let rule = self.policies.rule(id);
         let written = self.written(rule.policy);
         let line = if rule.line > 0 { rule.line } else { written.meta.origin.line };

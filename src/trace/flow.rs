@@ -4,6 +4,7 @@ use super::context::Context;
 use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, Str};
 use crate::policy::kinds::{Beside, Power};
 use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Sweep};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Who opens the connection.
@@ -69,7 +70,7 @@ pub struct Judgement {
     /// Why it is unknown.
     pub doubts: Vec<Doubt>,
     /// What is taken for granted.
-    pub assumptions: Vec<String>,
+    pub assumptions: Vec<Cow<'static, str>>,
 }
 
 impl Judgement {
@@ -213,10 +214,10 @@ impl<'a> Flow<'a> {
             Hold::Unsure { doubt, closed_by_default } => {
                 let may_apply = self.context.beside.iter().any(|b| b.may_touch(&[&party.namespace]));
                 if unselected && !closed_by_default && !may_apply {
-                    into.assumptions.push(format!(
+                    into.assumptions.push(Cow::from(format!(
                         "no policy selects the pod and it is open by default, although {}",
                         doubt.reason
-                    ));
+                    )));
                     Err(Some(false))
                 } else {
                     into.doubts.push(doubt);
@@ -250,6 +251,9 @@ impl<'a> Flow<'a> {
 
     /// What stands beside NetworkPolicy may change the result.
     fn beside(&self, ends: &[(&Str, bool)], into: &mut Judgement) {
+        if self.context.beside.is_empty() {
+            return;
+        }
         let namespaces: Vec<&Str> = ends.iter().map(|(namespace, _)| *namespace).collect();
         let in_cluster = matches!(self.destination, Destination::Pod(..));
         let Some(outcome) = into.outcome.filter(|_| !ends.is_empty()) else {
@@ -296,8 +300,7 @@ impl<'a> Flow<'a> {
                     Some(Outcome::Reachable),
                     "traffic between a pod and its own node is always allowed",
                 );
-                into.assumptions
-                    .push("the network plugin lets a pod reach its own node, as the API demands".to_owned());
+                into.assumptions.push("the network plugin lets a pod reach its own node, as the API demands".into());
             }
             Hold::Yes { own_node_unsure: true, .. } => {
                 into.outcome = Some(Outcome::Unknown);
@@ -328,7 +331,7 @@ impl<'a> Flow<'a> {
         }
         step.near_misses = self.near_misses(judgement);
         step.doubts.clone_from(&judgement.doubts);
-        step.assumptions.clone_from(&judgement.assumptions);
+        step.assumptions.extend(judgement.assumptions.iter().map(|a| a.clone().into_owned()));
         step.summary = if parts.is_empty() { "no policy selects the pod".to_owned() } else { parts.join("; ") };
         step
     }
@@ -378,7 +381,7 @@ impl<'a> Flow<'a> {
             }
             Known::StandIn { title } => text.push_str(title),
         }
-        text + " is admitted"
+        text
     }
 }
 
@@ -425,11 +428,12 @@ pub fn percent(part: u128, whole: u128) -> String {
     }
 }
 
-/// The families in which two ends can talk; empty addresses count as every family of the other end, and as
-/// IPv4 if neither is known.
+/// The families in which two ends can talk. An end whose addresses are not known has IPv4, if the other end
+/// has it: an assumption.
 pub fn common_families(a: &[Family], b: &[Family]) -> Vec<Family> {
     match (a, b) {
         ([], []) => vec![Family::V4],
+        ([], known) | (known, []) if known.contains(&Family::V4) => vec![Family::V4],
         ([], known) | (known, []) => known.to_vec(),
         (a, b) => a.iter().copied().filter(|f| b.contains(f)).collect(),
     }

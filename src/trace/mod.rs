@@ -5,6 +5,7 @@ pub mod causes;
 pub mod classes;
 pub mod context;
 pub mod dns;
+pub mod explain;
 pub mod flow;
 pub mod layers;
 pub mod objects;

@@ -66,11 +66,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The number of an endpoint that was planned.
-    pub fn number(&self, endpoint: &Endpoint) -> u32 {
-        self.by_endpoint.get(endpoint).copied().unwrap_or_default()
-    }
-
     /// The number of an endpoint, which is planned if it is new.
     pub fn add(&mut self, context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> u32 {
         if let Some(known) = self.by_endpoint.get(endpoint) {

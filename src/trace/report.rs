@@ -63,7 +63,10 @@ pub fn audit(
         summary.subjects.add(result.class.outcome, subjects);
         for path in &result.class.paths {
             outcomes.add(path.outcome, subjects * path.endpoints.len() as u64);
-            for step in &path.trace.steps {
+            // Behind a setting that is not interpreted nothing is assessed, for a reason of its own.
+            let followed =
+                !path.trace.steps.iter().any(|s| s.layer == Layer::Config && s.outcome == StepOutcome::Unknown);
+            for step in path.trace.steps.iter().filter(|_| followed) {
                 let entry = assessed.entry(step.layer).or_insert_with(|| Some(String::new()));
                 match step.outcome {
                     StepOutcome::NotAssessed => {

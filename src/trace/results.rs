@@ -74,8 +74,7 @@ fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>]) -> Result {
     let mut paths: Vec<PathResult> = Vec::new();
     let mut asides: Vec<Asides> = Vec::new();
     let protocols = Protocol::ALL.map(|p| Str::from(p.to_string()));
-    for requirement in asked.requirements {
-        let endpoint = audit.plan.number(&requirement.endpoint);
+    for (requirement, endpoint) in asked.requirements.iter().zip(asked.endpoints.iter().copied()) {
         let group = group(audit, asked, requirement, endpoint);
         let at = *index.entry(group).or_insert_with(|| {
             let (trace, aside) = trace(audit, asked, requirement, endpoint);
@@ -237,6 +236,7 @@ fn subject_info(audit: &Audit<'_>, asked: &Asked<'_>) -> SubjectInfo {
         pods: subject.pods.len() as u64,
         predicted: subject.pods.is_empty(),
         system: subject.system.map(Into::into),
+        notes: subject.notes.clone(),
         signals: subject.signals.iter().map(|s| format!("{} ({:.0} %)", s.what, s.weight * 100.0)).collect(),
         place,
     }

@@ -1,7 +1,5 @@
 //! What the credentials may read, without reading it.
 
-use std::io;
-
 use http::{Request, header};
 use serde::{Deserialize, Serialize};
 
@@ -45,31 +43,6 @@ pub async fn preflight(options: &LiveOptions) -> anyhow::Result<Vec<PreflightRow
     let rows = in_order(kinds.map(|kind| kind_rows(&connection, kind, &fallback))).await;
     let config_maps = config_map_rows(&connection).await;
     Ok(rows.into_iter().flatten().chain(config_maps).collect())
-}
-
-/// Writes the rows as a table.
-///
-/// # Errors
-///
-/// Those of `out`.
-pub fn write_preflight(rows: &[PreflightRow], out: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = vec![["RESOURCE", "NAMESPACE", "VERB", "ALLOWED", "WHY"].map(str::to_owned)];
-    table.extend(rows.iter().map(|row| {
-        let resource =
-            if row.group.is_empty() { row.resource.clone() } else { format!("{}.{}", row.resource, row.group) };
-        let namespace = row.namespace.clone().unwrap_or_else(|| "*".to_owned());
-        let allowed = if row.allowed { "yes" } else { "no" };
-        // Server texts may hold line breaks; a row is a line.
-        let why = row.why.split_whitespace().collect::<Vec<_>>().join(" ");
-        [resource, namespace, row.verb.clone(), allowed.to_owned(), why]
-    }));
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let [resource, namespace, verb, allowed] = [0, 1, 2, 3].map(width);
-    for [a, b, c, d, e] in &table {
-        let line = format!("{a:resource$}  {b:namespace$}  {c:verb$}  {d:allowed$}  {e}");
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
 }
 
 /// One row where ConfigMaps are open altogether, else one for each that would be read.
@@ -165,30 +138,4 @@ async fn review(connection: &Connection, question: &Question) -> Result<Status, 
         .map_err(kube::Error::HttpError)?;
     let review: Review = within(connection.timeout, connection.client.request(request)).await?;
     Ok(review.status)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn rows_are_lines_of_one_table() {
-        let row = |resource: &str, group: &str, namespace: Option<&str>, why: &str| PreflightRow {
-            resource: resource.to_owned(),
-            group: group.to_owned(),
-            namespace: namespace.map(str::to_owned),
-            verb: "list".to_owned(),
-            allowed: !why.is_empty(),
-            why: why.to_owned(),
-        };
-        let rows = [row("pods", "", None, "RBAC:\nallowed"), row("jobs", "batch", Some("ci"), "")];
-        let mut text = Vec::new();
-        write_preflight(&rows, &mut text).unwrap();
-        let expected = "RESOURCE    NAMESPACE  VERB  ALLOWED  WHY\n\
-                        pods        *          list  yes      RBAC: allowed\n\
-                        jobs.batch  ci         list  no\n";
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
-    }
 }

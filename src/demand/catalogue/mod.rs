@@ -201,7 +201,7 @@ impl Catalogue {
             return Ok(vec![entry.id]);
         }
         let found: Vec<_> =
-            self.list().filter(|e| e.aliases.split(' ').any(|alias| alias == wanted)).map(|e| e.id).collect();
+            self.list().filter(|e| e.aliases.split_whitespace().any(|alias| alias == wanted)).map(|e| e.id).collect();
         if found.is_empty() { Err(UnknownEcosystem(name.to_owned())) } else { Ok(found) }
     }
 

@@ -29,8 +29,8 @@ fn every_line_of_every_feed_is_read_and_dated() {
     for base in BASES {
         let data = base.text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
         assert_eq!(rows(base, base.text).count(), data, "{}", base.key);
-        let date = as_of(base.text);
-        assert!(date.starts_with("202") && date.len() >= 7, "{}: {date}", base.key);
+        let dated = as_of(base.text);
+        assert!(dated.starts_with("202") && dated.len() >= 7, "{}: {dated}", base.key);
     }
     let dates: Vec<_> = Ranges::builtin().list().into_iter().map(|(key, _, date)| format!("{key} {date}")).collect();
     assert_eq!(

@@ -1,6 +1,12 @@
 //! The commands that a container runs, as far as they can be read from its `command` and `args`.
 
+mod lexer;
+mod tekton;
+
 use crate::model::object::Container;
+
+use lexer::Lexer;
+pub(super) use tekton::{Scripts, scripts};
 
 /// One simple command of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,16 +54,6 @@ impl Command {
             if rest.is_empty() { self.words.get(at + 1).map(String::as_str) } else { rest.strip_prefix('=') }
         })
     }
-
-    /// The command as a person would write it, shortened.
-    pub(super) fn text(&self) -> String {
-        let mut text = self.words.join(" ");
-        if text.chars().count() > 60 {
-            text = text.chars().take(57).collect();
-            text.push_str("...");
-        }
-        text
-    }
 }
 
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "zsh", "ksh"];
@@ -87,11 +83,15 @@ const WRAPPERS: &[(&str, usize)] = &[
 /// Words of the shell's grammar before a command.
 const KEYWORDS: &[&str] = &["!", "{", "do", "elif", "else", "if", "then", "until", "while"];
 
-/// Every command of a container that can be read. Scripts in files are not.
-pub(super) fn commands(container: &Container) -> Vec<Command> {
+/// Shells within shells are followed so far.
+const MAX_DEPTH: usize = 4;
+
+/// Every command of a container that can be read. Of scripts in files only those are that the
+/// specification itself holds.
+pub(super) fn commands(container: &Container, scripts: &Scripts) -> Vec<Command> {
     let argv: Vec<String> = container.command.iter().chain(&container.args).map(ToString::to_string).collect();
     let mut out = Vec::new();
-    collect(argv, &[], 0, &mut out);
+    collect(argv, &[], scripts, 0, &mut out);
     out
 }
 
@@ -101,6 +101,9 @@ fn base_name(word: &str) -> &str {
 
 /// `python3.12` and `pip3` are known by their plain names.
 fn program_name(word: &str) -> String {
+    if word.starts_with('-') {
+        return word.to_owned(); // arguments of the image's own entry point
+    }
     let name = base_name(word);
     for plain in ["python", "pip"] {
         if let Some(version) = name.strip_prefix(plain)
@@ -113,10 +116,15 @@ fn program_name(word: &str) -> String {
 }
 
 /// Takes a command line apart: wrappers, `env`, shells with a script, Tekton's entrypoint.
-fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, out: &mut Vec<Command>) {
+fn collect(
+    mut argv: Vec<String>,
+    exported: &[(String, String)],
+    scripts: &Scripts,
+    depth: usize,
+    out: &mut Vec<Command>,
+) {
     let mut assignments = exported.to_vec();
-    loop {
-        let Some(first) = argv.first() else { break };
+    while let Some(first) = argv.first() {
         if let Some((name, value)) = assignment(first) {
             assignments.push((name.to_owned(), value.to_owned()));
             argv.remove(0);
@@ -138,10 +146,17 @@ fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, o
             }
         } else if name == "entrypoint" && first.contains("tekton") {
             argv = tekton_step(&argv);
-        } else if SHELLS.contains(&name.as_str()) && depth < 4 {
+        } else if name == "argoexec" && argv.iter().any(|word| word == "--") {
+            argv = argv.into_iter().skip_while(|word| word != "--").skip(1).collect();
+        } else if let Some(script) = placed_script(first, scripts).filter(|_| depth < MAX_DEPTH) {
+            for (assignments, words) in parse(script, &assignments) {
+                collect(words, &assignments, scripts, depth + 1, out);
+            }
+            return;
+        } else if SHELLS.contains(&name.as_str()) && depth < MAX_DEPTH {
             if let Some(script) = script_of(&argv) {
                 for (assignments, words) in parse(&script, &assignments) {
-                    collect(words, &assignments, depth + 1, out);
+                    collect(words, &assignments, scripts, depth + 1, out);
                 }
                 return;
             }
@@ -153,9 +168,17 @@ fn collect(mut argv: Vec<String>, exported: &[(String, String)], depth: usize, o
     if let Some(first) = argv.first_mut() {
         *first = program_name(first);
     }
-    if !argv.is_empty() || assignments.len() > exported.len() {
+    if !argv.is_empty() {
         out.push(Command { assignments, words: argv });
     }
+}
+
+/// The text of a placed script, if a shell runs it.
+fn placed_script<'s>(path: &str, scripts: &'s Scripts) -> Option<&'s str> {
+    let (_, script) = scripts.iter().find(|(known, _)| known == path)?;
+    let Some(shebang) = script.lines().next().and_then(|line| line.strip_prefix("#!")) else { return Some(script) };
+    let mut words = shebang.split_whitespace().map(base_name).filter(|word| *word != "env" && !word.starts_with('-'));
+    words.next().is_some_and(|shell| SHELLS.contains(&shell)).then_some(script)
 }
 
 /// The value of `-c`, also within grouped flags such as `-euxc`.
@@ -208,144 +231,28 @@ type Simple = (Vec<(String, String)>, Vec<String>);
 /// their arguments; what it cannot know (expansions, functions, sourced files) stays as it is written.
 fn parse(script: &str, inherited: &[(String, String)]) -> Vec<Simple> {
     let mut exported = inherited.to_vec();
+    let mut variables: Vec<(String, String)> = Vec::new();
     let mut commands = Vec::new();
     for mut words in Lexer::new(script).commands() {
         while words.first().is_some_and(|word| KEYWORDS.contains(&word.as_str())) {
             words.remove(0);
         }
         let Some(first) = words.first() else { continue };
-        let exports = first == "export" || words.iter().all(|word| assignment(word).is_some());
-        if exports {
-            exported.extend(words.iter().filter_map(|w| assignment(w)).map(|(n, v)| (n.to_owned(), v.to_owned())));
+        let set = |words: &[String]| -> Vec<(String, String)> {
+            words.iter().filter_map(|w| assignment(w)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+        };
+        if first == "export" {
+            exported.extend(set(&words[1..]));
+            // `A=b; export A`
+            exported.extend(variables.iter().filter(|(name, _)| words[1..].contains(name)).cloned());
+        } else if words.iter().all(|word| assignment(word).is_some()) {
+            // A variable of the shell alone: no program sees it.
+            variables.extend(set(&words));
+            continue;
         }
         commands.push((exported.clone(), words));
     }
     commands
-}
-
-struct Lexer<'a> {
-    chars: std::iter::Peekable<std::str::Chars<'a>>,
-    commands: Vec<Vec<String>>,
-    words: Vec<String>,
-    word: Option<String>,
-    heredocs: Vec<String>,
-}
-
-impl<'a> Lexer<'a> {
-    fn new(script: &'a str) -> Self {
-        Self {
-            chars: script.chars().peekable(),
-            commands: Vec::new(),
-            words: Vec::new(),
-            word: None,
-            heredocs: Vec::new(),
-        }
-    }
-
-    fn commands(mut self) -> Vec<Vec<String>> {
-        while let Some(c) = self.chars.next() {
-            match c {
-                '\'' => self.quoted('\''),
-                '"' => self.quoted('"'),
-                '\\' => match self.chars.next() {
-                    Some('\n') | None => {}
-                    Some(c) => self.push(c),
-                },
-                '#' if self.word.is_none() => while self.chars.next_if(|c| *c != '\n').is_some() {},
-                '<' if self.chars.next_if_eq(&'<').is_some() => self.heredoc(),
-                '\n' => {
-                    self.end_command();
-                    self.skip_heredocs();
-                }
-                ';' | '|' | '&' | '(' | ')' | '`' => {
-                    // `>&2` and `&>file` redirect; they end no command.
-                    let redirects = c == '&'
-                        && (self.word.as_deref().is_some_and(|w| w.ends_with('>')) || self.chars.peek() == Some(&'>'));
-                    if redirects { self.push(c) } else { self.end_command() }
-                }
-                '$' if self.chars.peek() == Some(&'{') => {
-                    self.push(c);
-                    while let Some(c) = self.chars.next() {
-                        self.push(c);
-                        if c == '}' {
-                            break;
-                        }
-                    }
-                }
-                '$' if self.chars.next_if_eq(&'(').is_some() => {
-                    self.push('$');
-                    self.end_command();
-                }
-                c if c.is_whitespace() => self.end_word(),
-                c => self.push(c),
-            }
-        }
-        self.end_command();
-        self.commands
-    }
-
-    fn push(&mut self, c: char) {
-        self.word.get_or_insert_default().push(c);
-    }
-
-    fn quoted(&mut self, quote: char) {
-        self.word.get_or_insert_default();
-        while let Some(c) = self.chars.next() {
-            match c {
-                c if c == quote => return,
-                '\\' if quote == '"' => match self.chars.next() {
-                    Some('\n') | None => {}
-                    Some(c) => self.push(c),
-                },
-                c => self.push(c),
-            }
-        }
-    }
-
-    fn end_word(&mut self) {
-        if let Some(word) = self.word.take() {
-            self.words.push(word);
-        }
-    }
-
-    fn end_command(&mut self) {
-        self.end_word();
-        if !self.words.is_empty() {
-            self.commands.push(std::mem::take(&mut self.words));
-        }
-    }
-
-    /// The text after `<<` is no command; it begins on the next line.
-    fn heredoc(&mut self) {
-        self.end_word();
-        if self.chars.next_if_eq(&'<').is_some() {
-            return; // a here-string
-        }
-        self.chars.next_if_eq(&'-');
-        while self.chars.next_if(|c| *c == ' ').is_some() {}
-        let mut delimiter = String::new();
-        while let Some(c) = self.chars.next_if(|c| !c.is_whitespace() && !matches!(c, ';' | '&' | '|' | ')')) {
-            if !matches!(c, '\'' | '"' | '\\') {
-                delimiter.push(c);
-            }
-        }
-        self.heredocs.push(delimiter);
-    }
-
-    fn skip_heredocs(&mut self) {
-        for delimiter in std::mem::take(&mut self.heredocs) {
-            loop {
-                let mut line = String::new();
-                while let Some(c) = self.chars.next_if(|c| *c != '\n') {
-                    line.push(c);
-                }
-                let ended = self.chars.next().is_none();
-                if ended || line.trim() == delimiter {
-                    break;
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -362,7 +269,11 @@ mod tests {
             args: args.iter().map(|w| (*w).into()).collect(),
             ..Container::default()
         };
-        commands(&container)
+        let scripts = vec![
+            ("/tekton/scripts/script-0".to_owned(), "#!/usr/bin/env bash\ncargo fetch".to_owned()),
+            ("/tekton/scripts/script-1".to_owned(), "#!/usr/bin/python3\ncargo fetch".to_owned()),
+        ];
+        commands(&container, &scripts)
             .into_iter()
             .map(|c| {
                 let set: Vec<_> = c.assignments.iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -405,7 +316,7 @@ mod tests {
             (
                 vec!["sh", "-c", "V=$(go env GOROOT); x=`pip download y`"],
                 vec![],
-                vec!["V=$", "V=$ go env GOROOT", "V=$ x=", "V=$ x= pip download y"],
+                vec!["go env GOROOT", "pip download y"],
             ),
             (
                 vec!["/tekton/bin/entrypoint"],
@@ -418,7 +329,14 @@ mod tests {
                 vec!["cargo fetch", "cargo build &> log"],
             ),
             (vec!["bash", "build.sh"], vec![], vec!["bash build.sh"]),
-            (vec![], vec!["--destination=x"], vec!["--destination=x"]),
+            (
+                vec!["/tekton/bin/entrypoint", "-entrypoint", "/tekton/scripts/script-0", "--"],
+                vec![],
+                vec!["cargo fetch"],
+            ),
+            (vec!["/tekton/bin/entrypoint", "-entrypoint", "/tekton/scripts/script-1", "--"], vec![], vec!["script-1"]),
+            (vec!["/var/run/argo/argoexec", "emissary", "--", "sh", "-c"], vec!["npm ci"], vec!["npm ci"]),
+            (vec![], vec!["--destination=r.corp/x"], vec!["--destination=r.corp/x"]),
         ] {
             let got = read(&command, &args);
             assert_eq!(got, want, "{command:?} {args:?}");

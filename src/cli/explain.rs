@@ -1,0 +1,64 @@
+//! `buildreach explain SUBJECT ENDPOINT`: one trace, layer by layer.
+
+use anyhow::bail;
+
+use super::Exit;
+use super::audit::{EngineArgs, Prepared, WhatArgs};
+use super::output::{self, Colour, Sink};
+use super::source::{self, SourceArgs};
+use crate::demand::{self, SubjectSelector};
+use crate::model::Outcome;
+use crate::report;
+use crate::trace::Context;
+use crate::trace::audit::Question;
+use crate::trace::explain::explain;
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Who: ns/name or ns/Kind/name
+    subject: SubjectSelector,
+    /// What: HOST or IP, with :PORT and /PROTO (default 443/TCP)
+    #[arg(value_name = "ENDPOINT")]
+    endpoint: String,
+    /// Files, folders or `-`; without it the current kubeconfig context
+    #[arg(short = 'f', long = "filename", value_name = "SOURCE")]
+    sources: Vec<String>,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// Format: table, json, yaml or markdown; FORMAT=FILE writes to a file; repeatable
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    output: Vec<Sink>,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t)]
+    color: Colour,
+}
+
+/// Prints the trace; exit 0 if the endpoint is reached, 1 if not.
+pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
+    let snapshot = source::collect(&args.sources, &args.source, quiet)?;
+    let profile = args.engine.profile()?;
+    let what = WhatArgs::of(&args.subject, &args.endpoint);
+    let prepared = Prepared::new(&what, &args.source, &snapshot)?;
+    let subjects = &prepared.demand.subjects;
+    match subjects.as_slice() {
+        [] => bail!("no pod or template is called {}", args.subject),
+        [_] => {}
+        several => {
+            let names: Vec<_> = several.iter().map(|s| format!("{}/{}/{}", s.namespace, s.kind, s.name)).collect();
+            bail!("{} is ambiguous: {}", args.subject, names.join(", "));
+        }
+    }
+    let endpoint = demand::parse_endpoint(&args.endpoint, &prepared.catalogue)?;
+    let context = Context::new(&snapshot, &profile);
+    let question = Question::default();
+    let Some(explanation) = explain(&context, &prepared.demand, &prepared.ranges, &question, &endpoint) else {
+        bail!("no pod or template is called {}", args.subject);
+    };
+    output::write(&args.output, args.color, |format, options, out| {
+        report::explain(&explanation, format, options, out)
+    })?;
+    Ok(if explanation.outcome == Outcome::Reachable { Exit::Clean } else { Exit::Findings })
+}

@@ -1,0 +1,103 @@
+//! The command line: one file per subcommand. All I/O of the evaluation ends here.
+
+mod audit;
+mod explain;
+mod output;
+mod snapshot;
+mod source;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Can your builds reach what they need? If not: which exact rule says no?
+#[derive(Debug, Parser)]
+#[command(
+    name = "buildreach",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    /// Log to stderr; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// No progress and no hints on stderr.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge every build and everything it must fetch
+    Audit(Box<audit::Args>),
+    /// Explain one connection, layer by layer
+    Explain(Box<explain::Args>),
+    /// Run reachability assertions
+    Test(test::Args),
+    /// Save what was read; auditing the saved folder gives the same report
+    Snapshot(Box<snapshot::Args>),
+    /// Print a completion script
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the JSON schema of a report
+    Schema,
+}
+
+/// How the program ends: 0 clean, 1 findings or failed assertions, 2 usage or run-time error, 3 coverage incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Clean = 0,
+    Findings = 1,
+    Incomplete = 3,
+}
+
+/// Parses the arguments, runs, and says how the process ends.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    let result = match cli.command {
+        Command::Audit(args) => audit::run(&args, cli.quiet),
+        Command::Explain(args) => explain::run(&args, cli.quiet),
+        Command::Test(args) => test::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args, cli.quiet),
+        Command::Completions { shell } => output::to_stdout(|out| {
+            clap_complete::generate(shell, &mut Cli::command(), "buildreach", out);
+            Ok(())
+        })
+        .map(|()| Exit::Clean),
+        Command::Man => {
+            output::to_stdout(|out| clap_mangen::Man::new(Cli::command()).render(out)).map(|()| Exit::Clean)
+        }
+        Command::Schema => {
+            output::to_stdout(|mut out| std::io::Write::write_all(&mut out, crate::report::schema().as_bytes()))
+                .map(|()| Exit::Clean)
+        }
+    };
+    match result {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(format!("buildreach={level},kube={level}"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,67 @@
+//! The project's own suites, through the command as a user runs it.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+use std::process::Command;
+
+fn buildreach(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn own_suites_pass() {
+    let (code, out, err) = buildreach(&["test", "tests/suites"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("2 suites: 12 passed, 0 failed, 0 unsupported"), "{out}");
+}
+
+#[test]
+fn a_failed_assertion_exits_1_and_shows_the_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite.yaml");
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/manifests");
+    std::fs::write(
+        &suite,
+        format!(
+            "apiVersion: buildreach.dev/v1alpha1\nkind: ReachabilityTest\nspec:\n  manifests: ['{0}/cluster.yaml', '{0}/builds.yaml', '{0}/policies.yaml']\n  assertions:\n  - {{from: {{pod: go-builds/build-api-pod}}, to: {{ip: 8.8.8.8}}, port: 80, expect: Allowed}}\n",
+            manifests.display()
+        ),
+    )
+    .unwrap();
+    let path = suite.to_string_lossy();
+    let (code, out, _) = buildreach(&["test", &path]);
+    assert_eq!(code, 1, "{out}");
+    assert!(
+        out.contains("expected Allowed, got Denied") && out.contains("NetworkPolicy go-builds/default-deny"),
+        "{out}"
+    );
+    let (code, out, _) = buildreach(&["test", "-o", "json", &path]);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["summary"]["failed"]), (1, &1.into()));
+    let (_, out, _) = buildreach(&["test", "-o", "junit", &path]);
+    assert!(out.contains("<failure message="), "{out}");
+}
+
+#[test]
+fn a_suite_that_cannot_be_read_exits_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        "kind: Something\n",
+        "apiVersion: buildreach.dev/v1alpha1\nkind: ReachabilityTest\nspec: {manifests: [], surprise: 1}\n",
+        "apiVersion: buildreach.dev/v1alpha1\nkind: ReachabilityTest\nspec: {manifests: [], profile: {cni: nobody}}\n",
+        "{",
+    ];
+    for (i, text) in cases.iter().enumerate() {
+        let path = folder.path().join(format!("{i}.yaml"));
+        std::fs::write(&path, text).unwrap();
+        let (code, _, err) = buildreach(&["test", &path.to_string_lossy()]);
+        assert_eq!(code, 2, "{text}: {err}");
+        assert!(err.starts_with("error: "), "{err}");
+    }
+}

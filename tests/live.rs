@@ -284,3 +284,48 @@ fn credentials_that_the_server_does_not_know_are_an_error() {
     let start = format!("the API server {} of context `test` does not accept the credentials", server.url());
     assert!(error.starts_with(&start), "{error}");
 }
+
+#[test]
+fn an_exec_plugin_gives_the_credentials() {
+    let Some(server) = server() else { return };
+    let text = std::fs::read_to_string(server.kubeconfig(READER, None)).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": {"token": format!("token-{NO_POLICIES}")},
+    });
+    config["users"][0]["user"] = json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "echo", "args": [credential.to_string()],
+        "interactiveMode": "Never",
+    }});
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let options = LiveOptions { kubeconfig: Some(path.clone()), ..LiveOptions::default() };
+    let live = read(&options).unwrap();
+    assert_eq!(coverage(&live, "NetworkPolicy", None), Some(&CoverageState::Forbidden));
+
+    config["users"][0]["user"]["exec"]["command"] = json!("no-such-plugin");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let error = read(&options).unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot use the credentials of context `test` from the plugin `no-such-plugin`: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_an_error_unless_it_may_be() {
+    let Some(server) = server() else { return };
+    let text = std::fs::read_to_string(server.kubeconfig(READER, None)).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let options = LiveOptions { kubeconfig: Some(path), ..LiveOptions::default() };
+    let error = read(&options).unwrap_err().to_string();
+    assert!(error.contains("certificate"), "{error}");
+    let options = LiveOptions { insecure_skip_tls_verify: true, ..options };
+    assert_eq!(read(&options).unwrap().pods.len(), 3);
+}

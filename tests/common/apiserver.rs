@@ -81,7 +81,7 @@ impl ApiServer {
             "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={secure}"),
             format!("--cert-dir={}", path("pki")),
-            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+            "--service-cluster-ip-range=10.43.0.0/16".to_owned(),
             "--authorization-mode=RBAC".to_owned(),
             "--allow-privileged=true".to_owned(),
             format!("--service-account-issuer={url}/"),

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use buildreach::collect::files;
 use buildreach::collect::kube::{LiveOptions, PreflightRow, collect, preflight};
@@ -28,10 +28,14 @@ fn fixture() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/live")
 }
 
+fn folder() -> Snapshot {
+    files::collect(&[fixture().display().to_string()], &files::Options::default()).unwrap()
+}
+
 /// One server for all tests of this file, which only read it.
 fn server() -> Option<&'static ApiServer> {
-    static SERVER: OnceLock<Option<ApiServer>> = OnceLock::new();
-    SERVER.get_or_init(start).as_ref()
+    static SERVER: LazyLock<Option<ApiServer>> = LazyLock::new(start);
+    SERVER.as_ref()
 }
 
 fn start() -> Option<ApiServer> {
@@ -126,10 +130,8 @@ fn strip(value: &mut Value) {
                     fields.insert("taints".to_owned(), json!(kept))
                 };
             }
-            if let Some(Value::Object(labels)) = fields.get_mut("templateLabels") {
-                // The labels by which a Job finds its pods.
-                labels.retain(|key, _| !key.ends_with("controller-uid") && !key.ends_with("job-name"));
-            }
+            // The labels by which a Job finds its pods.
+            fields.retain(|key, _| !key.ends_with("controller-uid") && !key.ends_with("job-name"));
             fields.values_mut().for_each(strip);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
@@ -147,8 +149,7 @@ fn a_server_gives_the_facts_of_the_folder_to_the_documented_role() {
     assert!(unread.is_empty(), "the documented role does not suffice: {unread:#?}");
     assert!(live.problems.is_empty(), "{:#?}", live.problems);
 
-    let folder = files::collect(&[fixture().display().to_string()], &files::Options::default()).unwrap();
-    let mut expected = facts(&folder);
+    let mut expected = facts(&folder());
     let mut found = facts(&live);
     // What a server has of itself.
     for own in ["default", "kube-node-lease", "kube-public"] {
@@ -282,4 +283,49 @@ fn credentials_that_the_server_does_not_know_are_an_error() {
     let error = read(&options(server, "stranger")).unwrap_err().to_string();
     let start = format!("the API server {} of context `test` does not accept the credentials", server.url());
     assert!(error.starts_with(&start), "{error}");
+}
+
+#[test]
+fn an_exec_plugin_gives_the_credentials() {
+    let Some(server) = server() else { return };
+    let text = std::fs::read_to_string(server.kubeconfig(READER, None)).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": {"token": format!("token-{NO_POLICIES}")},
+    });
+    config["users"][0]["user"] = json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "echo", "args": [credential.to_string()],
+        "interactiveMode": "Never",
+    }});
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let options = LiveOptions { kubeconfig: Some(path.clone()), ..LiveOptions::default() };
+    let live = read(&options).unwrap();
+    assert_eq!(coverage(&live, "NetworkPolicy", None), Some(&CoverageState::Forbidden));
+
+    config["users"][0]["user"]["exec"]["command"] = json!("no-such-plugin");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let error = read(&options).unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot use the credentials of context `test` from the plugin `no-such-plugin`: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_an_error_unless_it_may_be() {
+    let Some(server) = server() else { return };
+    let text = std::fs::read_to_string(server.kubeconfig(READER, None)).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let options = LiveOptions { kubeconfig: Some(path), ..LiveOptions::default() };
+    let error = read(&options).unwrap_err().to_string();
+    assert!(error.contains("certificate"), "{error}");
+    let options = LiveOptions { insecure_skip_tls_verify: true, ..options };
+    assert_eq!(read(&options).unwrap().pods.len(), 3);
 }

@@ -19,11 +19,18 @@ pub const ADMIN: &str = "admin";
 
 /// A running server; it ends when this is dropped, or when the test process ends.
 pub struct ApiServer {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
     url: String,
-    // Dropped in this order: the server before its store.
-    _apiserver: Guarded,
-    _etcd: Guarded,
+    /// Ends the processes and removes the folder when its input, a pipe from here, is closed: that is
+    /// so in whatever way the test process ends, and however long this value lives.
+    shell: Child,
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
 }
 
 impl ApiServer {
@@ -43,54 +50,64 @@ impl ApiServer {
     }
 
     fn start_in(assets: &Path, users: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let dir = tempfile::tempdir().expect("a temporary folder").keep();
         let [store, peer, secure] = free_ports();
         let url = format!("https://127.0.0.1:{secure}");
-        let path = |name: &str| dir.path().join(name).display().to_string();
+        let path = |name: &str| dir.join(name).display().to_string();
 
         let mut tokens = format!("token-{ADMIN},{ADMIN},{ADMIN},\"system:masters\"\n");
         for user in users {
             tokens.push_str(&format!("token-{user},{user},{user}\n"));
         }
-        fs::write(dir.path().join("tokens.csv"), tokens).expect("the token file");
+        fs::write(path("tokens.csv"), tokens).expect("the token file");
 
         let store_url = format!("http://127.0.0.1:{store}");
         let peer_url = format!("http://127.0.0.1:{peer}");
-        let etcd = Guarded::spawn(
-            &assets.join("etcd"),
-            &[
-                format!("--data-dir={}", path("etcd")),
-                "--unsafe-no-fsync".to_owned(),
-                format!("--listen-client-urls={store_url}"),
-                format!("--advertise-client-urls={store_url}"),
-                format!("--listen-peer-urls={peer_url}"),
-                format!("--initial-advertise-peer-urls={peer_url}"),
-                format!("--initial-cluster=default={peer_url}"),
-            ],
-            &dir.path().join("etcd.log"),
-        );
+        let etcd = [
+            program(assets, "etcd"),
+            format!("--data-dir={}", path("etcd")),
+            "--unsafe-no-fsync".to_owned(),
+            format!("--listen-client-urls={store_url}"),
+            format!("--advertise-client-urls={store_url}"),
+            format!("--listen-peer-urls={peer_url}"),
+            format!("--initial-advertise-peer-urls={peer_url}"),
+            format!("--initial-cluster=default={peer_url}"),
+        ];
         // The key that the server makes for its own certificate also serves for service accounts.
         let key = path("pki/apiserver.key");
-        let apiserver = Guarded::spawn(
-            &assets.join("kube-apiserver"),
-            &[
-                format!("--etcd-servers={store_url}"),
-                "--bind-address=127.0.0.1".to_owned(),
-                format!("--secure-port={secure}"),
-                format!("--cert-dir={}", path("pki")),
-                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-                "--authorization-mode=RBAC".to_owned(),
-                "--allow-privileged=true".to_owned(),
-                format!("--service-account-issuer={url}/"),
-                format!("--service-account-key-file={key}"),
-                format!("--service-account-signing-key-file={key}"),
-                "--disable-admission-plugins=ServiceAccount".to_owned(),
-                format!("--token-auth-file={}", path("tokens.csv")),
-                "--endpoint-reconciler-type=none".to_owned(),
-            ],
-            &dir.path().join("apiserver.log"),
+        let apiserver = [
+            program(assets, "kube-apiserver"),
+            format!("--etcd-servers={store_url}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={secure}"),
+            format!("--cert-dir={}", path("pki")),
+            "--service-cluster-ip-range=10.43.0.0/16".to_owned(),
+            "--authorization-mode=RBAC".to_owned(),
+            "--allow-privileged=true".to_owned(),
+            format!("--service-account-issuer={url}/"),
+            format!("--service-account-key-file={key}"),
+            format!("--service-account-signing-key-file={key}"),
+            "--disable-admission-plugins=ServiceAccount".to_owned(),
+            format!("--token-auth-file={}", path("tokens.csv")),
+            "--endpoint-reconciler-type=none".to_owned(),
+        ];
+        // Nothing here is worth an orderly end, for which the server would wait for its store.
+        let script = format!(
+            "cd {}\n{} >etcd.log 2>&1 </dev/null & etcd=$!\n{} >apiserver.log 2>&1 </dev/null & apiserver=$!\n\
+             read -r _\nkill -9 $apiserver $etcd\nwait\ncd /\nrm -rf {}\n",
+            quote(&path("")),
+            etcd.map(|argument| quote(&argument)).join(" "),
+            apiserver.map(|argument| quote(&argument)).join(" "),
+            quote(&path("")),
         );
-        let server = Self { dir, url, _apiserver: apiserver, _etcd: etcd };
+        let shell = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh");
+        let server = Self { dir, url, shell };
         block_on(server.wait_until_ready());
         server
     }
@@ -112,7 +129,7 @@ impl ApiServer {
 
     fn logs(&self) -> String {
         let tail = |name: &str| {
-            let text = fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+            let text = fs::read_to_string(self.dir.join(name)).unwrap_or_default();
             let lines: Vec<_> = text.lines().collect();
             format!("{name}:\n{}\n", lines[lines.len().saturating_sub(15)..].join("\n"))
         };
@@ -134,11 +151,11 @@ impl ApiServer {
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
             "clusters": [{"name": "test", "cluster": {
                 "server": self.url,
-                "certificate-authority": self.dir.path().join("pki/apiserver.crt"),
+                "certificate-authority": self.dir.join("pki/apiserver.crt"),
             }}],
             "users": [{"name": user, "user": {"token": format!("token-{user}")}}],
         });
-        let path = self.dir.path().join(format!("kubeconfig-{user}-{namespace}"));
+        let path = self.dir.join(format!("kubeconfig-{user}-{namespace}"));
         fs::write(&path, config.to_string()).expect("the kubeconfig");
         path
     }
@@ -255,9 +272,10 @@ async fn path(client: &Client, object: &Value) -> String {
     let kind = &object["kind"];
     let name = object["metadata"]["name"].as_str().unwrap_or_else(|| panic!("no name: {object}"));
     let root = if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") };
+    let mut listed = Ok(Value::Null);
     for _ in 0..100 {
-        let listed: Result<Value, _> = client.request(request(Method::GET, &root, None)).await;
-        let resources = listed.ok().and_then(|l| l["resources"].as_array().cloned()).unwrap_or_default();
+        listed = client.request(request(Method::GET, &root, None)).await;
+        let resources = listed.as_ref().ok().and_then(|l| l["resources"].as_array().cloned()).unwrap_or_default();
         let found = resources.iter().find(|r| &r["kind"] == kind && !r["name"].as_str().unwrap_or("/").contains('/'));
         let Some(found) = found else {
             // A definition that was established a moment ago.
@@ -272,11 +290,15 @@ async fn path(client: &Client, object: &Value) -> String {
             format!("{root}/{plural}/{name}")
         };
     }
-    panic!("the server has no {kind} of {api_version}");
+    panic!("the server has no {kind} of {api_version}: {listed:?}");
 }
 
 fn request(method: Method, uri: &str, body: Option<&Value>) -> Request<Vec<u8>> {
-    let request = Request::builder().method(method).uri(uri).header("content-type", "application/apply-patch+yaml");
+    let request = Request::builder().method(method).uri(uri);
+    let request = match body {
+        Some(_) => request.header("content-type", "application/apply-patch+yaml"),
+        None => request,
+    };
     request.body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default()).expect("a request")
 }
 
@@ -300,34 +322,13 @@ fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().expect("its address").port())
 }
 
-/// A process that ends with this value, and also when the test process ends in whatever way: a shell
-/// between the two ends it when its own input, a pipe from here, is closed.
-struct Guarded {
-    shell: Child,
+fn program(assets: &Path, name: &str) -> String {
+    let program = assets.join(name);
+    assert!(program.is_file(), "{} is missing in KUBEBUILDER_ASSETS", program.display());
+    program.display().to_string()
 }
 
-impl Guarded {
-    fn spawn(program: &Path, arguments: &[String], log: &Path) -> Self {
-        assert!(program.is_file(), "{} is missing in KUBEBUILDER_ASSETS", program.display());
-        let script =
-            r#"log=$1; shift; "$@" >"$log" 2>&1 </dev/null & child=$!; read -r _; kill "$child"; wait "$child""#;
-        let shell = Command::new("sh")
-            .args(["-c", script, "sh"])
-            .arg(log)
-            .arg(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh");
-        Self { shell }
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        let _ = self.shell.wait();
-    }
+/// A word of a shell script.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -13,7 +13,7 @@ use kube::{Client, Config};
 use super::LiveOptions;
 
 /// How long one request may take when `--request-timeout` does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client with what messages and reports call it.
@@ -39,14 +39,27 @@ pub(super) async fn connect(options: &LiveOptions) -> anyhow::Result<Connection>
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = config.default_namespace.clone();
+    let plugin = plugin(&config.auth_info);
     let client = Client::try_from(config)
-        .map_err(|e| anyhow!("cannot use the credentials of context `{name}`: {}", describe(&e)))?;
+        .map_err(|e| anyhow!("cannot use the credentials of context `{name}`{plugin}: {}", describe(&e)))?;
     let timeout = match options.request_timeout {
         Some(Duration::ZERO) => None,
         Some(timeout) => Some(timeout),
         None => Some(DEFAULT_TIMEOUT),
     };
     Ok(Connection { client, name, server, namespace, timeout })
+}
+
+/// Which program gives the credentials, and what its kubeconfig says to who does not have it.
+fn plugin(user: &AuthInfo) -> String {
+    let Some(exec) = &user.exec else { return String::new() };
+    let command = exec.command.as_deref().unwrap_or_default();
+    match exec.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty()) {
+        Some(hint) => {
+            format!(" from the plugin `{command}` ({})", hint.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
+        None => format!(" from the plugin `{command}`"),
+    }
 }
 
 /// TLS needs one process-wide provider; whoever comes first installs it.
@@ -63,7 +76,8 @@ fn kubeconfig(options: &LiveOptions) -> anyhow::Result<Option<Kubeconfig>> {
         return Ok(Some(read(path)?));
     }
     if let Some(list) = env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
-        return read_list(env::split_paths(&list).collect());
+        let paths: Vec<_> = env::split_paths(&list).collect();
+        return read_list(&paths);
     }
     match env::home_dir().map(|home| home.join(".kube").join("config")) {
         Some(path) if path.is_file() => Ok(Some(read(&path)?)),
@@ -73,7 +87,7 @@ fn kubeconfig(options: &LiveOptions) -> anyhow::Result<Option<Kubeconfig>> {
 
 /// Merges the files of a `$KUBECONFIG` list: the first to say something wins, and as in kubectl a
 /// file that is not there is passed over.
-fn read_list(paths: Vec<PathBuf>) -> anyhow::Result<Option<Kubeconfig>> {
+fn read_list(paths: &[PathBuf]) -> anyhow::Result<Option<Kubeconfig>> {
     let mut merged: Option<Kubeconfig> = None;
     for path in paths.iter().filter(|path| path.exists()) {
         let next = read(path)?;
@@ -325,13 +339,13 @@ mod tests {
     #[tokio::test]
     async fn a_kubeconfig_list_merges_and_the_first_word_wins() {
         let dir = tempfile::tempdir().unwrap();
-        let paths = vec![
+        let paths = [
             PathBuf::new(),
             write(dir.path(), "first", FIRST),
             dir.path().join("missing"),
             write(dir.path(), "second", SECOND),
         ];
-        let merged = read_list(paths).unwrap().unwrap();
+        let merged = read_list(&paths).unwrap().unwrap();
         assert_eq!(context_name(&merged, &LiveOptions::default()).unwrap(), "one");
         let (name, config) = from_kubeconfig(merged.clone(), &LiveOptions::default()).await.unwrap();
         assert_eq!((name.as_str(), config.default_namespace.as_str()), ("one", "ci"));
@@ -351,9 +365,9 @@ mod tests {
 
     #[test]
     fn a_list_of_missing_files_is_an_error_that_names_them() {
-        let error = read_list(vec![PathBuf::from("/nowhere/a"), PathBuf::from("/nowhere/b")]).unwrap_err();
+        let error = read_list(&[PathBuf::from("/nowhere/a"), PathBuf::from("/nowhere/b")]).unwrap_err();
         assert_eq!(error.to_string(), "no file of $KUBECONFIG exists: /nowhere/a, /nowhere/b");
-        assert!(read_list(vec![PathBuf::new()]).unwrap().is_none());
+        assert!(read_list(&[PathBuf::new()]).unwrap().is_none());
     }
 
     #[test]

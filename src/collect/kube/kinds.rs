@@ -4,6 +4,7 @@ use super::discover::{Resource, Served};
 use super::groups::{GROUPS, Group};
 
 /// A kind with everything that a list request needs.
+#[allow(clippy::struct_field_names)] // `kind` is what the API calls it
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) group: String,
@@ -41,11 +42,6 @@ impl Kind {
     /// `v1`, `networking.k8s.io/v1`.
     pub(super) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
-    }
-
-    /// The resource as kubectl writes it: `pods`, `networkpolicies.networking.k8s.io`.
-    pub(super) fn resource(&self) -> String {
-        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// The name under which coverage is recorded: the kind, with its group where another group of

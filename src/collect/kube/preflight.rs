@@ -41,18 +41,25 @@ pub async fn preflight(options: &LiveOptions) -> anyhow::Result<Vec<PreflightRow
     let fallback = fallback_namespace(&connection, options);
     let kinds = plan(&served).into_iter().filter(|planned| planned.how == How::List).map(|planned| planned.kind);
     let rows = in_order(kinds.map(|kind| kind_rows(&connection, kind, &fallback))).await;
-    let names = CONFIG_MAPS.iter().map(|(namespace, name)| {
-        let question = Question {
-            namespace: Some((*namespace).to_owned()),
-            verb: "get",
-            group: String::new(),
-            resource: "configmaps".to_owned(),
-            name: Some((*name).to_owned()),
-        };
-        ask(&connection, question)
-    });
-    let config_maps = in_order(names).await;
+    let config_maps = config_map_rows(&connection).await;
     Ok(rows.into_iter().flatten().chain(config_maps).collect())
+}
+
+/// One row where ConfigMaps are open altogether, else one for each that would be read.
+async fn config_map_rows(connection: &Connection) -> Vec<PreflightRow> {
+    let question = |namespace: Option<&str>, name: Option<&str>| Question {
+        namespace: namespace.map(str::to_owned),
+        verb: "get",
+        group: String::new(),
+        resource: "configmaps".to_owned(),
+        name: name.map(str::to_owned),
+    };
+    let all = ask(connection, question(None, None)).await;
+    if all.allowed {
+        return vec![all];
+    }
+    let each = CONFIG_MAPS.iter().map(|(namespace, name)| ask(connection, question(Some(namespace), Some(name))));
+    in_order(each).await
 }
 
 async fn kind_rows(connection: &Connection, kind: Kind, namespace: &str) -> Vec<PreflightRow> {

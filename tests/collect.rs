@@ -412,3 +412,39 @@ fn a_saved_snapshot_is_the_snapshot() {
     fs::write(&file, "{\"apiVersion\": \"buildreach.dev/v1alpha1\", \"kind\": \"Snapshot\", \"pods\": 5}").unwrap();
     assert!(matches!(snapshot_io::load(&target), Err(snapshot_io::Error::Unreadable { .. })));
 }
+
+#[test]
+fn variables_that_redirect_a_build_keep_their_values() {
+    let table = include_str!("../src/demand/data/variables.tsv");
+    let names: Vec<String> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('\t').next().unwrap().replace('*', "X"))
+        .flat_map(|name| [name.to_ascii_uppercase(), name.to_ascii_lowercase(), name])
+        .chain(
+            ["HTTPS_PROXY", "no_proxy", "ALL_PROXY", "DOCKER_HOST", "BUILDKIT_HOST", "KO_DOCKER_REPO"]
+                .map(str::to_owned),
+        )
+        .collect();
+    assert!(names.len() > 100);
+    let env: String = names.iter().map(|name| format!("    - {{name: '{name}', value: x}}\n")).collect();
+    let text =
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    env:\n{env}");
+    let snapshot = read(&[("a.yaml", &text)]);
+    let kept = &snapshot.pods[0].spec.containers[0].env;
+    let text = buildreach::model::object::EnvValue::Text("x".into());
+    for name in &names {
+        assert!(kept.iter().any(|var| var.name == name.as_str() && var.value == text), "{name}");
+    }
+}
+
+#[test]
+fn variables_that_a_setting_refers_to_are_kept() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    env:\n    - {name: HOST, value: proxy.corp}\n    - {name: PASS, value: hunter2}\n    - {name: OTHER, value: x}\n    - {name: HTTPS_PROXY, value: 'http://$(PASS)@$(HOST):3128'}\n";
+    let snapshot = read(&[("a.yaml", text)]);
+    let env: Vec<_> =
+        snapshot.pods[0].spec.containers[0].env.iter().map(|v| format!("{} {:?}", v.name, v.value)).collect();
+    assert_eq!(env[0], "HOST Text(\"proxy.corp\")");
+    assert_eq!(env[1], "HTTPS_PROXY Text(\"http://$(HOST):3128\")");
+    assert_eq!(env.len(), 2, "{env:?}");
+}

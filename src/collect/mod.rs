@@ -13,6 +13,7 @@
 pub mod builder;
 mod cloud;
 mod decode;
+mod env;
 mod facts;
 pub mod files;
 mod head;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::decode::{Decoder, Wrong};
+use super::env::{self, Kept};
 use super::kinds;
 use super::lines::Lines;
 use super::raw::{self, Text};
@@ -122,7 +123,6 @@ impl Decoder {
         lines: &Lines<'_>,
     ) -> Result<Container, Wrong> {
         let ports = raw.ports.as_deref().unwrap_or_default();
-        let env = raw.env.as_deref().unwrap_or_default();
         let env_from = raw.env_from.as_deref().unwrap_or_default();
         Ok(Container {
             name: self.scratch.str(raw.name.as_deref().unwrap_or_default()),
@@ -130,7 +130,7 @@ impl Decoder {
             image: self.scratch.opt(raw.image.as_ref()),
             command: self.words(raw.command.as_deref()),
             args: self.words(raw.args.as_deref()),
-            env: env.iter().map(|var| self.env_var(var, namespace, lines)).collect(),
+            env: self.env(raw.env.as_deref().unwrap_or_default(), namespace, lines),
             env_from: env_from.iter().filter_map(|from| self.env_from(from)).collect(),
             ports: ports.iter().map(|port| self.container_port(port)).collect::<Result<_, _>>()?,
         })
@@ -149,10 +149,30 @@ impl Decoder {
         })
     }
 
-    fn env_var(&mut self, raw: &raw::EnvVar<'_>, namespace: Option<&str>, lines: &Lines<'_>) -> EnvVar {
-        let name = raw.name.as_deref().unwrap_or_default();
-        let value = if redact::is_build_setting(name) { self.setting(raw, namespace) } else { EnvValue::NotKept };
-        EnvVar { name: self.scratch.str(name), value, line: lines.of_text(raw.name.as_ref()) }
+    /// The variables that are kept: those that [`env::kept`] names, and those that their values refer to.
+    fn env(&mut self, raw: &[raw::EnvVar<'_>], namespace: Option<&str>, lines: &Lines<'_>) -> Vec<EnvVar> {
+        let mut referenced: Vec<String> = Vec::new();
+        for var in raw {
+            if env::kept(var.name.as_deref().unwrap_or_default()) == Kept::Value {
+                let value = redact::text(var.value.as_deref().unwrap_or_default());
+                referenced.extend(env::references(&value).map(str::to_owned));
+            }
+        }
+        let is_referenced = |name: &str| referenced.iter().any(|known| known == name);
+        let mut kept = Vec::new();
+        for var in raw {
+            let name = var.name.as_deref().unwrap_or_default();
+            let value = match env::kept(name) {
+                Kept::Value => self.setting(var, namespace),
+                _ if is_referenced(name) && !redact::is_secret_name(name) => self.setting(var, namespace),
+                Kept::Name => EnvValue::NotKept,
+                Kept::Nothing if is_referenced(name) => EnvValue::NotKept,
+                Kept::Nothing => continue,
+            };
+            kept.push(EnvVar { name: self.scratch.str(name), value, line: lines.of_text(var.name.as_ref()) });
+        }
+        kept.shrink_to_fit();
+        kept
     }
 
     fn setting(&mut self, raw: &raw::EnvVar<'_>, namespace: Option<&str>) -> EnvValue {

@@ -221,93 +221,6 @@ fn is_api_key(name: &str) -> bool {
     matches!(name, "key" | "topologyKey") || name.ends_with("Name") || name.ends_with("Ref")
 }
 
-/// Whether the value of this variable redirects a build, and so is kept.
-pub fn is_build_setting(name: &str) -> bool {
-    const PREFIXES: &[&str] = &[
-        "npm_config_",
-        "NPM_CONFIG_",
-        "YARN_",
-        "PNPM_",
-        "PIP_",
-        "UV_",
-        "POETRY_",
-        "PDM_",
-        "CONDA_",
-        "CARGO_",
-        "RUSTUP_",
-        "MAVEN_",
-        "GRADLE_",
-        "NUGET_",
-        "DOTNET_",
-        "BUNDLE_",
-        "COMPOSER_",
-        "KANIKO_",
-        "BUILDAH_",
-        "BUILDKIT_",
-        "BUILDX_",
-        "DOCKER_",
-        "CONTAINERS_",
-        "STORAGE_",
-        "REGISTRY",
-        "REGISTRIES_",
-        "SSL_CERT_",
-        "GIT_SSL_",
-        "GIT_PROXY_",
-        "GIT_CONFIG_",
-        "HOMEBREW_",
-        "HF_",
-        "TEKTON_",
-        "AZP_URL",
-        // Agents of network plugins: whether and how they enforce.
-        "AWS_VPC_",
-        "POD_SECURITY_GROUP_",
-        "NETWORK_POLICY_",
-        "CALICO_",
-        "FELIX_",
-        "CILIUM_",
-        "ANTREA_",
-        "ENABLE_",
-        "EXPECT_NPC",
-        "ISTIO_META_",
-    ];
-    const NAMES: &[&str] = &[
-        "JAVA_TOOL_OPTIONS",
-        "_JAVA_OPTIONS",
-        "JAVA_OPTS",
-        "SBT_OPTS",
-        "NODE_EXTRA_CA_CERTS",
-        "NODE_OPTIONS",
-        "NODE_TLS_REJECT_UNAUTHORIZED",
-        "NODE_USE_ENV_PROXY",
-        "REQUESTS_CA_BUNDLE",
-        "CURL_CA_BUNDLE",
-        "AWS_CA_BUNDLE",
-        "CURL_HOME",
-        "HEX_MIRROR",
-        "ELECTRON_MIRROR",
-        "GIT_TERMINAL_PROMPT",
-        "GIT_HTTP_PROXY_AUTHMETHOD",
-        "JENKINS_URL",
-        "CI",
-        "CI_SERVER_URL",
-        "CI_DEPENDENCY_PROXY_SERVER",
-        "GITHUB_SERVER_URL",
-        "GITLAB_CI",
-        "CI_API_V4_URL",
-        "DEBIAN_FRONTEND",
-    ];
-    let lower = name.to_ascii_lowercase();
-    if lower.ends_with("_proxy") || lower == "noproxy" {
-        return true;
-    }
-    if is_secret_name(name) {
-        return false;
-    }
-    NAMES.contains(&name)
-        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || (name.starts_with("GO") && !name.starts_with("GOOGLE"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,15 +265,5 @@ mod tests {
         assert_eq!(text("Authorization: Bearer abc"), "Authorization: Bearer ***");
         assert_eq!(arguments(&["--password", "abc", "build"]), ["--password", "***", "build"]);
         assert_eq!(arguments(&["curl", "-u", "me:abc", "https://x"]), ["curl", "-u", "***", "https://x"]);
-    }
-
-    #[test]
-    fn settings_are_told_from_secrets() {
-        for kept in ["GOPROXY", "HTTPS_PROXY", "no_proxy", "npm_config_registry", "PIP_INDEX_URL", "REGISTRY_HOST"] {
-            assert!(is_build_setting(kept), "{kept}");
-        }
-        for dropped in ["GOOGLE_APPLICATION_CREDENTIALS", "NPM_CONFIG__AUTH", "UV_INDEX_X_PASSWORD", "DB_HOST"] {
-            assert!(!is_build_setting(dropped), "{dropped}");
-        }
     }
 }

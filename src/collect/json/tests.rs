@@ -23,7 +23,7 @@ const PODS: &str = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceV
   {"metadata":{"name":"a","namespace":"x","labels":{"l":"1"}},"spec":{"nodeName":"n"},"status":{"podIP":"10.0.0.1"}},
   {"metadata":{"name":"b","namespace":"x"},"spec":{"containers":[{"name":"c","env":[
      {"name":"GOPROXY","value":"https://u:p@proxy"},
-     {"name":"TOKEN","value":"t"}]}]}}
+     {"name":"GITHUB_TOKEN","value":"t"}]}]}}
  ]}"#;
 
 #[test]

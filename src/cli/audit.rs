@@ -124,16 +124,12 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let start = Instant::now();
     // The process ends with the report: taking a large snapshot apart before that would only cost time.
     let snapshot = ManuallyDrop::new(source::collect(&args.sources, &args.source, quiet)?);
-    tracing::info!(
-        "read {} pods and {} policies in {:?}",
-        snapshot.pods.len(),
-        snapshot.network_policies.len(),
-        start.elapsed()
-    );
+    let (pods, policies) = (snapshot.pods.len(), snapshot.network_policies.len());
+    stage(&format!("read {pods} pods and {policies} policies"), start);
     let profile = args.engine.profile()?;
     let start = Instant::now();
     let prepared = Prepared::new(&args.what, &args.source, &snapshot)?;
-    tracing::info!("found {} subjects in {:?}", prepared.demand.subjects.len(), start.elapsed());
+    stage(&format!("found {} subjects", prepared.demand.subjects.len()), start);
     let start = Instant::now();
     let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
     let context = ManuallyDrop::new(Context::new(&snapshot, &profile));
@@ -143,16 +139,25 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
         matrix: args.what.all_pods,
     };
     let report = ManuallyDrop::new(audit(&context, &prepared.demand, &prepared.ranges, &question, &about));
-    tracing::info!("evaluated {} outcomes in {:?}", report.summary.outcomes.total(), start.elapsed());
+    stage(&format!("evaluated {} outcomes", report.summary.outcomes.total()), start);
     let start = Instant::now();
     output::write(&args.output, args.color, |format, options, out| report::render(&report, format, options, out))?;
-    tracing::info!("wrote the report in {:?}", start.elapsed());
+    stage("wrote the report", start);
     source::hints(&snapshot, quiet);
     if args.require_complete && !report.summary.coverage_complete {
         return Ok(Exit::Incomplete);
     }
     let fails = args.fail_on.0.is_some_and(|limit| report.findings.iter().any(|f| reaches(f, limit)));
     Ok(if fails { Exit::Findings } else { Exit::Clean })
+}
+
+/// Logs how long a stage took, and how much anonymous memory is resident after it where the system tells.
+fn stage(what: &str, start: Instant) {
+    if tracing::enabled!(tracing::Level::INFO) {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let memory = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).map_or("?", str::trim);
+        tracing::info!("{what} in {:?}, {memory} resident", start.elapsed());
+    }
 }
 
 /// What the flags make of a snapshot.

@@ -90,21 +90,25 @@ enum Reach {
 }
 
 fn reach(group: Option<&str>, kind: &str) -> Reach {
-    // A target may leave the group out.
-    let groups: &[&str] = &["", "apps", "batch", "networking.k8s.io", "policy.networking.k8s.io", "cilium.io"];
     let class = match group {
         Some(group) => kinds::classify(group, kind),
-        None => groups
+        // A target may leave the group out.
+        None => ["", "apps", "batch", "discovery.k8s.io", "networking.k8s.io"]
             .iter()
             .map(|group| kinds::classify(group, kind))
-            .find(|c| *c != Class::Ignored)
-            .unwrap_or(Class::Ignored),
+            .find(|class| *class != Class::Ignored)
+            .unwrap_or(if may_be_policy(kind) { Class::Other } else { Class::Ignored }),
     };
     match class {
         Class::Pod | Class::Workload => Reach::Pods,
         Class::Ignored | Class::ConfigMap => Reach::None,
         _ => Reach::All,
     }
+}
+
+/// Whether a kind of any group sounds like one that gates traffic.
+fn may_be_policy(kind: &str) -> bool {
+    ["Policy", "Egress", "Cilium", "ServiceEntry", "Sidecar", "Tier"].iter().any(|word| kind.contains(word))
 }
 
 /// Fields of a pod template on which a verdict may depend.

@@ -22,6 +22,8 @@ pub(crate) struct Plan<'k> {
     roots: Vec<(usize, Option<String>)>,
     /// Roots whose result was rendered.
     rendered: HashSet<usize>,
+    /// Kustomizations that a root leads to.
+    followed: HashSet<usize>,
     /// Sources that hold no objects of their own: patches, and what was rendered.
     left_out: HashSet<u32>,
     /// The namespaces that a source's objects get: `None` leaves them as they are.
@@ -73,6 +75,7 @@ impl<'k> Plan<'k> {
             by_folder,
             roots: Vec::new(),
             rendered: HashSet::new(),
+            followed: HashSet::new(),
             left_out: HashSet::new(),
             namespaces: BTreeMap::new(),
             unrendered: Vec::new(),
@@ -118,6 +121,17 @@ impl<'k> Plan<'k> {
     pub(crate) fn follow_all(&mut self) {
         for (index, namespace) in std::mem::take(&mut self.roots) {
             self.follow(index, namespace.as_deref(), self.rendered.contains(&index), &mut Vec::new());
+        }
+        for (i, kustomization) in self.kustomizations.iter().enumerate() {
+            if matches!(kustomization.kind, Kind::Kustomize(_)) && !self.followed.contains(&i) {
+                self.unrendered.push(Unrendered {
+                    source: kustomization.origin.source,
+                    line: kustomization.origin.line,
+                    message: "kustomizations list each other in a circle".to_owned(),
+                    namespace: None,
+                    target: None,
+                });
+            }
         }
     }
 
@@ -170,6 +184,7 @@ impl<'k> Plan<'k> {
             return;
         }
         path.push(i);
+        self.followed.insert(i);
         let namespace = namespace.or(kustomize.namespace.as_deref());
         let unrendered = |message: String, target: Option<Target>| Unrendered {
             source: kustomization.origin.source,

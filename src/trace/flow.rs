@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, Str};
-use crate::policy::kinds::{Beside, Power};
+use crate::policy::kinds::Power;
 use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Sweep};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -382,13 +382,6 @@ impl<'a> Flow<'a> {
             Known::StandIn { title } => text.push_str(title),
         }
         text
-    }
-}
-
-impl Beside {
-    /// Whether it may apply to an end in one of these namespaces.
-    fn may_touch(&self, namespaces: &[&Str]) -> bool {
-        self.namespace.as_ref().is_none_or(|own| namespaces.contains(&own))
     }
 }
 

@@ -243,7 +243,7 @@ impl<'a> Audit<'a> {
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
             return Trace { steps };
         }
-        steps.push(self.dns_step(planned, evaluated));
+        steps.push(dns_step(planned, evaluated));
         steps.push(self.policy_step(class, endpoint));
         let member = self.classes[class as usize].member;
         let (party, annotations) = (&evaluated.party, member.annotations());
@@ -286,19 +286,6 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn dns_step(&self, planned: &Planned, evaluated: &Evaluated) -> Step {
-        if planned.bare {
-            return Step::new(Layer::Dns, StepOutcome::NotApplicable, "a bare address needs no lookup");
-        }
-        if let Some(ip) = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host) {
-            return Step::new(Layer::Dns, StepOutcome::NotApplicable, format!("hostAliases gives {ip}"));
-        }
-        match &evaluated.lookup {
-            Some(lookup) => lookup.step.clone(),
-            None => Step::new(Layer::Dns, StepOutcome::NotAssessed, "no lookup was asked for"),
-        }
-    }
-
     /// The policy layer in words.
     fn policy_step(&self, class: u32, endpoint: u32) -> Step {
         let planned = &self.plan.endpoints[endpoint as usize];
@@ -333,6 +320,19 @@ impl<'a> Audit<'a> {
             step.assumptions.push("the pod's address is IPv4: it has none yet".to_owned());
         }
         step
+    }
+}
+
+fn dns_step(planned: &Planned, evaluated: &Evaluated) -> Step {
+    if planned.bare {
+        return Step::new(Layer::Dns, StepOutcome::NotApplicable, "a bare address needs no lookup");
+    }
+    if let Some(ip) = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host) {
+        return Step::new(Layer::Dns, StepOutcome::NotApplicable, format!("hostAliases gives {ip}"));
+    }
+    match &evaluated.lookup {
+        Some(lookup) => lookup.step.clone(),
+        None => Step::new(Layer::Dns, StepOutcome::NotAssessed, "no lookup was asked for"),
     }
 }
 

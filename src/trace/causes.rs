@@ -149,7 +149,6 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
     let required: Vec<&EndpointInfo> = path.endpoints.iter().filter(|e| e.required).collect();
     let conditional: Vec<&EndpointInfo> = path.endpoints.iter().filter(|e| !e.required).collect();
     match path.outcome {
-        Outcome::Reachable => {}
         Outcome::Blocked => {
             for step in steps_with(&path.trace, Outcome::Blocked) {
                 if step.layer == Layer::Dns {
@@ -199,7 +198,7 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                 add_step(causes, code, subjects, path, step, &required);
             }
         }
-        Outcome::Unknown => {}
+        Outcome::Reachable | Outcome::Unknown => {}
     }
 }
 

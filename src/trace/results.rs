@@ -239,9 +239,9 @@ fn subject_info(audit: &Audit<'_>, asked: &Asked<'_>, places: &mut Places) -> Su
         (None, Some(template)) => Some(snapshot.workloads[template as usize].meta.origin),
         (None, None) => None,
     };
-    let place = origin.filter(|o| o.line > 0).map(|o| {
-        places.entry(o).or_insert_with(|| format!("{}:{}", snapshot.source(o.source), o.line).into()).clone()
-    });
+    let place = origin
+        .filter(|o| o.line > 0)
+        .map(|o| places.entry(o).or_insert_with(|| format!("{}:{}", snapshot.source(o.source), o.line).into()).clone());
     SubjectInfo {
         name: format!("{}/{}/{}", subject.namespace, subject.kind, subject.name).into(),
         pods: subject.pods.len() as u64,

@@ -241,7 +241,7 @@ fn credentials_for_one_namespace_read_that_namespace() {
         assert_eq!(names, ["go-1", "pending"]);
         assert_eq!(live.network_policies.len(), 2);
         assert_eq!(live.namespaces.len(), 1);
-        assert_eq!(live.namespaces[0].meta.labels.get("team").map(|v| v.as_str()), Some("build"));
+        assert_eq!(live.namespaces[0].meta.labels.get("team").map(buildreach::model::Str::as_str), Some("build"));
     }
 }
 

@@ -24,16 +24,8 @@ fn buildreach(arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn the_reference_is_what_help_prints() {
     let mut page = String::from("# Command line\n\nWhat `--help` prints. A test keeps it so.\n");
-    let commands: [&[&str]; 8] = [
-        &[],
-        &["audit"],
-        &["explain"],
-        &["test"],
-        &["snapshot"],
-        &["completions"],
-        &["man"],
-        &["schema"],
-    ];
+    let commands: [&[&str]; 8] =
+        [&[], &["audit"], &["explain"], &["test"], &["snapshot"], &["completions"], &["man"], &["schema"]];
     for command in commands {
         let (code, help, _) = buildreach(&[command, &["--help"]].concat());
         assert_eq!(code, 0);
@@ -44,7 +36,10 @@ fn the_reference_is_what_help_prints() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, &page).unwrap();
     }
-    assert!(fs::read_to_string(path).unwrap_or_default() == page, "docs/cli.md differs: UPDATE_GOLDEN=1 cargo test --test cli");
+    assert!(
+        fs::read_to_string(path).unwrap_or_default() == page,
+        "docs/cli.md differs: UPDATE_GOLDEN=1 cargo test --test cli"
+    );
 }
 
 #[test]
@@ -154,7 +149,8 @@ fn no_subject_says_what_was_looked_for() {
     let (code, out, _) = buildreach(&["audit", &folder.path().to_string_lossy()]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("shop/Pod/web") && out.contains("--subject"), "{out}");
-    let (_, out, _) = buildreach(&["audit", &folder.path().to_string_lossy(), "--all-pods", "--endpoint", "8.8.8.8", "-o", "json"]);
+    let (_, out, _) =
+        buildreach(&["audit", &folder.path().to_string_lossy(), "--all-pods", "--endpoint", "8.8.8.8", "-o", "json"]);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["summary"]["outcomes"]["Reachable"], 1, "{out}");
 }

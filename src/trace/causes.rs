@@ -153,7 +153,9 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
             // A comma in GOPROXY moves on after 404 and 410 only: no way round a blocked first entry.
             let config = path.trace.steps.iter().find(|s| s.layer == Layer::Config).map(|s| s.summary.as_str());
             if let Some(setting) = config.filter(|text| text.starts_with("GOPROXY=") && text.contains(',')) {
-                let message = format!("{setting}: what stands after a comma is asked only after 404 or 410, not when the entry before it is blocked");
+                let message = format!(
+                    "{setting}: what stands after a comma is asked only after 404 or 410, not when the entry before it is blocked"
+                );
                 causes.add(&codes::CFG_NO_FALLBACK, Vec::new(), message, subjects, Some(path), &required);
             }
             for step in steps_with(&path.trace, Outcome::Blocked) {

@@ -3,7 +3,7 @@
 use super::context::Context;
 use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, Str};
 use crate::policy::kinds::Power;
-use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Sweep};
+use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Quick, Sweep};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -102,6 +102,15 @@ impl<'a> Flow<'a> {
             Sweep::new(&context.policies, semantics, Direction::Egress, other, protocol, port, spec)
         });
         Self { context, destination, protocol, port, egress }
+    }
+
+    /// The egress gate in short, for a destination whose verdict hangs on nothing else of the source: addresses
+    /// outside. Sources of one class with equal answers have equal verdicts, whatever the port.
+    pub fn quick(&self, selecting: &[PolicyId]) -> Option<Quick> {
+        match self.destination {
+            Destination::Addresses { node: None, .. } => self.egress[1].quick(selecting),
+            _ => None,
+        }
     }
 
     /// The verdict for a source. `selecting`: the policies that select it for egress (for pods).

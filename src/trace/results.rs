@@ -57,7 +57,7 @@ pub fn results(audit: &Audit<'_>) -> Vec<Result> {
     let mut groups: FxHashMap<(&[u32], u32), Vec<&Asked<'_>>> = FxHashMap::default();
     let mut order: Vec<(&[u32], u32)> = Vec::new();
     for asked in &audit.subjects {
-        let key = (asked.classes.as_slice(), asked.list);
+        let key = (&*asked.classes, asked.list);
         groups
             .entry(key)
             .or_insert_with(|| {
@@ -108,7 +108,7 @@ fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>], places: &mut Places) -> Re
     paths.shrink_to_fit();
     let mut infos: Vec<SubjectInfo> = subjects.iter().map(|asked| subject_info(audit, asked, places)).collect();
     infos.sort();
-    Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.clone() }
+    Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.to_vec() }
 }
 
 fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requirement, endpoint: u32) -> Group<'a> {
@@ -135,7 +135,7 @@ fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requireme
 fn trace(audit: &Audit<'_>, asked: &Asked<'_>, requirement: &Requirement, endpoint: u32) -> (Trace, Asides) {
     let mut traces: Vec<Trace> = Vec::new();
     let mut aside = Asides::default();
-    for class in &asked.classes {
+    for class in asked.classes.iter() {
         let trace = audit.trace(*class, endpoint, requirement);
         if requirement.doubt.is_none() {
             note_asides(audit, *class, endpoint, &mut aside);

@@ -12,7 +12,7 @@ use super::lines::Lines;
 use super::pods::{address, protocol};
 use super::raw::{self, Text};
 use super::redact;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Specs};
 use crate::model::object::{
     ConfigMap, EndpointSlice, IntOrString, Meta, Namespace, Node, Origin, OtherObject, Owner, Service, ServicePort,
 };
@@ -71,6 +71,11 @@ const MAX_LIST_DEPTH: u32 = 8;
 impl Decoder {
     pub(crate) fn new(live: bool) -> Self {
         Self { live, ..Self::default() }
+    }
+
+    /// A decoder for objects of files that shares pod specifications with others.
+    pub(crate) fn sharing(specs: Specs) -> Self {
+        Self { scratch: Scratch::sharing(specs), ..Self::default() }
     }
 
     /// Decodes one object and adds what it says to `facts`. `text` is its JSON.
@@ -326,7 +331,7 @@ impl Decoder {
                 name: self.scratch.opt(port.name.as_ref()),
                 protocol: protocol(port.protocol.as_ref())?,
                 port: port.port,
-                target_port: port.target_port.map(|port| self.int_or_string(port)).filter(|port| match port {
+                target_port: port.target_port.as_ref().map(|port| self.int_or_string(port)).filter(|port| match port {
                     IntOrString::Int(number) => *number != 0,
                     IntOrString::String(name) => !name.is_empty(),
                 }),
@@ -420,7 +425,9 @@ impl Decoder {
         {
             let heads: Vec<_> = items.iter().map(|item| (item.get(), head::read(item.get()))).collect();
             if heads.iter().all(|(text, head)| cloud::recognise(&head.keys, text).is_some()) {
-                heads.iter().for_each(|(text, head)| self.without_kind(text, head, facts));
+                for (text, head) in &heads {
+                    self.without_kind(text, head, facts);
+                }
                 return;
             }
         }

@@ -206,7 +206,9 @@ impl Collection {
                 self.builder.append(facts);
             }
         }
-        rendered.into_iter().for_each(|facts| self.builder.append(facts));
+        for facts in rendered {
+            self.builder.append(facts);
+        }
         plan.apply(&mut self.builder);
         self.builder.finish()
     }

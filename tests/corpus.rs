@@ -2,7 +2,7 @@
 //!
 //! `BUILDREACH_CORPUS` names it; beside the checkout it is looked for in `../shared/corpus`. Elsewhere the test says that
 //! it was skipped; in CI (`CI=true`) it must be there.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::path::PathBuf;
 use std::process::Command;

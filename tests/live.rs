@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use buildreach::collect::files;
@@ -240,7 +241,7 @@ fn credentials_for_one_namespace_read_that_namespace() {
         assert_eq!(names, ["go-1", "pending"]);
         assert_eq!(live.network_policies.len(), 2);
         assert_eq!(live.namespaces.len(), 1);
-        assert_eq!(live.namespaces[0].meta.labels.get("team").map(|v| v.as_str()), Some("build"));
+        assert_eq!(live.namespaces[0].meta.labels.get("team").map(buildreach::model::Str::as_str), Some("build"));
     }
 }
 
@@ -328,4 +329,25 @@ fn a_certificate_that_nobody_vouches_for_is_an_error_unless_it_may_be() {
     assert!(error.contains("certificate"), "{error}");
     let options = LiveOptions { insecure_skip_tls_verify: true, ..options };
     assert_eq!(read(&options).unwrap().pods.len(), 3);
+}
+
+#[test]
+fn credentials_for_one_namespace_are_enough_for_its_policies() {
+    let Some(server) = server() else { return };
+    let kubeconfig = server.kubeconfig(CI_ONLY, Some("ci"));
+    let outcome = |endpoint: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+            .args(["audit", "-o", "json", "--subject", "ci/pending", "--endpoint", endpoint, "--kubeconfig"])
+            .arg(&kubeconfig)
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!(report["summary"]["coverageComplete"], json!(false));
+        let paths = report["results"][0]["paths"].as_array().unwrap().clone();
+        let asked = paths.iter().find(|path| path["endpoints"][0]["host"] == "203.0.113.5");
+        asked.unwrap_or_else(|| panic!("{paths:#?}"))["outcome"].clone()
+    };
+    assert_eq!(outcome("203.0.113.5:443"), "Reachable");
+    assert_eq!(outcome("203.0.113.5:8443"), "Blocked");
 }

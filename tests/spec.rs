@@ -4,7 +4,7 @@
 //! own manifests, and each line of a ` ```reach ` block is an assertion:
 //! `FROM -> TO:PORT[/PROTO]  EXPECTATION [by TEXT]`. FROM and TO are `ns/pod`, `ns/Kind/name` or an address.
 //! A ` ```profile ` block holds `key: value` lines, and `finds CODE` in a `reach` block expects a finding.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::fmt::Write as _;
 use std::fs;

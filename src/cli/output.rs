@@ -51,16 +51,13 @@ pub(super) fn write(
     let default = [Sink { format: Format::Table, file: None }];
     let sinks = if sinks.is_empty() { &default } else { sinks };
     for sink in sinks {
-        match &sink.file {
-            Some(path) => {
-                let mut file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-                render(sink.format, &Options::default(), &mut file)
-                    .with_context(|| format!("cannot write {}", path.display()))?;
-            }
-            None => {
-                let options = Options { colour: use_colour(colour), width: width() };
-                to_stdout(|out| render(sink.format, &options, out))?;
-            }
+        if let Some(path) = &sink.file {
+            let mut file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            render(sink.format, &Options::default(), &mut file)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        } else {
+            let options = Options { colour: use_colour(colour), width: width() };
+            to_stdout(|out| render(sink.format, &options, out))?;
         }
     }
     Ok(())

@@ -81,12 +81,7 @@ pub(super) fn collect(sources: &[String], args: &SourceArgs, quiet: bool) -> any
         }
         return Ok(snapshot);
     }
-    let options = files::Options {
-        instant,
-        default_namespace: args.namespace.clone(),
-        kustomize: args.kustomize,
-        ..files::Options::default()
-    };
+    let options = files::Options { instant, default_namespace: args.namespace.clone(), kustomize: args.kustomize };
     let mut snapshot = files::collect(sources, &options)?;
     if let Some(at) = args.at {
         snapshot.instant = at;

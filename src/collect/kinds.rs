@@ -78,7 +78,7 @@ pub(crate) fn is_cluster_scoped(group: &str, kind: &str) -> bool {
     match group {
         "" => matches!(kind, "Namespace" | "Node" | "PersistentVolume" | "ComponentStatus"),
         "policy.networking.k8s.io" | "operator.tigera.io" | "config.openshift.io" | "k8s.ovn.org" => {
-            !matches!(kind, "EgressFirewall" | "EgressQoS" | "UserDefinedNetwork")
+            !matches!(kind, "EgressFirewall" | "EgressQoS" | "EgressService" | "UserDefinedNetwork")
         }
         "cilium.io" => {
             kind.contains("Clusterwide")

@@ -140,7 +140,7 @@ pub struct SubjectInfo {
     pub notes: Vec<String>,
     /// File and line of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
+    pub place: Option<Str>,
 }
 
 /// Endpoints that a class reaches, or not, in the same way.

@@ -57,6 +57,17 @@ pub enum Admitted {
     Unsure,
 }
 
+/// A gate's answer in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quick {
+    /// Nothing selects the pod.
+    Open,
+    /// This rule admits all.
+    By(RuleId),
+    /// Nothing is admitted.
+    Nothing,
+}
+
 /// One direction of one end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gate {
@@ -102,6 +113,24 @@ impl<'a> Sweep<'a> {
     ) -> Self {
         let shares = RefCell::default();
         Self { index, semantics, direction, other, protocol, port, destination, shares }
+    }
+
+    /// The gate's answer without its words, where one rule or none decides; `None` where it takes more to tell.
+    pub fn quick(&self, selecting: &[PolicyId]) -> Option<Quick> {
+        if self.index.any_invalid {
+            return None;
+        }
+        if selecting.is_empty() {
+            return Some(Quick::Open);
+        }
+        for id in selecting.iter().flat_map(|id| self.index.policy(*id).rules(self.direction)) {
+            match self.share(id) {
+                Share::Nothing => {}
+                Share::All => return Some(Quick::By(id)),
+                Share::Part(_) | Share::Unsure => return None,
+            }
+        }
+        Some(Quick::Nothing)
     }
 
     /// What policies that select a pod admit. `selecting` comes from [`PolicyIndex::selecting`].

@@ -22,8 +22,10 @@ pub enum Power {
 pub struct Beside {
     /// What it could change.
     pub power: Power,
-    /// `None`: everywhere.
+    /// `None`: everywhere but in `except`.
     pub namespace: Option<Str>,
+    /// Namespaces of which the kind was read although the whole was not.
+    pub except: Vec<Str>,
     /// How it is named.
     pub doubt: Doubt,
 }
@@ -86,6 +88,7 @@ pub fn beside(snapshot: &Snapshot, enforcement: &Enforcement) -> Vec<Beside> {
         all.push(Beside {
             power,
             namespace: object.meta.namespace.clone(),
+            except: Vec::new(),
             doubt: Doubt {
                 reason: format!("{name} may apply, and this version does not evaluate {}", object.group),
                 not_evaluated: Some(object.kind.clone()),
@@ -100,7 +103,7 @@ pub fn beside(snapshot: &Snapshot, enforcement: &Enforcement) -> Vec<Beside> {
             let name = problem.name.as_deref().unwrap_or("?");
             let reason = format!("{kind} {name} ({}) cannot be told: {}", snapshot.place(problem), problem.message);
             let doubt = Doubt { reason, not_evaluated: None };
-            all.push(Beside { power, namespace: problem.namespace.clone(), doubt });
+            all.push(Beside { power, namespace: problem.namespace.clone(), except: Vec::new(), doubt });
         }
     }
     for coverage in &snapshot.coverage {
@@ -112,15 +115,77 @@ pub fn beside(snapshot: &Snapshot, enforcement: &Enforcement) -> Vec<Beside> {
         if let Some(power) = power_of_kind(&coverage.kind) {
             let scope = coverage.namespace.as_deref().map_or_else(String::new, |n| format!(" of namespace {n}"));
             let doubt = Doubt { reason: format!("{why} {}{scope}", coverage.kind), not_evaluated: None };
-            all.push(Beside { power, namespace: coverage.namespace.clone(), doubt });
+            let namespace = coverage.namespace.clone();
+            let except = if namespace.is_none() { read_alone(snapshot, &coverage.kind) } else { Vec::new() };
+            all.push(Beside { power, namespace, except, doubt });
         }
     }
     all
+}
+
+/// The namespaces of which a kind was read by itself: credentials for one namespace are enough for it.
+fn read_alone(snapshot: &Snapshot, kind: &str) -> Vec<Str> {
+    let rows = snapshot.coverage.iter().filter(|c| c.kind == kind && c.state == CoverageState::Read);
+    rows.filter_map(|c| c.namespace.clone()).collect()
 }
 
 fn power_of_kind(kind: &str) -> Option<Power> {
     if kind == "NetworkPolicy" {
         return Some(Power::Overrule);
     }
+    // Coverage names a kind with its group where several groups have one of that name.
+    if let Some((kind, group)) = kind.split_once('.') {
+        return power(group, kind, &Value::Null);
+    }
     POLICY_KINDS.iter().find(|(_, known)| *known == kind).and_then(|(group, kind)| power(group, kind, &Value::Null))
+}
+
+impl Beside {
+    /// Whether it may apply to an end in one of these namespaces.
+    pub fn may_touch(&self, namespaces: &[&Str]) -> bool {
+        match &self.namespace {
+            Some(own) => namespaces.contains(&own),
+            None => namespaces.iter().any(|namespace| !self.except.contains(namespace)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Coverage;
+    use crate::policy::engine::Overrides;
+
+    fn forbidden(kind: &str, read_in: Option<&str>) -> Snapshot {
+        let row = |namespace: Option<&str>, state| Coverage {
+            source: "kubernetes".into(),
+            kind: kind.into(),
+            namespace: namespace.map(Str::from),
+            state,
+        };
+        let mut coverage = vec![row(None, CoverageState::Forbidden)];
+        coverage.extend(read_in.map(|namespace| row(Some(namespace), CoverageState::Read)));
+        Snapshot { coverage, ..Snapshot::default() }
+    }
+
+    fn touches(snapshot: &Snapshot, namespace: &str) -> bool {
+        let enforcement = Enforcement::new(snapshot, None, false, Overrides::default());
+        let beside = beside(snapshot, &enforcement);
+        beside.iter().any(|b| b.may_touch(&[&Str::from(namespace)]))
+    }
+
+    #[test]
+    fn what_was_read_of_one_namespace_leaves_no_doubt_there() {
+        let snapshot = forbidden("NetworkPolicy", Some("ci"));
+        assert!(!touches(&snapshot, "ci"));
+        assert!(touches(&snapshot, "shop"));
+        assert!(touches(&forbidden("NetworkPolicy", None), "ci"));
+    }
+
+    #[test]
+    fn a_kind_with_its_group_is_known() {
+        assert!(touches(&forbidden("NetworkPolicy.crd.projectcalico.org", None), "ci"));
+        assert!(touches(&forbidden("ClusterNetworkPolicy.crd.antrea.io", None), "ci"));
+        assert!(!touches(&forbidden("Gateway.gateway.networking.k8s.io", None), "ci"));
+    }
 }

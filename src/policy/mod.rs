@@ -11,6 +11,6 @@ pub mod kinds;
 pub mod rule;
 
 pub use engine::{Enforcement, Hold};
-pub use evaluate::{Admitted, Gate, Other, Semantics, Sweep};
+pub use evaluate::{Admitted, Gate, Other, Quick, Semantics, Sweep};
 pub use index::{Party, PolicyIndex};
 pub use rule::{Direction, PolicyId, RuleId};

@@ -68,7 +68,7 @@ pub(super) fn about(explanation: &Explanation) -> Vec<(&'static str, String)> {
         build.push("predicted from its template, no such pod runs now".to_owned());
     }
     build.extend(subject.signals.iter().cloned());
-    build.extend(subject.place.clone());
+    build.extend(subject.place.as_ref().map(ToString::to_string));
     if !build.is_empty() {
         about.push(("build", build.join(", ")));
     }

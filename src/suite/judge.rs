@@ -144,71 +144,7 @@ impl Judge<'_> {
             }
             (Err(doubt), _) | (_, Err(doubt)) => doubts.push(doubt),
         }
-        self.result(index, assertion, &traces, doubts)
-    }
-
-    fn result(&self, index: i64, assertion: &Assertion, traces: &[Trace], mut doubts: Vec<Doubt>) -> AssertionResult {
-        let outcome = Outcome::all_needed(traces.iter().map(Trace::outcome)).filter(|_| doubts.is_empty());
-        let outcome = outcome.unwrap_or(Outcome::Unknown);
-        let deciding: Vec<&Step> = traces
-            .iter()
-            .filter(|t| t.outcome() == outcome || outcome == Outcome::Partial)
-            .flat_map(super::super::model::trace::Trace::deciding)
-            .collect();
-        for step in traces.iter().flat_map(|t| &t.steps).filter(|s| s.outcome == StepOutcome::Unknown) {
-            doubts.extend(step.doubts.iter().filter(|d| !doubts.contains(d)).cloned().collect::<Vec<_>>());
-        }
-        let mut cited: Vec<String> = Vec::new();
-        for step in deciding.iter().filter(|s| assertion.layer.is_none_or(|l| l == s.layer)) {
-            cited.extend(
-                step.evidence
-                    .iter()
-                    .map(super::super::model::trace::Evidence::citation)
-                    .filter(|c| !cited.contains(c))
-                    .collect::<Vec<_>>(),
-            );
-        }
-        let actual = Expectation::from(outcome);
-        let mut failures: Vec<String> = Vec::new();
-        if actual != assertion.expect {
-            failures.push(format!("expected {:?}, got {actual:?}", assertion.expect));
-        }
-        if let Some(layer) = assertion.layer
-            && !deciding.iter().any(|s| s.layer == layer)
-        {
-            failures.push(format!("layer {layer} does not have the outcome {outcome}"));
-        }
-        if let Some(text) = &assertion.decided_by
-            && !cited.iter().any(|citation| cites(citation, text))
-        {
-            failures.push(format!("no deciding step cites `{text}`"));
-        }
-        let not_evaluated = outcome == Outcome::Unknown
-            && !doubts.is_empty()
-            && doubts.iter().all(|doubt| doubt.not_evaluated.is_some());
-        let status = match failures.is_empty() {
-            _ if not_evaluated => Status::Unsupported,
-            true => Status::Passed,
-            false => Status::Failed,
-        };
-        let mut reason = failures;
-        if outcome == Outcome::Unknown {
-            reason.extend(doubts.iter().map(|d| d.reason.clone()));
-        }
-        let trace = traces.iter().find(|t| t.outcome() == outcome).or(traces.first()).cloned();
-        AssertionResult {
-            index,
-            from: Some(assertion.from.clone()),
-            to: Some(assertion.to.clone()),
-            protocol: Some(assertion.protocol.to_string()),
-            port: Some(assertion.port),
-            expect: Some(assertion.expect),
-            actual: Some(actual),
-            status,
-            decided_by: cited.join("; "),
-            reason: reason.join("; "),
-            trace: trace.unwrap_or(Trace { steps: Vec::new() }),
-        }
+        result(index, assertion, &traces, doubts)
     }
 
     /// One pair of ends through the layers.
@@ -394,6 +330,70 @@ impl Judge<'_> {
         let template = context.snapshot.workloads.iter().rev().find(is);
         let template = template.ok_or_else(|| doubt(&format!("no {kind} {namespace}/{name} in the manifests")))?;
         Ok(vec![(context.predicted(template), None, template.template_annotations.clone())])
+    }
+}
+
+/// What the traces of all pairs of ends amount to.
+fn result(index: i64, assertion: &Assertion, traces: &[Trace], mut doubts: Vec<Doubt>) -> AssertionResult {
+    let outcome = Outcome::all_needed(traces.iter().map(Trace::outcome)).filter(|_| doubts.is_empty());
+    let outcome = outcome.unwrap_or(Outcome::Unknown);
+    let deciding: Vec<&Step> = traces
+        .iter()
+        .filter(|t| t.outcome() == outcome || outcome == Outcome::Partial)
+        .flat_map(super::super::model::trace::Trace::deciding)
+        .collect();
+    for step in traces.iter().flat_map(|t| &t.steps).filter(|s| s.outcome == StepOutcome::Unknown) {
+        doubts.extend(step.doubts.iter().filter(|d| !doubts.contains(d)).cloned().collect::<Vec<_>>());
+    }
+    let mut cited: Vec<String> = Vec::new();
+    for step in deciding.iter().filter(|s| assertion.layer.is_none_or(|l| l == s.layer)) {
+        cited.extend(
+            step.evidence
+                .iter()
+                .map(super::super::model::trace::Evidence::citation)
+                .filter(|c| !cited.contains(c))
+                .collect::<Vec<_>>(),
+        );
+    }
+    let actual = Expectation::from(outcome);
+    let mut failures: Vec<String> = Vec::new();
+    if actual != assertion.expect {
+        failures.push(format!("expected {:?}, got {actual:?}", assertion.expect));
+    }
+    if let Some(layer) = assertion.layer
+        && !deciding.iter().any(|s| s.layer == layer)
+    {
+        failures.push(format!("layer {layer} does not have the outcome {outcome}"));
+    }
+    if let Some(text) = &assertion.decided_by
+        && !cited.iter().any(|citation| cites(citation, text))
+    {
+        failures.push(format!("no deciding step cites `{text}`"));
+    }
+    let not_evaluated =
+        outcome == Outcome::Unknown && !doubts.is_empty() && doubts.iter().all(|doubt| doubt.not_evaluated.is_some());
+    let status = match failures.is_empty() {
+        _ if not_evaluated => Status::Unsupported,
+        true => Status::Passed,
+        false => Status::Failed,
+    };
+    let mut reason = failures;
+    if outcome == Outcome::Unknown {
+        reason.extend(doubts.iter().map(|d| d.reason.clone()));
+    }
+    let trace = traces.iter().find(|t| t.outcome() == outcome).or(traces.first()).cloned();
+    AssertionResult {
+        index,
+        from: Some(assertion.from.clone()),
+        to: Some(assertion.to.clone()),
+        protocol: Some(assertion.protocol.to_string()),
+        port: Some(assertion.port),
+        expect: Some(assertion.expect),
+        actual: Some(actual),
+        status,
+        decided_by: cited.join("; "),
+        reason: reason.join("; "),
+        trace: trace.unwrap_or(Trace { steps: Vec::new() }),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::demand::ranges::Ranges;
 use crate::demand::{Demand, Requirement, Subject};
 use crate::model::addr::public_internet;
 use crate::model::{Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, StepOutcome, Trace};
-use crate::policy::Party;
+use crate::policy::{Party, Quick};
 
 /// What an audit is asked for beside the facts.
 #[derive(Clone, Debug, Default)]
@@ -95,8 +95,8 @@ pub struct Asked<'a> {
     pub list: u32,
     /// Numbers of the planned endpoints, one for each requirement.
     pub endpoints: Rc<[u32]>,
-    /// Its classes, sorted.
-    pub classes: Vec<u32>,
+    /// Its classes, sorted; subjects of the same classes share the list.
+    pub classes: Rc<[u32]>,
 }
 
 /// Marks an endpoint that a class does not need.
@@ -128,6 +128,7 @@ impl<'a> Audit<'a> {
             list_of.push(number);
         }
         let mut classes = Classes::new(context, &plan);
+        let mut class_lists: FxHashMap<Vec<u32>, Rc<[u32]>> = FxHashMap::default();
         let subjects: Vec<Asked<'a>> = demand
             .subjects
             .iter()
@@ -136,6 +137,13 @@ impl<'a> Audit<'a> {
                 let mut of: Vec<u32> = members(context, subject).map(|member| classes.add(context, member)).collect();
                 of.sort_unstable();
                 of.dedup();
+                let of = if let Some(known) = class_lists.get(&of) {
+                    Rc::clone(known)
+                } else {
+                    let list: Rc<[u32]> = of.as_slice().into();
+                    class_lists.insert(of, Rc::clone(&list));
+                    list
+                };
                 let (requirements, endpoints) = &lists[list as usize];
                 Asked { subject, requirements, list, endpoints: Rc::clone(endpoints), classes: of }
             })
@@ -170,7 +178,7 @@ impl<'a> Audit<'a> {
         let mut needed = vec![vec![false; self.classes.len()]; endpoints];
         let mut done: rustc_hash::FxHashSet<(u32, u32)> = rustc_hash::FxHashSet::default();
         for asked in &self.subjects {
-            for class in &asked.classes {
+            for class in asked.classes.iter() {
                 if done.insert((*class, asked.list)) {
                     for endpoint in lists[asked.list as usize].1.iter() {
                         needed[*endpoint as usize][*class as usize] = true;
@@ -179,11 +187,22 @@ impl<'a> Audit<'a> {
             }
         }
         let mut interned: FxHashMap<Rc<Verdict>, u32> = FxHashMap::default();
-        // The signature decides for an endpoint outside; only where it does not, each class is asked.
+        // A class gives the same verdict wherever the same rule decides.
+        let mut quick: FxHashMap<(u32, bool, Family, Quick), u32> = FxHashMap::default();
         for (endpoint, planned) in self.plan.endpoints.iter().enumerate() {
             let flows = flows(self.context, planned);
             for (class, evaluated) in self.evaluated.iter_mut().enumerate() {
                 if !needed[endpoint][class] {
+                    continue;
+                }
+                let short = match flows.as_slice() {
+                    [(family, one)] if one.len() == 1 => {
+                        one[0].quick(&self.classes[class].selecting).map(|short| (number32(class), planned.bare, *family, short))
+                    }
+                    _ => None,
+                };
+                if let Some(number) = short.and_then(|short| quick.get(&short)) {
+                    evaluated.verdicts[endpoint] = *number;
                     continue;
                 }
                 let verdict = judge(planned, &flows, &self.classes[class], &evaluated.party);
@@ -196,6 +215,9 @@ impl<'a> Audit<'a> {
                     interned.insert(verdict, number);
                     number
                 };
+                if let Some(short) = short {
+                    quick.insert(short, number);
+                }
                 evaluated.verdicts[endpoint] = number;
             }
         }
@@ -243,7 +265,7 @@ impl<'a> Audit<'a> {
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
             return Trace { steps };
         }
-        steps.push(self.dns_step(planned, evaluated));
+        steps.push(dns_step(planned, evaluated));
         steps.push(self.policy_step(class, endpoint));
         let member = self.classes[class as usize].member;
         let (party, annotations) = (&evaluated.party, member.annotations());
@@ -286,19 +308,6 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn dns_step(&self, planned: &Planned, evaluated: &Evaluated) -> Step {
-        if planned.bare {
-            return Step::new(Layer::Dns, StepOutcome::NotApplicable, "a bare address needs no lookup");
-        }
-        if let Some(ip) = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host) {
-            return Step::new(Layer::Dns, StepOutcome::NotApplicable, format!("hostAliases gives {ip}"));
-        }
-        match &evaluated.lookup {
-            Some(lookup) => lookup.step.clone(),
-            None => Step::new(Layer::Dns, StepOutcome::NotAssessed, "no lookup was asked for"),
-        }
-    }
-
     /// The policy layer in words.
     fn policy_step(&self, class: u32, endpoint: u32) -> Step {
         let planned = &self.plan.endpoints[endpoint as usize];
@@ -333,6 +342,19 @@ impl<'a> Audit<'a> {
             step.assumptions.push("the pod's address is IPv4: it has none yet".to_owned());
         }
         step
+    }
+}
+
+fn dns_step(planned: &Planned, evaluated: &Evaluated) -> Step {
+    if planned.bare {
+        return Step::new(Layer::Dns, StepOutcome::NotApplicable, "a bare address needs no lookup");
+    }
+    if let Some(ip) = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host) {
+        return Step::new(Layer::Dns, StepOutcome::NotApplicable, format!("hostAliases gives {ip}"));
+    }
+    match &evaluated.lookup {
+        Some(lookup) => lookup.step.clone(),
+        None => Step::new(Layer::Dns, StepOutcome::NotAssessed, "no lookup was asked for"),
     }
 }
 

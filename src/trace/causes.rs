@@ -149,8 +149,15 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
     let required: Vec<&EndpointInfo> = path.endpoints.iter().filter(|e| e.required).collect();
     let conditional: Vec<&EndpointInfo> = path.endpoints.iter().filter(|e| !e.required).collect();
     match path.outcome {
-        Outcome::Reachable => {}
         Outcome::Blocked => {
+            // A comma in GOPROXY moves on after 404 and 410 only: no way round a blocked first entry.
+            let config = path.trace.steps.iter().find(|s| s.layer == Layer::Config).map(|s| s.summary.as_str());
+            if let Some(setting) = config.filter(|text| text.starts_with("GOPROXY=") && text.contains(',')) {
+                let message = format!(
+                    "{setting}: what stands after a comma is asked only after 404 or 410, not when the entry before it is blocked"
+                );
+                causes.add(&codes::CFG_NO_FALLBACK, Vec::new(), message, subjects, Some(path), &required);
+            }
             for step in steps_with(&path.trace, Outcome::Blocked) {
                 if step.layer == Layer::Dns {
                     let all: Vec<&EndpointInfo> = path.endpoints.iter().collect();
@@ -191,15 +198,18 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
         }
         Outcome::Unknown if !required.is_empty() => {
             for step in steps_with(&path.trace, Outcome::Unknown) {
+                let says = |text: &str| step.doubts.iter().any(|d| d.reason.contains(text));
                 let code = match step.layer {
+                    Layer::Config if says("GOPROXY is not valid") => &codes::CFG_INVALID_GOPROXY,
                     Layer::Config => &codes::CFG_NOT_INTERPRETED,
                     Layer::Dns => &codes::DNS_UNKNOWN,
+                    Layer::Policy if says("is not ready on") => &codes::ENF_AGENT_NOT_READY,
                     _ => &codes::NET_UNKNOWN,
                 };
                 add_step(causes, code, subjects, path, step, &required);
             }
         }
-        Outcome::Unknown => {}
+        Outcome::Reachable | Outcome::Unknown => {}
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, Str};
-use crate::policy::kinds::{Beside, Power};
-use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Sweep};
+use crate::policy::kinds::Power;
+use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Quick, Sweep};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -102,6 +102,15 @@ impl<'a> Flow<'a> {
             Sweep::new(&context.policies, semantics, Direction::Egress, other, protocol, port, spec)
         });
         Self { context, destination, protocol, port, egress }
+    }
+
+    /// The egress gate in short, for a destination whose verdict hangs on nothing else of the source: addresses
+    /// outside. Sources of one class with equal answers have equal verdicts, whatever the port.
+    pub fn quick(&self, selecting: &[PolicyId]) -> Option<Quick> {
+        match self.destination {
+            Destination::Addresses { node: None, .. } => self.egress[1].quick(selecting),
+            _ => None,
+        }
     }
 
     /// The verdict for a source. `selecting`: the policies that select it for egress (for pods).
@@ -382,13 +391,6 @@ impl<'a> Flow<'a> {
             Known::StandIn { title } => text.push_str(title),
         }
         text
-    }
-}
-
-impl Beside {
-    /// Whether it may apply to an end in one of these namespaces.
-    fn may_touch(&self, namespaces: &[&Str]) -> bool {
-        self.namespace.as_ref().is_none_or(|own| namespaces.contains(&own))
     }
 }
 

@@ -177,7 +177,17 @@ fn fingerprint(finding: &Finding) -> Str {
         eat(&evidence.citation());
     }
     if finding.evidence.is_empty() {
-        eat(&finding.message);
+        // Places stand in parentheses: a line that moves makes no new finding.
+        let mut outside = true;
+        let words: String = finding
+            .message
+            .chars()
+            .filter(|c| {
+                outside = *c != '(' && (outside || *c == ')');
+                outside
+            })
+            .collect();
+        eat(&words);
     }
     for hit in &finding.hits {
         eat(&hit.subject);

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::audit::{Asked, Audit};
 use super::flow::Known;
 use crate::demand::Requirement;
+use crate::model::object::Origin;
 use crate::model::report::{ClassResult, EndpointInfo, PathResult, SubjectInfo};
 use crate::model::{Evidence, Family, Outcome, Protocol, Step, StepOutcome, Str, Trace};
 use crate::policy::Direction;
@@ -56,7 +57,7 @@ pub fn results(audit: &Audit<'_>) -> Vec<Result> {
     let mut groups: FxHashMap<(&[u32], u32), Vec<&Asked<'_>>> = FxHashMap::default();
     let mut order: Vec<(&[u32], u32)> = Vec::new();
     for asked in &audit.subjects {
-        let key = (asked.classes.as_slice(), asked.list);
+        let key = (&*asked.classes, asked.list);
         groups
             .entry(key)
             .or_insert_with(|| {
@@ -65,10 +66,14 @@ pub fn results(audit: &Audit<'_>) -> Vec<Result> {
             })
             .push(asked);
     }
-    order.iter().map(|key| result(audit, &groups[key])).collect()
+    let mut places = Places::default();
+    order.iter().map(|key| result(audit, &groups[key], &mut places)).collect()
 }
 
-fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>]) -> Result {
+/// `file:line` in words, each once: in compact JSON a hundred thousand pods stand on one line.
+type Places = FxHashMap<Origin, Str>;
+
+fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>], places: &mut Places) -> Result {
     let asked = subjects[0];
     let mut index: FxHashMap<Group<'_>, usize> = FxHashMap::default();
     let mut paths: Vec<PathResult> = Vec::new();
@@ -97,9 +102,13 @@ fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>]) -> Result {
         });
     }
     let outcome = subject_outcome(&paths);
-    let mut infos: Vec<SubjectInfo> = subjects.iter().map(|asked| subject_info(audit, asked)).collect();
+    for path in &mut paths {
+        path.endpoints.shrink_to_fit();
+    }
+    paths.shrink_to_fit();
+    let mut infos: Vec<SubjectInfo> = subjects.iter().map(|asked| subject_info(audit, asked, places)).collect();
     infos.sort();
-    Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.clone() }
+    Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.to_vec() }
 }
 
 fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requirement, endpoint: u32) -> Group<'a> {
@@ -126,7 +135,7 @@ fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requireme
 fn trace(audit: &Audit<'_>, asked: &Asked<'_>, requirement: &Requirement, endpoint: u32) -> (Trace, Asides) {
     let mut traces: Vec<Trace> = Vec::new();
     let mut aside = Asides::default();
-    for class in &asked.classes {
+    for class in asked.classes.iter() {
         let trace = audit.trace(*class, endpoint, requirement);
         if requirement.doubt.is_none() {
             note_asides(audit, *class, endpoint, &mut aside);
@@ -222,7 +231,7 @@ fn subject_outcome(paths: &[PathResult]) -> Outcome {
     }
 }
 
-fn subject_info(audit: &Audit<'_>, asked: &Asked<'_>) -> SubjectInfo {
+fn subject_info(audit: &Audit<'_>, asked: &Asked<'_>, places: &mut Places) -> SubjectInfo {
     let subject = asked.subject;
     let snapshot = audit.context.snapshot;
     let origin = match (subject.pods.first(), subject.template) {
@@ -230,7 +239,9 @@ fn subject_info(audit: &Audit<'_>, asked: &Asked<'_>) -> SubjectInfo {
         (None, Some(template)) => Some(snapshot.workloads[template as usize].meta.origin),
         (None, None) => None,
     };
-    let place = origin.filter(|o| o.line > 0).map(|o| format!("{}:{}", snapshot.source(o.source), o.line));
+    let place = origin
+        .filter(|o| o.line > 0)
+        .map(|o| places.entry(o).or_insert_with(|| format!("{}:{}", snapshot.source(o.source), o.line).into()).clone());
     SubjectInfo {
         name: format!("{}/{}/{}", subject.namespace, subject.kind, subject.name).into(),
         pods: subject.pods.len() as u64,

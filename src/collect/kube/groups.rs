@@ -286,3 +286,34 @@ pub(super) const CONFIG_MAPS: &[(&str, &str)] = &[
     ("openshift-ovn-kubernetes", "ovnkube-config"),
     ("ovn-kubernetes", "ovnkube-config"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::kinds::{Class, classify, is_cluster_scoped, is_config_of_interest};
+    use crate::collect::kube::kinds::BUILT_IN;
+
+    #[test]
+    fn what_is_read_is_also_kept() {
+        for group in GROUPS {
+            for known in group.known {
+                assert_ne!(classify(group.name, known.kind), Class::Ignored, "{} of {}", known.kind, group.name);
+            }
+        }
+        for kind in BUILT_IN {
+            assert!(!matches!(classify(kind.group, kind.kind), Class::Ignored | Class::Other), "{}", kind.kind);
+        }
+        for (_, name) in CONFIG_MAPS {
+            assert!(is_config_of_interest(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn files_and_clusters_agree_on_which_kinds_have_namespaces() {
+        let known = GROUPS.iter().flat_map(|g| g.known.iter().map(|k| (g.name, k.kind, k.namespaced)));
+        let built_in = BUILT_IN.iter().map(|k| (k.group, k.kind, k.namespaced));
+        for (group, kind, namespaced) in known.chain(built_in) {
+            assert_eq!(is_cluster_scoped(group, kind), !namespaced, "{kind} of {group}");
+        }
+    }
+}

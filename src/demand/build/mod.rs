@@ -65,7 +65,8 @@ impl<'a> Builder<'a> {
         let kind = Str::from("Pod");
         let asked = self.reader.asked();
         let shared = self.options.ecosystems.as_ref().is_some_and(Vec::is_empty);
-        let mut subjects = Vec::new();
+        // Doubling a list of all pods would be felt.
+        let mut subjects = Vec::with_capacity(self.snapshot.pods.len());
         for (at, pod) in pods(self.snapshot, self.options) {
             let namespace = pod.meta.namespace.clone().unwrap_or_default();
             let chosen = self.options.subjects.is_empty()

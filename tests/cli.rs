@@ -1,0 +1,156 @@
+//! The command line as a user meets it: help, exit codes, outputs, determinism.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const AT: &str = "2026-11-24T12:00:00Z";
+
+fn buildreach(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("KUBECONFIG")
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// `docs/cli.md` is what `--help` prints; `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn the_reference_is_what_help_prints() {
+    let mut page = String::from("# Command line\n\nWhat `--help` prints. A test keeps it so.\n");
+    let commands: [&[&str]; 8] =
+        [&[], &["audit"], &["explain"], &["test"], &["snapshot"], &["completions"], &["man"], &["schema"]];
+    for command in commands {
+        let (code, help, _) = buildreach(&[command, &["--help"]].concat());
+        assert_eq!(code, 0);
+        let name = ["buildreach", &command.join(" ")].join(" ");
+        write!(page, "\n## {}\n\n```text\n{}\n```\n", name.trim_end(), help.trim_end()).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        fs::read_to_string(path).unwrap_or_default() == page,
+        "docs/cli.md differs: UPDATE_GOLDEN=1 cargo test --test cli"
+    );
+}
+
+#[test]
+fn exit_codes_say_what_happened() {
+    let broken = tempfile::tempdir().unwrap();
+    fs::write(broken.path().join("a.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: {name: [}\n").unwrap();
+    let broken = broken.path().to_string_lossy().into_owned();
+    for (arguments, expected) in [
+        (vec!["audit", "--demo"], 1),
+        (vec!["audit", "--demo", "--fail-on", "none"], 0),
+        (vec!["audit", "--demo", "--subject", "tools/cargo-worker"], 0),
+        (vec!["audit", "--demo", "--subject", "tools/cargo-worker", "--fail-on", "low"], 1),
+        (vec!["audit", "--demo", "--bogus"], 2),
+        (vec!["audit", "no-such-folder"], 2),
+        (vec!["audit", "--demo", "--cni", "nobody"], 2),
+        (vec!["audit", "--demo", "--profile", "ownNode"], 2),
+        (vec!["audit", "--demo", "--ecosystem", "cobol"], 2),
+        (vec!["audit", "--demo", "--endpoint", "a b"], 2),
+        (vec!["audit", &broken, "--require-complete"], 3),
+        (vec!["audit", &broken, "--fail-on", "none"], 0),
+        (vec!["explain", "go-builds/build-api-pod", "proxy.golang.org", "--demo"], 1),
+        (vec!["explain", "tools/cargo-worker", "static.crates.io", "--demo"], 0),
+        (vec!["explain", "tools/nobody", "static.crates.io", "--demo"], 2),
+        (vec!["test", "no-such-suite"], 2),
+        (vec![], 2),
+    ] {
+        let (code, out, err) = buildreach(&arguments);
+        assert_eq!(code, expected, "{arguments:?}\n{out}\n{err}");
+        assert!(expected != 2 || !err.is_empty(), "{arguments:?} says nothing");
+    }
+}
+
+#[test]
+fn without_a_cluster_the_error_shows_a_way() {
+    let (code, out, err) = buildreach(&["audit"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.starts_with("error: ") && err.contains("--demo"), "{err}");
+}
+
+#[test]
+fn formats_go_where_they_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let sink = format!("json={}", file.display());
+    let (_, out, err) = buildreach(&["audit", "--demo", "--at", AT, "-o", &sink, "-o", "markdown"]);
+    assert!(out.starts_with('#') && err.is_empty(), "{out}{err}");
+    let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(report["kind"], "AuditReport");
+    assert_eq!(report["instant"], AT);
+    for format in ["table", "wide", "yaml"] {
+        let (code, out, _) = buildreach(&["audit", "--demo", "-o", format]);
+        assert!(code == 1 && out.contains("BR-DNS-001"), "{format}: {out}");
+        assert!(!out.contains('\u{1b}'), "{format} has colour in a pipe");
+    }
+    let (_, out, _) = buildreach(&["audit", "--demo", "--color", "always"]);
+    assert!(out.contains('\u{1b}'));
+}
+
+#[test]
+fn reports_are_deterministic_and_survive_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    let saved = saved.to_string_lossy();
+    let audit = |source: &str| buildreach(&["audit", source, "--at", AT, "-o", "json"]).1;
+    let first = audit("src/demo/manifests");
+    assert!(first == audit("src/demo/manifests"));
+    let (code, _, err) = buildreach(&["snapshot", "src/demo/manifests", "--at", AT, "-O", &saved]);
+    assert_eq!(code, 0, "{err}");
+    let again = buildreach(&["audit", &saved, "-o", "json"]).1;
+    assert!(first == again, "the saved snapshot gives another report");
+}
+
+#[test]
+fn standard_input_is_a_source() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+        .args(["audit", "-", "--at", AT, "-o", "json"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/manifests");
+    let text: Vec<String> = ["builds.yaml", "cluster.yaml", "policies.yaml"]
+        .iter()
+        .map(|name| fs::read_to_string(manifests.join(name)).unwrap())
+        .collect();
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), text.join("\n---\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["summary"]["subjects"]["Blocked"], 2);
+}
+
+#[test]
+fn the_demo_shows_every_outcome() {
+    let (_, out, _) = buildreach(&["audit", "--demo", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let subjects = &report["summary"]["subjects"];
+    for outcome in ["Reachable", "Blocked", "Partial", "Unknown"] {
+        assert!(subjects[outcome].as_u64() > Some(0), "{subjects}");
+    }
+}
+
+#[test]
+fn no_subject_says_what_was_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: c, image: golang}]}\n";
+    fs::write(folder.path().join("pod.yaml"), pod).unwrap();
+    let (code, out, _) = buildreach(&["audit", &folder.path().to_string_lossy()]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("shop/Pod/web") && out.contains("--subject"), "{out}");
+    let (_, out, _) =
+        buildreach(&["audit", &folder.path().to_string_lossy(), "--all-pods", "--endpoint", "8.8.8.8", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["summary"]["outcomes"]["Reachable"], 1, "{out}");
+}

@@ -196,9 +196,9 @@ impl<'a> Audit<'a> {
                     continue;
                 }
                 let short = match flows.as_slice() {
-                    [(family, one)] if one.len() == 1 => {
-                        one[0].quick(&self.classes[class].selecting).map(|short| (number32(class), planned.bare, *family, short))
-                    }
+                    [(family, one)] if one.len() == 1 => one[0]
+                        .quick(&self.classes[class].selecting)
+                        .map(|short| (number32(class), planned.bare, *family, short)),
                     _ => None,
                 };
                 if let Some(number) = short.and_then(|short| quick.get(&short)) {

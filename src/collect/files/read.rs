@@ -38,6 +38,8 @@ pub(super) struct Outcome {
 pub(super) struct Task<'p> {
     pub(super) source: u32,
     pub(super) path: &'p Path,
+    /// The folder that it is in, without links.
+    pub(super) folder: &'p Path,
     /// `Chart.yaml` or `values.yaml` of a chart: no manifest, and known to be none.
     pub(super) is_chart_file: bool,
 }
@@ -205,7 +207,7 @@ impl Task<'_> {
         }
         if is_kustomization || json.contains("Kustomization") {
             let head = head::read(json);
-            let found = Kustomization::parse(json, &head, origin, self.path, is_kustomization);
+            let found = Kustomization::parse(json, &head, origin, self.folder, is_kustomization);
             if let Some(found) = found {
                 outcome.kustomizations.push(found);
                 return;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -155,7 +156,7 @@ fn hostile_documents_end_in_a_problem() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..30 {
         let refs = vec![format!("*a{}", i - 1); 10].join(", ");
-        bomb += &format!("a{i}: &a{i} [{refs}]\n");
+        writeln!(bomb, "a{i}: &a{i} [{refs}]").unwrap();
     }
     let deep_json = "[".repeat(100_000);
     let deep_object = "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\"},\"spec\":".to_owned()

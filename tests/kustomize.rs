@@ -237,3 +237,25 @@ fn rendering_replaces_what_was_rendered() {
     let why = of_class(&unrendered, ProblemClass::NotRendered);
     assert!(why.iter().any(|p| p.message.starts_with("rendering failed: neither")));
 }
+
+#[test]
+fn what_is_in_memory_asks_no_file_system() {
+    let texts = [
+        (
+            "a/kustomization.yaml",
+            "namespace: ci\nresources: [../b/./pod.yaml, /etc/passwd]\npatches: [{path: /dev/zero}]\n",
+        ),
+        ("b/pod.yaml", POD),
+    ];
+    let snapshot = files::from_texts(&texts, &Options::default());
+    assert_eq!(namespaces(&snapshot), ["ci"]);
+    assert_eq!(not_rendered(&snapshot).len(), 2);
+}
+
+#[test]
+fn nothing_outside_the_sources_is_opened() {
+    // Reading these would never end.
+    let text = "namespace: ci\nresources: [/dev/zero]\npatches:\n- path: /dev/zero\n- path: ../../../../dev/zero\n";
+    let snapshot = read(&[("kustomization.yaml", text)]);
+    assert_eq!(not_rendered(&snapshot).len(), 3);
+}

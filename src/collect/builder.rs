@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::BuildHasher as _;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::decode::{Decoder, with_name_label};
 use super::facts::Facts;
@@ -259,14 +260,27 @@ struct Repeated {
 impl Repeated {
     /// `naming` gives group, kind and metadata.
     fn reduce<T>(&mut self, objects: &mut Vec<T>, naming: impl Fn(&T) -> (&str, &str, &Meta)) {
-        let mut last: FxHashMap<(&str, &str, Option<&str>, &str), usize> = FxHashMap::default();
-        let mut dropped = Vec::new();
-        for (i, object) in objects.iter().enumerate() {
+        type Key<'t> = (&'t str, &'t str, Option<&'t str>, &'t str);
+        let key = |object: &T| -> Option<u64> {
             let (group, kind, meta) = naming(object);
             // A generated name names no object, and a namespace that is not known is none.
-            if meta.namespace_unknown || meta.name.ends_with('*') {
-                continue;
-            }
+            let names_one = !meta.namespace_unknown && !meta.name.ends_with('*');
+            let key: Key<'_> = (group, kind, meta.namespace.as_deref(), &meta.name);
+            names_one.then(|| FxBuildHasher.hash_one(key))
+        };
+        // Sorted hashes take a fraction of the memory of a map of names, and hardly ever anything repeats.
+        let mut hashes: Vec<(u64, usize)> =
+            objects.iter().enumerate().filter_map(|(i, object)| Some((key(object)?, i))).collect();
+        hashes.sort_unstable();
+        let mut suspects = Vec::new();
+        for run in hashes.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+            suspects.extend(run.iter().map(|(_, i)| *i));
+        }
+        suspects.sort_unstable();
+        let mut last: FxHashMap<Key<'_>, usize> = FxHashMap::default();
+        let mut dropped = Vec::new();
+        for i in suspects {
+            let (group, kind, meta) = naming(&objects[i]);
             if let Some(earlier) = last.insert((group, kind, meta.namespace.as_deref(), &meta.name), i) {
                 dropped.push(earlier);
                 let problem = self.problem.get_or_insert_with(|| Problem {

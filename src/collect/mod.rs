@@ -22,6 +22,7 @@ mod kinds;
 pub mod kube;
 mod kustomize;
 mod lines;
+mod objects;
 mod pods;
 mod policies;
 mod raw;

@@ -88,10 +88,8 @@ impl Decoder {
             }
         }
         let volumes = raw.volumes.as_deref().unwrap_or_default();
-        let host_paths = volumes.iter().filter_map(|v| v.host_path.as_ref()?.path.as_ref());
-        let host_paths = host_paths.map(|path| self.scratch.str(path)).collect();
-        let config_maps = volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref());
-        let config_map_volumes = config_maps.map(|name| self.scratch.str(name)).collect();
+        let host_paths = self.strs(|| volumes.iter().filter_map(|v| v.host_path.as_ref()?.path.as_ref()));
+        let config_map_volumes = self.strs(|| volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref()));
         let aliases = raw.host_aliases.as_deref().unwrap_or_default();
         let nameservers = raw.dns_config.as_ref().and_then(|d| d.nameservers.as_deref()).unwrap_or_default();
         let spec = PodSpec {
@@ -132,7 +130,7 @@ impl Decoder {
             args: self.words(raw.args.as_deref()),
             env: self.env(raw.env.as_deref().unwrap_or_default(), namespace, lines),
             env_from: env_from.iter().filter_map(|from| self.env_from(from)).collect(),
-            ports: ports.iter().map(|port| self.container_port(port)).collect::<Result<_, _>>()?,
+            ports: self.container_ports(ports)?,
         })
     }
 
@@ -141,19 +139,30 @@ impl Decoder {
         redact::arguments(raw).into_iter().map(|word| self.scratch.str(&word)).collect()
     }
 
-    fn container_port(&mut self, raw: &raw::ContainerPort<'_>) -> Result<ContainerPort, Wrong> {
-        Ok(ContainerPort {
-            name: self.scratch.opt(raw.name.as_ref()),
-            container_port: raw.container_port,
-            protocol: protocol(raw.protocol.as_ref())?,
-        })
+    /// Shared strings, in a vector that has no room to grow: there are hundreds of thousands of them.
+    fn strs<'t, I: Iterator<Item = &'t Text<'t>>>(&mut self, texts: impl Fn() -> I) -> Vec<Str> {
+        let mut strs = Vec::with_capacity(texts().count());
+        strs.extend(texts().map(|text| self.scratch.str(text)));
+        strs
+    }
+
+    fn container_ports(&mut self, raw: &[raw::ContainerPort<'_>]) -> Result<Vec<ContainerPort>, Wrong> {
+        let mut ports = Vec::with_capacity(raw.len());
+        for port in raw {
+            ports.push(ContainerPort {
+                name: self.scratch.opt(port.name.as_ref()),
+                container_port: port.number,
+                protocol: protocol(port.protocol.as_ref())?,
+            });
+        }
+        Ok(ports)
     }
 
     /// The variables that are kept: those that [`env::kept`] names, and those that their values refer to.
     fn env(&mut self, raw: &[raw::EnvVar<'_>], namespace: Option<&str>, lines: &Lines<'_>) -> Vec<EnvVar> {
         let mut referenced: Vec<String> = Vec::new();
         for var in raw {
-            if env::kept(var.name.as_deref().unwrap_or_default()) == Kept::Value {
+            if self.scratch.kept(var.name.as_deref().unwrap_or_default()) == Kept::Value {
                 let value = redact::text(var.value.as_deref().unwrap_or_default());
                 referenced.extend(env::references(&value).map(str::to_owned));
             }
@@ -162,7 +171,7 @@ impl Decoder {
         let mut kept = Vec::new();
         for var in raw {
             let name = var.name.as_deref().unwrap_or_default();
-            let value = match env::kept(name) {
+            let value = match self.scratch.kept(name) {
                 Kept::Value => self.setting(var, namespace),
                 _ if is_referenced(name) && !redact::is_secret_name(name) => self.setting(var, namespace),
                 Kept::Name => EnvValue::NotKept,
@@ -234,12 +243,12 @@ pub(crate) fn address(text: &str) -> Result<IpAddr, Wrong> {
 
 /// The list where there is one, else the single field; empty strings are absent addresses.
 fn addresses(list: Option<&[raw::Ip<'_>]>, single: Option<&Text<'_>>) -> Result<Vec<IpAddr>, Wrong> {
-    let listed = list.unwrap_or_default().iter().filter_map(|entry| entry.ip.as_ref());
-    let mut all: Vec<IpAddr> = listed.filter(|ip| !ip.is_empty()).map(|ip| address(ip)).collect::<Result<_, _>>()?;
-    if all.is_empty()
-        && let Some(single) = single.filter(|ip| !ip.is_empty())
-    {
-        all.push(address(single)?);
+    let listed = || list.unwrap_or_default().iter().filter_map(|entry| entry.ip.as_ref()).filter(|ip| !ip.is_empty());
+    let count = listed().count();
+    let single = single.filter(|ip| count == 0 && !ip.is_empty());
+    let mut all = Vec::with_capacity(count + usize::from(single.is_some()));
+    for ip in listed().chain(single) {
+        all.push(address(ip)?);
     }
     Ok(all)
 }

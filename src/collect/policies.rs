@@ -61,7 +61,7 @@ impl Decoder {
                 peers.map(|(j, peer)| self.peer(peer, &format!("{path}.{}[{j}]", R::PEERS), unknown)).collect()
             });
             let ports = ports.map(|list| {
-                let ports = list.into_iter().enumerate();
+                let ports = list.iter().enumerate();
                 ports.map(|(j, port)| self.policy_port(port, &format!("{path}.ports[{j}]"), unknown)).collect()
             });
             rules.push(PolicyRule { line, peers, ports });
@@ -88,19 +88,19 @@ impl Decoder {
         }
     }
 
-    fn policy_port(&mut self, raw: raw::Port<'_>, path: &str, unknown: &mut Unknown) -> PolicyPort {
+    fn policy_port(&mut self, raw: &raw::Port<'_>, path: &str, unknown: &mut Unknown) -> PolicyPort {
         unknown.add(path, &raw.unknown);
         PolicyPort {
-            protocol: raw.protocol.map(|protocol| self.scratch.str(&protocol)),
-            port: raw.port.map(|port| self.int_or_string(port)),
-            end_port: raw.end_port,
+            protocol: raw.protocol.as_ref().map(|protocol| self.scratch.str(protocol)),
+            port: raw.number.as_ref().map(|port| self.int_or_string(port)),
+            end_port: raw.last,
         }
     }
 
-    pub(crate) fn int_or_string(&mut self, raw: raw::IntOrText) -> IntOrString {
+    pub(crate) fn int_or_string(&mut self, raw: &raw::IntOrText) -> IntOrString {
         match raw {
-            raw::IntOrText::Int(number) => IntOrString::Int(number),
-            raw::IntOrText::Text(name) => IntOrString::String(self.scratch.str(&name)),
+            raw::IntOrText::Int(number) => IntOrString::Int(*number),
+            raw::IntOrText::Text(name) => IntOrString::String(self.scratch.str(name)),
         }
     }
 

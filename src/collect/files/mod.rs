@@ -79,18 +79,25 @@ pub fn collect_from(sources: &[String], stdin: impl Read, options: &Options) -> 
     Ok(collection.read(stdin))
 }
 
-/// Reads texts as if they were files of these names, in memory.
+/// Reads texts as if they were files of these names, in memory: no file is touched.
 pub fn from_texts(texts: &[(&str, &str)], options: &Options) -> Snapshot {
+    let files: Vec<_> = texts.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    from_bytes(&files, options)
+}
+
+/// [`from_texts`] of bytes that need not be text.
+pub fn from_bytes(files: &[(&str, &[u8])], options: &Options) -> Snapshot {
     let mut collection = Collection::new(options);
+    collection.renders = false;
     let mut decoder = Decoder::new(false);
     let mut outcomes = Vec::new();
-    for (name, text) in texts {
+    for (name, bytes) in files {
         let source = collection.builder.source(name);
-        outcomes.push((
-            source,
-            PathBuf::from(name),
-            collection.task(source, Path::new(name)).bytes(text.as_bytes(), &mut decoder),
-        ));
+        // Relative, so that nobody asks the file system about it.
+        let path = PathBuf::from(name.trim_start_matches('/'));
+        collection.by_path.insert(path.clone(), source);
+        let outcome = collection.task(source, &path).bytes(bytes, &mut decoder);
+        outcomes.push((source, path, outcome));
     }
     collection.settle(outcomes)
 }
@@ -206,7 +213,9 @@ impl Collection {
                 self.builder.append(facts);
             }
         }
-        rendered.into_iter().for_each(|facts| self.builder.append(facts));
+        for facts in rendered {
+            self.builder.append(facts);
+        }
         plan.apply(&mut self.builder);
         self.builder.finish()
     }
@@ -245,7 +254,7 @@ impl Collection {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 match self.files.get(i) {
                     Some((source, Item::File(entry))) if !is_large(&entry.path) => {
-                        outcomes.push((i, self.task(*source, &entry.path).read(&mut decoder)));
+                        outcomes.push((i, self.task_of(*source, entry).read(&mut decoder)));
                     }
                     Some(_) => {}
                     None => return outcomes,
@@ -266,7 +275,7 @@ impl Collection {
         for (i, (source, item)) in self.files.iter().enumerate() {
             match item {
                 Item::File(entry) if is_large(&entry.path) => {
-                    outcomes.push((i, self.task(*source, &entry.path).read_large(&mut decoder)));
+                    outcomes.push((i, self.task_of(*source, entry).read_large(&mut decoder)));
                 }
                 Item::File(_) => {}
                 Item::Stdin => {
@@ -280,11 +289,17 @@ impl Collection {
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
+    fn task_of<'p>(&self, source: u32, entry: &'p Entry) -> Task<'p> {
+        let folder = entry.canonical.parent().unwrap_or(Path::new(""));
+        Task { folder, ..self.task(source, &entry.path) }
+    }
+
+    /// What is not on disk.
     fn task<'p>(&self, source: u32, path: &'p Path) -> Task<'p> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_chart_file = (name == "Chart.yaml" || name.starts_with("values"))
             && path.parent().is_some_and(|folder| self.charts.contains(folder));
-        Task { source, path, is_chart_file }
+        Task { source, path, folder: path.parent().unwrap_or(Path::new("")), is_chart_file }
     }
 
     /// One problem for each chart, with the number of its templates.

@@ -38,6 +38,8 @@ pub(super) struct Outcome {
 pub(super) struct Task<'p> {
     pub(super) source: u32,
     pub(super) path: &'p Path,
+    /// The folder that it is in, without links.
+    pub(super) folder: &'p Path,
     /// `Chart.yaml` or `values.yaml` of a chart: no manifest, and known to be none.
     pub(super) is_chart_file: bool,
 }
@@ -71,8 +73,14 @@ impl Task<'_> {
             let mut cursor = Cursor::new(start);
             cursor.set_position(skip as u64);
             let mut outcome = Outcome::default();
-            let result =
-                json::decode_threaded(cursor.chain(input), self.source, &mut outcome.facts, None, WhenKindIsLate::Keep);
+            let result = json::decode_threaded(
+                cursor.chain(input),
+                None,
+                self.source,
+                &mut outcome.facts,
+                None,
+                WhenKindIsLate::Keep,
+            );
             return match self.settle(result, outcome) {
                 Ok(outcome) => outcome,
                 Err(error) => self.unreadable(&error),
@@ -92,9 +100,10 @@ impl Task<'_> {
         let Some(skip) = json_begins_at(&start) else { return Ok(None) };
         let again = |file: &mut File| file.seek(SeekFrom::Start(skip as u64)).map(drop);
 
+        let size = file.metadata().ok().map(|metadata| metadata.len());
         let mut outcome = Outcome::default();
         again(&mut file)?;
-        let result = json::decode_threaded(&file, self.source, &mut outcome.facts, None, WhenKindIsLate::Reread);
+        let result = json::decode_threaded(&file, size, self.source, &mut outcome.facts, None, WhenKindIsLate::Reread);
         if !matches!(result, Err(Stop::KindIsLate)) {
             return self.settle(result, outcome).map(Some);
         }
@@ -103,7 +112,7 @@ impl Task<'_> {
         let kind = kind.as_ref().map(|(api_version, kind)| (api_version.as_str(), kind.as_str()));
         let mut outcome = Outcome::default();
         again(&mut file)?;
-        let result = json::decode_threaded(&file, self.source, &mut outcome.facts, kind, WhenKindIsLate::Keep);
+        let result = json::decode_threaded(&file, size, self.source, &mut outcome.facts, kind, WhenKindIsLate::Keep);
         self.settle(result, outcome).map(Some)
     }
 
@@ -198,7 +207,7 @@ impl Task<'_> {
         }
         if is_kustomization || json.contains("Kustomization") {
             let head = head::read(json);
-            let found = Kustomization::parse(json, &head, origin, self.path, is_kustomization);
+            let found = Kustomization::parse(json, &head, origin, self.folder, is_kustomization);
             if let Some(found) = found {
                 outcome.kustomizations.push(found);
                 return;

@@ -48,12 +48,12 @@ fn the_kind_may_come_after_the_items() {
     let text = r#"{"apiVersion":"v1","items":[{"metadata":{"name":"a","namespace":"x"}}],"kind":"PodList"}"#;
     assert_eq!(names(&read(text)), ["a"]);
     let mut facts = Facts::default();
-    let again = decode_threaded(text.as_bytes(), 0, &mut facts, None, WhenKindIsLate::Reread);
+    let again = decode_threaded(text.as_bytes(), None, 0, &mut facts, None, WhenKindIsLate::Reread);
     assert!(matches!(again, Err(Stop::KindIsLate)));
     let kind = list_kind(text.as_bytes()).unwrap().unwrap();
     assert_eq!(kind, ("v1".to_owned(), "Pod".to_owned()));
     let mut facts = Facts::default();
-    decode_threaded(text.as_bytes(), 0, &mut facts, Some((&kind.0, &kind.1)), WhenKindIsLate::Reread).unwrap();
+    decode_threaded(text.as_bytes(), None, 0, &mut facts, Some((&kind.0, &kind.1)), WhenKindIsLate::Reread).unwrap();
     assert_eq!(facts.pods.len(), 1);
 }
 
@@ -122,7 +122,7 @@ fn threads_give_the_same_as_one_thread() {
     let mut inline = builder();
     decode_list(text.as_bytes(), 0, &mut inline, None).unwrap();
     let mut facts = Facts::default();
-    decode_threaded(text.as_bytes(), 0, &mut facts, None, WhenKindIsLate::Keep).unwrap();
+    decode_threaded(text.as_bytes(), None, 0, &mut facts, None, WhenKindIsLate::Keep).unwrap();
     let mut threaded = builder();
     threaded.append(facts);
     let (inline, threaded) = (inline.finish(), threaded.finish());

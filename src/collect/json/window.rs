@@ -12,7 +12,7 @@ use super::WhenKindIsLate;
 use crate::model::object::Origin;
 
 /// How much is read at once. A batch is about as large.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
 
 /// The part of the input that is in memory.
 pub(super) struct Window<R> {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::super::decode::{Decoder, Gvk};
 use super::super::facts::Facts;
+use super::super::scratch::Specs;
 use super::walk::{Sink, Walker};
 use super::window::{self, Batch, Late};
 use super::{Page, Stop, WhenKindIsLate};
@@ -34,9 +35,10 @@ struct Done {
 }
 
 /// Decodes an input of any size with threads of its own. The facts are the same, in the same order, as of
-/// [`super::decode_inline`].
+/// [`super::decode_inline`]. `size` is that of the input, if it is known.
 pub(crate) fn decode_threaded(
     input: impl Read,
+    size: Option<u64>,
     source: u32,
     facts: &mut Facts,
     default_kind: Option<Gvk<'_>>,
@@ -46,14 +48,16 @@ pub(crate) fn decode_threaded(
         let (work, queue) = sync_channel::<(u64, Work)>(QUEUE);
         let (done, results) = channel();
         let queue = std::sync::Arc::new(Mutex::new(queue));
+        let specs = Specs::default();
         for _ in 0..WORKERS {
-            let (queue, done) = (queue.clone(), done.clone());
-            scope.spawn(move || decode(&queue, &done));
+            let (queue, done, decoder) = (queue.clone(), done.clone(), Decoder::sharing(specs.clone()));
+            scope.spawn(move || decode(decoder, &queue, &done));
         }
         drop(done);
         let sink = Threads {
             work,
             results,
+            size,
             sent: 0,
             merged: 0,
             waiting: BTreeMap::new(),
@@ -72,8 +76,7 @@ pub(crate) fn decode_threaded(
 }
 
 /// The work of one thread.
-fn decode(queue: &Mutex<Receiver<(u64, Work)>>, done: &Sender<Done>) {
-    let mut decoder = Decoder::new(false);
+fn decode(mut decoder: Decoder, queue: &Mutex<Receiver<(u64, Work)>>, done: &Sender<Done>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, work)) = next else { return };
@@ -96,6 +99,7 @@ fn decode(queue: &Mutex<Receiver<(u64, Work)>>, done: &Sender<Done>) {
 struct Threads<'f> {
     work: SyncSender<(u64, Work)>,
     results: Receiver<Done>,
+    size: Option<u64>,
     sent: u64,
     merged: u64,
     /// Results that came before an earlier one.
@@ -122,6 +126,13 @@ impl Threads<'_> {
         let buffer = std::mem::take(&mut done.buffer);
         self.waiting.insert(done.number, done);
         while let Some(next) = self.waiting.remove(&self.merged) {
+            if let Some(size) = self.size.filter(|_| !next.facts.pods.is_empty()) {
+                // Room for all of them at once: a vector that grows leaves holes as large as itself. What is
+                // reserved and not used takes no memory.
+                self.size = None;
+                let each = (buffer.len() / next.facts.pods.len()).max(64) as u64;
+                self.facts.pods.reserve(usize::try_from(size / each + 1024).unwrap_or(0));
+            }
             self.facts.append(next.facts);
             self.late.extend(next.late);
             self.is_late |= next.is_late;

@@ -8,7 +8,7 @@ mod patch;
 mod plan;
 mod render;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
@@ -65,9 +65,9 @@ enum LabelReach {
 
 impl Kustomization {
     /// A document as a kustomization, if it is one. `is_file`: its file has the name of one.
-    pub(crate) fn parse(json: &str, head: &Head, origin: Origin, path: &Path, is_file: bool) -> Option<Self> {
+    /// `folder`: the folder of that file, without links.
+    pub(crate) fn parse(json: &str, head: &Head, origin: Origin, folder: &Path, is_file: bool) -> Option<Self> {
         let group = head.api_version.as_deref().map_or("", super::kinds::group_of);
-        let folder = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
         let value: Value = serde_json::from_str(json).ok()?;
         let kind = match (group, head.kind.as_deref()) {
             ("kustomize.toolkit.fluxcd.io", Some("Kustomization")) => {
@@ -81,7 +81,7 @@ impl Kustomization {
             _ if is_file && value.is_object() => Kind::Kustomize(Kustomize::read(&value)),
             _ => return None,
         };
-        Some(Self { origin, folder, kind })
+        Some(Self { origin, folder: folder.to_owned(), kind })
     }
 }
 
@@ -123,6 +123,25 @@ impl Kustomize {
         }
         kustomize
     }
+}
+
+/// What a path of a kustomization leads to, without links where there is a file system to ask.
+fn resolve(folder: &Path, path: &str) -> PathBuf {
+    let mut found = PathBuf::new();
+    for part in folder.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            // Above the root of what is in memory there is nothing.
+            Component::ParentDir if matches!(found.components().next_back(), None | Some(Component::ParentDir)) => {
+                found.push(part);
+            }
+            Component::ParentDir => {
+                found.pop();
+            }
+            part => found.push(part),
+        }
+    }
+    if found.is_absolute() { found.canonicalize().unwrap_or(found) } else { found }
 }
 
 fn label_reach(value: &Value) -> Option<LabelReach> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::builder::{Builder, Placement};
 use super::super::facts::FoundProblem;
 use super::patch::{self, Target};
-use super::{Kind, Kustomization, Kustomize, LabelReach};
+use super::{Kind, Kustomization, Kustomize, LabelReach, resolve};
 use crate::model::object::Meta;
 use crate::model::{Problem, ProblemClass, Str};
 
@@ -85,7 +85,7 @@ impl<'k> Plan<'k> {
         for kustomization in kustomizations {
             if let Kind::Kustomize(kustomize) = &kustomization.kind {
                 for resource in &kustomize.resources {
-                    let target = kustomization.folder.join(resource).canonicalize().unwrap_or_default();
+                    let target = resolve(&kustomization.folder, resource);
                     used.extend(plan.by_folder.get(target.as_path()));
                 }
             }
@@ -153,8 +153,7 @@ impl<'k> Plan<'k> {
         let starts = named.iter().map(PathBuf::as_path).chain(kustomization.folder.ancestors());
         let relative = path.trim_start_matches('/');
         let is_read = |folder: &PathBuf| self.by_path.keys().any(|file| file.starts_with(folder));
-        let mut folders = starts.filter_map(|start| start.join(relative).canonicalize().ok()).filter(|f| f.is_dir());
-        let Some(folder) = folders.find(is_read) else {
+        let Some(folder) = starts.map(|start| resolve(start, relative)).find(is_read) else {
             return self.unrendered.push(Unrendered {
                 source: kustomization.origin.source,
                 line: kustomization.origin.line,
@@ -198,7 +197,7 @@ impl<'k> Plan<'k> {
                 .push(unrendered(format!("`{what}` of this kustomization may make or change anything"), None));
         }
         for resource in &kustomize.resources {
-            let found = kustomization.folder.join(resource).canonicalize().unwrap_or_default();
+            let found = resolve(&kustomization.folder, resource);
             if let Some(i) = self.by_folder.get(found.as_path()) {
                 self.follow(*i, namespace, is_rendered, path);
             } else if let Some(source) = self.by_path.get(&found) {
@@ -232,9 +231,10 @@ impl<'k> Plan<'k> {
         is_rendered: bool,
         unrendered: &impl Fn(String, Option<Target>) -> Unrendered,
     ) {
-        let path_of = |file: &str| kustomization.folder.join(file).canonicalize();
+        let by_path = self.by_path;
+        let source_of = |file: &str| by_path.get(&resolve(&kustomization.folder, file));
         for file in &kustomize.patch_files {
-            self.left_out.extend(path_of(file).ok().and_then(|path| self.by_path.get(&path)));
+            self.left_out.extend(source_of(file));
         }
         if is_rendered {
             return;
@@ -246,7 +246,10 @@ impl<'k> Plan<'k> {
             let targets = match &target.file {
                 None => vec![target],
                 Some(file) => {
-                    let text = path_of(file).and_then(std::fs::read_to_string).unwrap_or_default();
+                    // Only what was found is opened: a kustomization may name anything.
+                    let path = resolve(&kustomization.folder, file);
+                    let is_found = path.is_absolute() && self.by_path.contains_key(&path);
+                    let text = if is_found { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
                     let named = target.kind.is_some() || target.name.is_some() || target.group.is_some();
                     let found = patch::targets_of_text(&text, named.then_some(&target));
                     // A patch that cannot be read may do anything to its target.

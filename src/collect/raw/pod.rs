@@ -207,7 +207,8 @@ pub(crate) struct EnvFrom<'a> {
 pub(crate) struct ContainerPort<'a> {
     #[serde(borrow)]
     pub(crate) name: Option<Text<'a>>,
-    pub(crate) container_port: u16,
+    #[serde(rename = "containerPort")]
+    pub(crate) number: u16,
     #[serde(borrow)]
     pub(crate) protocol: Option<Text<'a>>,
 }

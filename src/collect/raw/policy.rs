@@ -153,8 +153,8 @@ strict! {
     /// `NetworkPolicyPort`.
     Port {
         protocol = "protocol": Text<'a>,
-        port = "port": IntOrText,
-        end_port = "endPort": i64,
+        number = "port": IntOrText,
+        last = "endPort": i64,
     }
 }
 

@@ -42,7 +42,7 @@ fn number(text: &str) -> Scalar<'_> {
     };
     // As nearly all numbers are written, and as JSON writes them.
     if digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || digits.first() > Some(&b'0')) {
-        return if text.starts_with('+') { Scalar::Number(text[1..].into()) } else { Scalar::Number(text.into()) };
+        return Scalar::Number(text.strip_prefix('+').unwrap_or(text).into());
     }
     let Some(first) = digits.first() else { return Scalar::Text };
     if first.is_ascii_digit()
@@ -80,7 +80,7 @@ fn integer(digits: &str) -> Option<u64> {
 fn is_float(digits: &[u8]) -> bool {
     let mantissa_end = digits.iter().position(|b| matches!(b, b'e' | b'E')).unwrap_or(digits.len());
     let (mantissa, exponent) = digits.split_at(mantissa_end);
-    let dots = mantissa.iter().filter(|b| **b == b'.').count();
+    let dots = memchr::memchr_iter(b'.', mantissa).count();
     let numerals = mantissa.iter().filter(|b| b.is_ascii_digit()).count();
     let exponent_ok = match exponent {
         [] => true,

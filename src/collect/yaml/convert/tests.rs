@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -65,7 +67,7 @@ fn bombs_do_not_go_off() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..20 {
         let refs = vec![format!("*a{}", i - 1); 10].join(", ");
-        text += &format!("a{i}: &a{i} [{refs}]\n");
+        writeln!(text, "a{i}: &a{i} [{refs}]").unwrap();
     }
     assert_eq!(error_of(&text).0, "aliases make the document too large");
     assert_eq!(error_of(&format!("{}1{}", "[".repeat(150), "]".repeat(150))).0, "values nest too deep");

@@ -49,6 +49,7 @@ impl Planned {
     }
 
     /// The same endpoint at one address that the pod knows by itself (`hostAliases`).
+    #[must_use]
     pub fn at(&self, context: &Context<'_>, ip: IpAddr) -> Self {
         let endpoint = Endpoint { addresses: Addresses::Listed(vec![ip]), ..self.endpoint.clone() };
         plan(context, &Ranges::builtin(), &Answers::new(), &endpoint, true)

@@ -136,18 +136,17 @@ pub fn aims_of_service(
     }
     let mut aims = Vec::new();
     for backend in found.pods {
-        let families = match family {
-            Some(family) => vec![family],
-            None => {
-                // A name of the cluster leads to the Service's addresses, whatever families its pods have.
-                let mut own = backend.party.families();
-                if own.is_empty() {
-                    own.push(Family::V4);
-                }
-                let offered: Vec<Family> = service.cluster_ips.iter().map(|ip| Family::of(*ip)).collect();
-                own.retain(|family| offered.is_empty() || offered.contains(family));
-                own
+        let families = if let Some(family) = family {
+            vec![family]
+        } else {
+            // A name of the cluster leads to the Service's addresses, whatever families its pods have.
+            let mut own = backend.party.families();
+            if own.is_empty() {
+                own.push(Family::V4);
             }
+            let offered: Vec<Family> = service.cluster_ips.iter().map(|ip| Family::of(*ip)).collect();
+            own.retain(|family| offered.is_empty() || offered.contains(family));
+            own
         };
         for family in families {
             let target = Target::Pod { party: Box::new(backend.party.clone()), pod: backend.pod, family };

@@ -428,7 +428,8 @@ fn variables_that_redirect_a_build_keep_their_values() {
         )
         .collect();
     assert!(names.len() > 100);
-    let env = names.iter().map(|name| format!("    - {{name: '{name}', value: x}}")).collect::<Vec<_>>().join("\n");
+    let env: Vec<String> = names.iter().map(|name| format!("    - {{name: '{name}', value: x}}\n")).collect();
+    let env = env.concat();
     let text =
         format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    env:\n{env}");
     let snapshot = read(&[("a.yaml", &text)]);

@@ -39,14 +39,20 @@ fn server() -> Option<&'static ApiServer> {
     SERVER.as_ref()
 }
 
-fn start() -> Option<ApiServer> {
-    let server = ApiServer::start(&[READER, NO_POLICIES, CI_ONLY, NOBODY])?;
-    server.load(&fixture());
+/// The documented role, and the same without NetworkPolicies.
+fn roles() -> (Value, Value) {
     let role: Value = serde_saphyr::from_str(include_str!("../docs/rbac-reader.yaml")).unwrap();
     let mut without_policies = role.clone();
     without_policies["metadata"]["name"] = json!("no-policies");
     let rules = without_policies["rules"].as_array_mut().unwrap();
     rules.retain(|rule| rule["apiGroups"] != json!(["networking.k8s.io"]));
+    (role, without_policies)
+}
+
+fn start() -> Option<ApiServer> {
+    let server = ApiServer::start(&[READER, NO_POLICIES, CI_ONLY, NOBODY])?;
+    server.load(&fixture());
+    let (role, without_policies) = roles();
     server.apply(&role);
     server.apply(&without_policies);
     server.apply(&cluster_binding(READER, "buildreach-reader"));

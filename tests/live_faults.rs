@@ -15,16 +15,19 @@ use common::fake::{Answer, FakeServer};
 const NO_GROUPS: &str = r#"{"kind":"APIGroupDiscoveryList","items":[]}"#;
 const EMPTY: &str = r#"{"kind":"List","metadata":{"resourceVersion":"1"},"items":[]}"#;
 
+#[allow(clippy::unnecessary_wraps)] // the type of an answer
 fn ok(body: &str) -> Option<Answer> {
     Some((200, body.to_owned()))
 }
 
+#[allow(clippy::unnecessary_wraps)]
 fn failure(code: u16, reason: &str) -> Option<Answer> {
     let body =
         format!(r#"{{"kind":"Status","status":"Failure","message":"scripted","reason":"{reason}","code":{code}}}"#);
     Some((code, body))
 }
 
+#[allow(clippy::unnecessary_wraps)]
 fn pods(names: &[&str], next: &str) -> Option<Answer> {
     let items: Vec<_> = names
         .iter()

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 #[path = "fuzz/check.rs"]
+#[allow(unreachable_pub)] // the fuzz targets share the file
 mod check;
 
 fn run(target: &str, check: impl Fn(&[u8])) {

@@ -80,6 +80,16 @@ pub struct Requirement {
     pub doubt: Option<String>,
 }
 
+impl Requirement {
+    /// Whether the endpoint is a public one that the catalogue lists: a host that somebody else named may be private.
+    pub fn is_of_catalogue(&self) -> bool {
+        const NOT_LISTED: &[&str] = &["reg_private", "vcs_other", "download", "builder", "ci_server", "proxy"];
+        self.setting.is_none()
+            && self.ecosystem.as_deref().is_some_and(|id| !NOT_LISTED.contains(&id))
+            && !self.why.contains("EndpointSet")
+    }
+}
+
 /// A setting of the pod with where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {

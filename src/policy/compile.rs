@@ -80,8 +80,10 @@ pub fn compile(
     }
 
     let invalid = defects[before..].iter().find(|d| d.rejected).map(|d| format!("{}: {}", d.path, d.message));
+    let types_unsure = !spec.unknown_fields.is_empty()
+        || defects[before..].iter().any(|d| d.rejected && d.path.starts_with("spec.policyTypes"));
     let namespace = written.meta.namespace.clone().unwrap_or_default();
-    Policy { object, namespace, subject, egress, ingress, rules: ranges, invalid }
+    Policy { object, namespace, subject, egress, ingress, rules: ranges, invalid, types_unsure }
 }
 
 #[allow(clippy::cast_possible_truncation)] // a cluster holds far fewer than 2^32 rules: 1.5 GB per kind at most

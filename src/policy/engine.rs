@@ -37,12 +37,14 @@ pub enum Enforces {
     ClosedByDefault,
     /// It does not; why.
     No(&'static str),
+    /// Its configuration could not be read.
+    Unknown(&'static str),
 }
 
 /// What a product does on traffic to the pod's own node is known for the API and for AWS only.
-const API: Semantics = Semantics { pod_ip_in_ip_block: true, own_node: true };
-const BY_RULES_TO_NODE: Semantics = Semantics { pod_ip_in_ip_block: true, own_node: false };
-const CILIUM: Semantics = Semantics { pod_ip_in_ip_block: false, own_node: false };
+const API: Semantics = Semantics { pod_ip_in_ip_block: true, node_ip_in_ip_block: true, own_node: true };
+const BY_RULES_TO_NODE: Semantics = Semantics { pod_ip_in_ip_block: true, node_ip_in_ip_block: true, own_node: false };
+const CILIUM: Semantics = Semantics { pod_ip_in_ip_block: false, node_ip_in_ip_block: false, own_node: false };
 
 /// The products, in the order in which they are looked for: canal before Calico, whose image it also runs.
 pub static ENGINES: &[Engine] = &[
@@ -179,6 +181,9 @@ fn always(_: &Snapshot, _: &Workload) -> Enforces {
 }
 
 fn cilium(snapshot: &Snapshot, _: &Workload) -> Enforces {
+    if config_is_unread(snapshot, "cilium-config") {
+        return Enforces::Unknown("the ConfigMap cilium-config could not be read");
+    }
     match config(snapshot, "cilium-config", "enable-policy") {
         Some("never") => Enforces::No("`enable-policy` of cilium-config is `never`"),
         Some("always") => Enforces::ClosedByDefault,
@@ -197,6 +202,9 @@ fn aws(snapshot: &Snapshot, agent: &Workload) -> Enforces {
     let controller = config(snapshot, "amazon-vpc-cni", "enable-network-policy-controller") == Some("true");
     if !argument {
         return Enforces::No("aws-eks-nodeagent runs without `--enable-network-policy=true`");
+    }
+    if config_is_unread(snapshot, "amazon-vpc-cni") {
+        return Enforces::Unknown("the ConfigMap amazon-vpc-cni could not be read");
     }
     if !controller {
         return Enforces::No("`enable-network-policy-controller` of the ConfigMap amazon-vpc-cni is not `true`");
@@ -251,6 +259,16 @@ fn config<'a>(snapshot: &'a Snapshot, map: &str, key: &str) -> Option<&'a str> {
     snapshot.config_maps.iter().find(|m| m.meta.name == map).and_then(|m| m.data.get(key)).map(|v| v.trim())
 }
 
+/// Whether a ConfigMap may be there although it was not read.
+fn config_is_unread(snapshot: &Snapshot, map: &str) -> bool {
+    let of_kind = |kind: &str| kind == "ConfigMap";
+    !snapshot.config_maps.iter().any(|m| m.meta.name == map)
+        && (snapshot.coverage.iter().any(|c| of_kind(&c.kind) && c.state.is_incomplete())
+            || snapshot.problems.iter().any(|p| {
+                p.class.leaves_unknown() && p.kind.as_deref().is_some_and(of_kind) && p.name.as_deref() == Some(map)
+            }))
+}
+
 /// What one product that was found does.
 #[derive(Debug)]
 struct Found {
@@ -270,6 +288,8 @@ pub struct Enforcement {
     /// Nodes where no product enforces anything, and why.
     exempt_nodes: FxHashMap<Str, &'static str>,
     overrides: Overrides,
+    /// `policy-cidr-match-mode` of Cilium names `nodes`.
+    nodes_match_cidr: bool,
 }
 
 #[derive(Debug)]
@@ -341,7 +361,13 @@ impl Enforcement {
     /// says so. A suite names the product only, and its manifests must show the rest.
     pub fn new(snapshot: &Snapshot, named: Option<&str>, trusted: bool, overrides: Overrides) -> Self {
         if named == Some("upstream") {
-            return Self { mode: Mode::Api, found: Vec::new(), exempt_nodes: FxHashMap::default(), overrides };
+            return Self {
+                mode: Mode::Api,
+                found: Vec::new(),
+                exempt_nodes: FxHashMap::default(),
+                overrides,
+                nodes_match_cidr: false,
+            };
         }
         let mut found: Vec<Found> = Vec::new();
         for engine in ENGINES {
@@ -360,12 +386,23 @@ impl Enforcement {
                 found.push(found_k3s);
             }
         }
+        if let Some(name) = named.filter(|_| trusted) {
+            // Somebody who knows the cluster says which product it is: marks of others are left-overs.
+            let family: &[&str] = match name {
+                "azure" => &["cilium", "azure-npm", "calico"],
+                "gke" => &["gke", "calico"],
+                _ => &[],
+            };
+            found.retain(|f| f.engine.name == name || family.contains(&f.engine.name));
+        }
         let mode = match (named, found.first()) {
             (Some(name), _) => Mode::Product { name: name.into(), trusted },
             (None, Some(first)) => Mode::Product { name: first.engine.name.into(), trusted: false },
             (None, None) => Mode::Assumed,
         };
-        Self { mode, found, exempt_nodes: exempt_nodes(snapshot), overrides }
+        let nodes_match_cidr =
+            config(snapshot, "cilium-config", "policy-cidr-match-mode").is_some_and(|mode| mode.contains("nodes"));
+        Self { mode, found, exempt_nodes: exempt_nodes(snapshot), overrides, nodes_match_cidr }
     }
 
     /// Nodes alike for enforcement have one number.
@@ -431,11 +468,15 @@ impl Enforcement {
     pub fn holds(&self, party: &Party) -> Hold {
         let semantics = |base: Semantics| Semantics {
             pod_ip_in_ip_block: self.overrides.pod_ip_in_ip_block.unwrap_or(base.pod_ip_in_ip_block),
+            node_ip_in_ip_block: base.node_ip_in_ip_block || self.nodes_match_cidr,
             own_node: self.overrides.own_node.unwrap_or(base.own_node),
         };
         let api = |assumption| Hold::Yes { semantics: semantics(API), assumption, own_node_unsure: false };
         let name = match &self.mode {
             Mode::Api => return api(None),
+            _ if party.labels.get("eks.amazonaws.com/fargate-profile").is_some() => {
+                return Hold::No("no network policy is enforced on AWS Fargate".to_owned());
+            }
             Mode::Assumed => {
                 if let Some(why) = party.node.as_ref().and_then(|n| self.exempt_nodes.get(n)) {
                     return Hold::No((*why).to_owned());
@@ -479,7 +520,18 @@ impl Enforcement {
                 return Hold::Unsure { doubt: Doubt { reason, not_evaluated: None }, closed_by_default };
             }
         }
+        if party.node.is_none() && enforcing().any(|f| f.agents.values().any(|ready| !ready)) {
+            let reason =
+                "an agent that enforces policies is not ready on some node, and it is not known where the pod will run";
+            return Hold::Unsure { doubt: Doubt { reason: reason.to_owned(), not_evaluated: None }, closed_by_default };
+        }
         for f in enforcing() {
+            if let Enforces::Unknown(why) = f.enforces {
+                return Hold::Unsure {
+                    doubt: Doubt { reason: why.to_owned(), not_evaluated: None },
+                    closed_by_default,
+                };
+            }
             if f.engine.semantics.is_none() || f.enforces == Enforces::ClosedByDefault {
                 let reason = format!("{} enforces policies here and is not evaluated by this version", f.engine.title);
                 let doubt = Doubt { reason, not_evaluated: Some(f.engine.name.into()) };
@@ -489,6 +541,7 @@ impl Enforcement {
         // Several that enforce: what one of them does not match, none lets pass.
         let base = enforcing().filter_map(|f| f.engine.semantics).fold(BY_RULES_TO_NODE, |a, b| Semantics {
             pod_ip_in_ip_block: a.pod_ip_in_ip_block && b.pod_ip_in_ip_block,
+            node_ip_in_ip_block: a.node_ip_in_ip_block && b.node_ip_in_ip_block,
             own_node: a.own_node && b.own_node,
         });
         let own_node_unsure = self.overrides.own_node.is_none();

@@ -14,8 +14,13 @@ use crate::model::{AddrSet, Family, Protocol};
 pub enum Other<'a> {
     /// A pod, through its address of the family.
     Pod(&'a Party, Family),
-    /// Addresses that are no pods': outside the cluster, or nodes.
-    Addresses(&'a AddrSet),
+    /// Addresses that are no pods'.
+    Addresses {
+        /// Of one family; empty if they are not known.
+        set: &'a AddrSet,
+        /// They are those of a node.
+        node: bool,
+    },
 }
 
 /// How engines read what the API leaves open.
@@ -24,13 +29,15 @@ pub struct Semantics {
     /// Whether an `ipBlock` matches the addresses of pods. The API means it for the outside, but the
     /// conformance tests expect it; Cilium's data plane does not do it.
     pub pod_ip_in_ip_block: bool,
+    /// Whether an `ipBlock` matches the addresses of nodes; Cilium keeps nodes out of its CIDR rules.
+    pub node_ip_in_ip_block: bool,
     /// Whether traffic between a pod and its own node is always allowed (NetworkPolicy documentation).
     pub own_node: bool,
 }
 
 impl Default for Semantics {
     fn default() -> Self {
-        Self { pod_ip_in_ip_block: true, own_node: true }
+        Self { pod_ip_in_ip_block: true, node_ip_in_ip_block: true, own_node: true }
     }
 }
 
@@ -136,7 +143,7 @@ impl<'a> Sweep<'a> {
     /// What policies that select a pod admit. `selecting` comes from [`PolicyIndex::selecting`].
     pub fn gate(&self, selecting: &[PolicyId]) -> Gate {
         let (uncertain, isolating): (Vec<_>, Vec<_>) = if self.index.any_invalid {
-            selecting.iter().partition(|id| self.index.policy(**id).invalid.is_some())
+            selecting.iter().partition(|id| self.index.policy(**id).is_uncertain(self.direction))
         } else {
             (Vec::new(), selecting.to_vec())
         };
@@ -173,7 +180,7 @@ impl<'a> Sweep<'a> {
             Rest::Nothing => return Gate { admitted: Admitted::All, ..gate },
             Rest::Whole => Admitted::Nothing,
             Rest::Part(left) => match self.other {
-                Other::Addresses(set) => Admitted::Part(set.difference(&left)),
+                Other::Addresses { set, .. } => Admitted::Part(set.difference(&left)),
                 Other::Pod(..) => Admitted::Nothing,
             },
         };
@@ -235,7 +242,9 @@ impl<'a> Sweep<'a> {
             return Share::All;
         };
         match self.other {
-            Other::Addresses(set) => {
+            Other::Addresses { node: true, .. } if !self.semantics.node_ip_in_ip_block => Share::Nothing,
+            Other::Addresses { set, .. } if set.is_empty() => Share::Unsure,
+            Other::Addresses { set, .. } => {
                 let admitted = rule.peers.addresses(set.family());
                 match admitted {
                     Some(block) if set.is_subset(block) => Share::All,
@@ -272,6 +281,9 @@ impl<'a> Sweep<'a> {
         let Some(block) = rule.peers.addresses(family).filter(|block| !block.is_empty()) else {
             return Share::Nothing;
         };
+        if party.host_network && !self.semantics.node_ip_in_ip_block {
+            return Share::Nothing;
+        }
         if party.host_network {
             let known = party.ips.iter().chain(&party.node_ips).copied();
             let ips = AddrSet::from_ips(family, known);
@@ -309,7 +321,7 @@ impl Rest {
     fn take(&mut self, share: &AddrSet, of: Other<'_>) -> bool {
         let before = match (&*self, of) {
             (Self::Part(left), _) => left.clone(),
-            (Self::Whole, Other::Addresses(set)) => set.clone(),
+            (Self::Whole, Other::Addresses { set, .. }) => set.clone(),
             _ => return false,
         };
         let left = before.difference(share);

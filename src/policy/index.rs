@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::{Defect, compile};
 use super::rule::{Direction, PodPeer, Policy, PolicyId, Rule, RuleId};
@@ -67,6 +67,8 @@ pub struct PolicyIndex {
     namespaces: FxHashMap<Str, Labels>,
     /// A live cluster whose namespaces were not all read: an absent one has labels that are not known.
     namespaces_may_be_missing: bool,
+    /// Namespaces whose object is there and cannot be read.
+    unreadable_namespaces: FxHashSet<Str>,
 }
 
 /// The policies of one namespace, found by a label that they require.
@@ -85,6 +87,12 @@ impl PolicyIndex {
                 .coverage
                 .iter()
                 .any(|c| c.kind == "Namespace" && c.state.is_incomplete()),
+            unreadable_namespaces: snapshot
+                .problems
+                .iter()
+                .filter(|p| p.class.leaves_unknown() && p.kind.as_deref() == Some("Namespace"))
+                .filter_map(|p| p.name.clone())
+                .collect(),
             pod_range: pod_range(snapshot),
             ..Self::default()
         };
@@ -153,7 +161,7 @@ impl PolicyIndex {
         let mut consider = |ids: &[PolicyId]| {
             found.extend(ids.iter().copied().filter(|id| {
                 let policy = self.policy(*id);
-                (policy.isolates(direction) || policy.invalid.is_some())
+                (policy.isolates(direction) || policy.is_uncertain(direction))
                     && policy.subject.as_ref().is_none_or(|s| s.matches(labels))
             }));
         };
@@ -177,7 +185,8 @@ impl PolicyIndex {
             return Some(party.namespace == *own);
         };
         let by_name_only = || selector.requirements().iter().all(|r| r.key == NAMESPACE_NAME_LABEL);
-        if self.namespaces_may_be_missing && !self.namespaces.contains_key(&party.namespace) && !by_name_only() {
+        let missing = self.namespaces_may_be_missing && !self.namespaces.contains_key(&party.namespace);
+        if (missing || self.unreadable_namespaces.contains(&party.namespace)) && !by_name_only() {
             return None;
         }
         Some(selector.matches(&party.namespace_labels))
@@ -194,9 +203,20 @@ fn namespaces(snapshot: &Snapshot) -> FxHashMap<Str, Labels> {
     map
 }
 
+/// The union of the nodes' ranges, if it explains every address that a running pod has.
 fn pod_range(snapshot: &Snapshot) -> [Option<AddrSet>; 2] {
     [Family::V4, Family::V6].map(|family| {
+        let of = |node: &crate::model::object::Node| node.pod_cidrs.iter().any(|n| Family::of(n.addr()) == family);
+        if !snapshot.nodes.iter().all(of) {
+            return None;
+        }
         let range = AddrSet::from_nets(family, snapshot.nodes.iter().flat_map(|n| n.pod_cidrs.iter().copied()));
-        (!range.is_empty()).then_some(range)
+        // A network plugin with pools of its own leaves podCIDRs unused.
+        let pods = snapshot.pods.iter().filter(|p| !p.spec.host_network && !p.phase.is_terminal());
+        let explained = pods
+            .flat_map(|p| p.ips.iter().copied())
+            .filter(|ip| Family::of(*ip) == family)
+            .all(|ip| range.contains(ip));
+        (explained && !range.is_empty()).then_some(range)
     })
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::engine::Enforcement;
 use crate::model::object::OtherObject;
-use crate::model::{Doubt, Snapshot, Str, snapshot::CoverageState};
+use crate::model::{Doubt, ProblemClass, Snapshot, Str, snapshot::CoverageState};
 
 /// What an unevaluated object, or one that could not be read, could change about a verdict of NetworkPolicies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,19 @@ pub fn beside(snapshot: &Snapshot, enforcement: &Enforcement) -> Vec<Beside> {
         });
     }
     for problem in &snapshot.problems {
+        // The labels of pods that are not rendered, or whose namespace is not known, decide which policies select them.
+        let pods = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "PodTemplate"];
+        let unrendered = matches!(problem.class, ProblemClass::NotRendered | ProblemClass::AmbiguousNamespace);
+        if unrendered && problem.kind.as_deref().is_some_and(|kind| pods.contains(&kind)) {
+            let reason = format!("the pods of {} are not known: {}", snapshot.place(problem), problem.message);
+            let doubt = Doubt { reason, not_evaluated: None };
+            all.push(Beside {
+                power: Power::Overrule,
+                namespace: problem.namespace.clone(),
+                except: Vec::new(),
+                doubt,
+            });
+        }
         let Some(kind) = problem.kind.as_deref() else { continue };
         if problem.class.leaves_unknown()
             && let Some(power) = power_of_kind(kind)

@@ -60,6 +60,8 @@ pub struct Policy {
     pub rules: [Range<u32>; 2],
     /// Why an API server would reject it: what it could decide is then unknown.
     pub invalid: Option<String>,
+    /// The defect leaves open in which directions it isolates.
+    pub types_unsure: bool,
 }
 
 impl Policy {
@@ -69,6 +71,11 @@ impl Policy {
             Direction::Egress => self.egress,
             Direction::Ingress => self.ingress,
         }
+    }
+
+    /// Whether it cannot be told if it isolates: the API server rejects it, and it would in this direction.
+    pub fn is_uncertain(&self, direction: Direction) -> bool {
+        self.invalid.is_some() && (self.isolates(direction) || self.types_unsure)
     }
 
     /// Its rules of a direction.

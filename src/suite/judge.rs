@@ -191,12 +191,16 @@ impl Judge<'_> {
         let in_cloud = origin.in_cloud.then(|| cloud_only(&context.snapshot.cloud_documents));
         let party = origin.party.as_ref().map(|(party, ..)| party);
         steps.push(in_cloud.unwrap_or_else(|| layers::cloud_step(context, party, outside)));
+        if origin.party.is_none() {
+            steps.push(Step::new(Layer::Mesh, StepOutcome::NotApplicable, "the source is no pod"));
+        }
+        layers::merge_destination(&mut steps, layers::destination_steps(context, destination, assertion.protocol));
         Trace { steps }
     }
 
     fn lookup(&self, origin: &Origin, host: &str) -> Step {
         if let Some(dns) = &self.suite.spec.dns
-            && !dns.contains_key(host)
+            && dns.get(host).is_none_or(Vec::is_empty)
         {
             return Step::new(Layer::Dns, Outcome::Blocked, format!("`{host}` has no address in `dns`"));
         }
@@ -214,8 +218,10 @@ impl Judge<'_> {
         match end {
             End::Pod(_) | End::Workload(_) => Ok(self.pods(end)?.into_iter().map(plain).collect()),
             End::Node(name) => {
-                let node = self.context.node(&name.as_str().into());
-                let addresses = node.map(|n| n.addresses.clone()).unwrap_or_default();
+                let addresses = self.context.node_addresses(&name.as_str().into());
+                if addresses.is_empty() {
+                    return Err(doubt(&format!("no address of node {name} was read")));
+                }
                 Ok(vec![Origin { party: None, addresses, node: Some(name.as_str().into()), in_cloud: false }])
             }
             End::Ip(ip) => {
@@ -252,9 +258,7 @@ impl Judge<'_> {
                 Ok(pods.into_iter().map(of_pod).collect())
             }
             End::Node(name) => {
-                let node = self.context.node(&name.as_str().into());
-                let primary = node.and_then(|n| n.addresses.first().copied());
-                let Some(ip) = primary else {
+                let Some(ip) = self.context.node_addresses(&name.as_str().into()).first().copied() else {
                     return Err(doubt(&format!("no address of node {name} was read")));
                 };
                 Ok(vec![aims_of_addresses(self.context, &[ip], protocol, port, PortMeans::AtDestination)?])
@@ -279,7 +283,7 @@ impl Judge<'_> {
             return Ok(vec![aims?]);
         }
         let public = |family| {
-            let known = Known::StandIn { title: "the public internet".to_owned() };
+            let known = Known::StandIn { title: "the public internet".to_owned(), elsewhere: true };
             aim_of_set(crate::model::addr::public_internet(family), known, port)
         };
         Ok(vec![vec![public(Family::V4)]])
@@ -429,7 +433,7 @@ fn combine_families(steps: Vec<Step>, alternatives: bool) -> Step {
 }
 
 fn no_family() -> Step {
-    Step::new(Layer::Policy, StepOutcome::NotApplicable, "the ends have no address family in common")
+    Step::new(Layer::Policy, Outcome::Blocked, "the ends have no address family in common")
 }
 
 /// Whether `text` stands in a citation as a whole: no letter, digit, `-`, `_` or `.` directly beside it.

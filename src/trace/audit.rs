@@ -114,7 +114,7 @@ impl<'a> Audit<'a> {
             let number =
                 known.get(&requirements.as_ptr()).copied().filter(|n| lists[*n as usize].0.len() == requirements.len());
             let number = number.unwrap_or_else(|| {
-                let endpoints = requirements.iter().map(|r| plan.add(context, ranges, &question.answers, &r.endpoint));
+                let endpoints = requirements.iter().map(|r| plan.add(context, ranges, &question.answers, r));
                 let endpoints = endpoints.collect();
                 let same = lists.iter().position(|(list, _)| *list == requirements);
                 let at = same.unwrap_or_else(|| {
@@ -190,9 +190,18 @@ impl<'a> Audit<'a> {
         // A class gives the same verdict wherever the same rule decides.
         let mut quick: FxHashMap<(u32, bool, Family, Quick), u32> = FxHashMap::default();
         for (endpoint, planned) in self.plan.endpoints.iter().enumerate() {
-            let flows = flows(self.context, planned);
+            let flows = flows_of(self.context, planned);
             for (class, evaluated) in self.evaluated.iter_mut().enumerate() {
                 if !needed[endpoint][class] {
+                    continue;
+                }
+                let alias = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host);
+                if let Some(ip) = alias.filter(|_| !planned.bare) {
+                    let aliased = planned.at(self.context, ip);
+                    let verdict =
+                        judge(&aliased, &flows_of(self.context, &aliased), &self.classes[class], &evaluated.party);
+                    evaluated.verdicts[endpoint] = number32(self.verdicts.len());
+                    self.verdicts.push(Rc::new(verdict));
                     continue;
                 }
                 let short = match flows.as_slice() {
@@ -227,7 +236,7 @@ impl<'a> Audit<'a> {
     pub fn over_open(&self, class: u32) -> Option<(String, Vec<Evidence>)> {
         let evaluated = &self.evaluated[class as usize];
         let family = evaluated.party.families().first().copied().unwrap_or(Family::V4);
-        let known = Known::StandIn { title: "the public internet".to_owned() };
+        let known = Known::StandIn { title: "the public internet".to_owned(), elsewhere: false };
         let aim = aim_of_set(public_internet(family), known, 443);
         let flow = aim.flow(self.context, Protocol::Tcp);
         let entry = &self.classes[class as usize];
@@ -265,13 +274,18 @@ impl<'a> Audit<'a> {
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
             return Trace { steps };
         }
-        steps.push(dns_step(planned, evaluated));
+        steps.push(dns_step(self.context, planned, evaluated));
         steps.push(self.policy_step(class, endpoint));
         let member = self.classes[class as usize].member;
         let (party, annotations) = (&evaluated.party, member.annotations());
         let protocol = planned.endpoint.protocol;
         steps.push(layers::mesh_step(self.context, party, annotations, member.pod().is_none(), protocol));
         steps.push(layers::cloud_step(self.context, Some(party), planned.outside));
+        if !planned.outside {
+            for (_, aims) in &planned.families {
+                layers::merge_destination(&mut steps, layers::destination_steps(self.context, aims, protocol));
+            }
+        }
         steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, "the pod sets no proxy"));
         steps.push(if planned.bare {
             Step::new(Layer::Tls, StepOutcome::NotApplicable, "a bare address has no name to verify")
@@ -311,6 +325,9 @@ impl<'a> Audit<'a> {
     /// The policy layer in words.
     fn policy_step(&self, class: u32, endpoint: u32) -> Step {
         let planned = &self.plan.endpoints[endpoint as usize];
+        let alias = dns::known_without_lookup(&self.evaluated[class as usize].party.spec, &planned.endpoint.host);
+        let aliased = alias.filter(|_| !planned.bare).map(|ip| planned.at(self.context, ip));
+        let planned = aliased.as_ref().unwrap_or(planned);
         if let Some(doubt) = &planned.doubt {
             let mut step = Step::new(Layer::Policy, StepOutcome::Unknown, doubt.reason.clone());
             step.doubts.push(doubt.clone());
@@ -329,7 +346,11 @@ impl<'a> Audit<'a> {
         }
         let best = steps.iter().position(|(_, s)| s.outcome.outcome() == verdict.outcome);
         let Some(best) = best.or(if steps.is_empty() { None } else { Some(0) }) else {
-            let mut step = Step::new(Layer::Policy, StepOutcome::Unknown, "it has no address of the pod's families");
+            let summary = "it has no address of the pod's families";
+            if matches!(planned.known(), Some(Known::Complete)) {
+                return Step::new(Layer::Policy, Outcome::Blocked, summary);
+            }
+            let mut step = Step::new(Layer::Policy, StepOutcome::Unknown, summary);
             step.doubts.push(Doubt { reason: step.summary.clone(), not_evaluated: None });
             return step;
         };
@@ -345,12 +366,19 @@ impl<'a> Audit<'a> {
     }
 }
 
-fn dns_step(planned: &Planned, evaluated: &Evaluated) -> Step {
+fn dns_step(context: &Context<'_>, planned: &Planned, evaluated: &Evaluated) -> Step {
     if planned.bare {
         return Step::new(Layer::Dns, StepOutcome::NotApplicable, "a bare address needs no lookup");
     }
     if let Some(ip) = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host) {
         return Step::new(Layer::Dns, StepOutcome::NotApplicable, format!("hostAliases gives {ip}"));
+    }
+    let is_cluster_name = super::service::cluster_name(&planned.endpoint.host).is_some();
+    if is_cluster_name && !dns::knows_cluster_names(context, &evaluated.party.spec) {
+        let summary = "the pod's resolver is not that of the cluster, and may not know the cluster's names";
+        let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, summary);
+        step.doubts.push(Doubt { reason: summary.to_owned(), not_evaluated: None });
+        return step;
     }
     match &evaluated.lookup {
         Some(lookup) => lookup.step.clone(),
@@ -370,7 +398,7 @@ pub fn members<'a>(context: &Context<'a>, subject: &Subject) -> impl Iterator<It
     running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize])))
 }
 
-fn flows<'a>(context: &'a Context<'a>, planned: &'a Planned) -> Vec<(Family, Vec<Flow<'a>>)> {
+fn flows_of<'a>(context: &'a Context<'a>, planned: &'a Planned) -> Vec<(Family, Vec<Flow<'a>>)> {
     let protocol = planned.endpoint.protocol;
     let of = |aims: &'a [Aim]| aims.iter().map(|aim| aim.flow(context, protocol)).collect();
     planned.families.iter().map(|(family, aims)| (*family, of(aims))).collect()

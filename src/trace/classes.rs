@@ -120,7 +120,9 @@ impl<'a> Classes<'a> {
         let with_identity = targets
             .any(|party| seen.insert((party.namespace.clone(), party.labels.clone())) && gated(party))
             || (with_lookup && super::dns::resolver_pods(context).iter().any(gated));
-        let node_local = with_lookup && super::dns::is_node_local(context);
+        let node_local = with_lookup
+            && (super::dns::is_node_local(context)
+                || super::dns::resolver_pods(context).iter().any(|party| party.host_network));
         Self {
             classes: Vec::new(),
             known: FxHashMap::default(),
@@ -154,6 +156,8 @@ impl<'a> Classes<'a> {
             Member::Predicted(_) => &[],
         };
         let families = [Family::V4, Family::V6].map(|family| ips.iter().any(|ip| Family::of(*ip) == family));
+        // A nameserver of the pod's own may be a pod, a Service or a node that looks at who comes.
+        let own_resolver = self.with_lookup && !spec.nameservers.is_empty();
         let key = Key {
             namespace: member.namespace().cloned(),
             selecting: signature,
@@ -163,7 +167,7 @@ impl<'a> Classes<'a> {
             resolver: self
                 .with_lookup
                 .then(|| (spec.dns_policy.clone(), spec.nameservers.clone(), spec.host_aliases.clone())),
-            node: member.node().filter(|_| self.with_node || spec.host_network).cloned(),
+            node: member.node().filter(|_| self.with_node || own_resolver || spec.host_network).cloned(),
             enforcement: context.enforcement.node_class(member.node()),
             marks: layers::marks(
                 context,
@@ -173,7 +177,7 @@ impl<'a> Classes<'a> {
                 spec,
                 member.pod().is_none(),
             ),
-            identity: self.with_identity.then(|| (member.labels().clone(), ips.into())),
+            identity: (self.with_identity || own_resolver).then(|| (member.labels().clone(), ips.into())),
         };
         if let Some(known) = self.known.get(&key) {
             return *known;

@@ -8,8 +8,9 @@ use rustc_hash::FxHashMap;
 
 use super::dns::Resolver;
 use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
+use crate::model::addr::public_internet;
 use crate::model::object::{NetworkPolicy, Node, Pod, Service, Workload};
-use crate::model::{Decided, Evidence, ObjectRef, Snapshot, Str};
+use crate::model::{Decided, Doubt, Evidence, Family, ObjectRef, Snapshot, Str};
 use crate::policy::engine::Overrides;
 use crate::policy::kinds::{Beside, beside};
 use crate::policy::{Enforcement, Party, PolicyId, PolicyIndex, RuleId};
@@ -119,6 +120,33 @@ impl<'a> Context<'a> {
     /// The node that has the address.
     pub fn node_at(&self, ip: IpAddr) -> Option<&'a Str> {
         self.node_of_ip.get(&ip).copied()
+    }
+
+    /// Why an address that nothing read has may still be a pod's, a Service's or a node's.
+    pub fn may_be_unread(&self, ip: IpAddr) -> Option<Doubt> {
+        if self.node_of_ip.contains_key(&ip) || public_internet(Family::of(ip)).contains(ip) {
+            return None;
+        }
+        let kinds = ["Pod", "Service", "Node"];
+        let of = |kind: &str| kinds.contains(&kind);
+        let unread = self.snapshot.coverage.iter().find(|c| of(&c.kind) && c.state.is_incomplete()).map(|c| &c.kind);
+        let unreadable = || {
+            let problems = self.snapshot.problems.iter().filter(|p| p.class.leaves_unknown());
+            problems.filter_map(|p| p.kind.as_ref()).find(|kind| of(kind))
+        };
+        let kind = unread.or_else(unreadable)?;
+        Some(Doubt { reason: format!("{ip} may belong to a {kind} that could not be read"), not_evaluated: None })
+    }
+
+    /// Addresses of a node, from its object, else from the pods that run on it; the primary one first.
+    pub fn node_addresses(&self, name: &Str) -> Vec<IpAddr> {
+        if let Some(node) = self.node(name).filter(|n| !n.addresses.is_empty()) {
+            return node.addresses.clone();
+        }
+        let mut ips: Vec<IpAddr> =
+            self.node_of_ip.iter().filter(|(_, node)| *node == &name).map(|(ip, _)| *ip).collect();
+        ips.sort_unstable();
+        ips
     }
 
     /// A pod as policies see it.

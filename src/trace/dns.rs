@@ -16,7 +16,7 @@ const DNS_PORT: u16 = 53;
 #[derive(Clone, Debug)]
 pub(super) enum Resolver {
     /// Pods behind the Service of cluster DNS.
-    Cluster { title: String, udp: Vec<Backend>, tcp: Vec<Backend> },
+    Cluster { title: String, families: Vec<Family>, udp: Vec<Backend>, tcp: Vec<Backend> },
     /// A process on the pod's own node, at one of these addresses.
     NodeLocal(Vec<IpAddr>),
     /// This address, outside or a node.
@@ -45,6 +45,7 @@ pub fn has_cluster_dns(context: &Context<'_>) -> bool {
 pub(super) fn resolver_pods(context: &Context<'_>) -> Vec<Party> {
     match context.cluster_resolver.get_or_init(|| cluster_resolver(context)) {
         Resolver::Cluster { udp, tcp, .. } => udp.iter().chain(tcp).map(|b| b.party.clone()).collect(),
+        Resolver::Assumed => vec![usual_resolver(context)],
         _ => Vec::new(),
     }
 }
@@ -93,7 +94,12 @@ fn resolvers(context: &Context<'_>, spec: &PodSpec) -> Vec<Resolver> {
             (None, Some((i, pod))) => {
                 let backend = Backend { party: context.party(pod), pod: Some(i), port: DNS_PORT };
                 let title = format!("{}/{}", backend.party.namespace, pod.meta.name);
-                Resolver::Cluster { title, udp: vec![backend.clone()], tcp: vec![backend] }
+                Resolver::Cluster {
+                    title,
+                    families: vec![Family::of(*ip)],
+                    udp: vec![backend.clone()],
+                    tcp: vec![backend],
+                }
             }
             (None, None) => Resolver::Address(*ip),
         });
@@ -115,7 +121,8 @@ fn cluster_resolver(context: &Context<'_>) -> Resolver {
     if pods.is_empty() {
         return Resolver::Assumed;
     }
-    Resolver::Cluster { title: "pods labelled k8s-app=kube-dns".to_owned(), udp: pods.clone(), tcp: pods }
+    let title = "pods labelled k8s-app=kube-dns".to_owned();
+    Resolver::Cluster { title, families: Vec::new(), udp: pods.clone(), tcp: pods }
 }
 
 fn of_service(context: &Context<'_>, service: &crate::model::object::Service) -> Resolver {
@@ -125,7 +132,8 @@ fn of_service(context: &Context<'_>, service: &crate::model::object::Service) ->
         return Resolver::Assumed;
     }
     let namespace = service.meta.namespace.clone().unwrap_or_default();
-    Resolver::Cluster { title: format!("Service {namespace}/{}", service.meta.name), udp, tcp }
+    let families = service.cluster_ips.iter().map(|ip| Family::of(*ip)).collect();
+    Resolver::Cluster { title: format!("Service {namespace}/{}", service.meta.name), families, udp, tcp }
 }
 
 /// The addresses on which NodeLocal DNSCache listens (`-localip` of its DaemonSet).
@@ -144,20 +152,30 @@ fn node_local(context: &Context<'_>) -> Vec<IpAddr> {
 
 fn ask(context: &Context<'_>, resolver: &Resolver, party: &Party, pod: Option<u32>, selecting: &[PolicyId]) -> Lookup {
     match resolver {
-        Resolver::Cluster { title, udp, tcp } => {
-            let mut by_udp = over_pods(context, udp, Protocol::Udp, party, pod, selecting);
+        Resolver::Cluster { title, families, udp, tcp } => {
+            let mut by_udp = over_pods(context, (udp, families), Protocol::Udp, party, pod, selecting);
             if by_udp.outcome == StepOutcome::Reachable {
                 by_udp.summary = format!("{title}, {}", by_udp.summary);
             } else if by_udp.outcome == StepOutcome::Blocked {
                 by_udp.summary = format!("the lookup at {title} is cut off: {}", by_udp.summary);
             }
-            let by_tcp = over_pods(context, tcp, Protocol::Tcp, party, pod, selecting);
+            let by_tcp = over_pods(context, (tcp, families), Protocol::Tcp, party, pod, selecting);
             let tcp_closed = by_udp.outcome == StepOutcome::Reachable && by_tcp.outcome == StepOutcome::Blocked;
             Lookup { step: by_udp, tcp_closed }
         }
         Resolver::NodeLocal(ips) => {
-            let steps = ips.iter().map(|ip| to_address(context, *ip, party.node.as_ref(), party, pod, selecting));
-            let mut step = all_needed(steps.collect());
+            // Whatever node the pod lands on, the cache is on that node.
+            let mut here = party.clone();
+            let node = here.node.get_or_insert_with(|| "its own node".into()).clone();
+            let steps: Vec<Step> =
+                ips.iter().map(|ip| to_address(context, *ip, Some(&node), &here, pod, selecting)).collect();
+            let alike = steps.windows(2).all(|pair| pair[0].outcome == pair[1].outcome);
+            let mut step = all_needed(steps);
+            if !alike {
+                step.outcome = StepOutcome::Unknown;
+                let reason = "the cache listens on several addresses, and it is not known which one the pod asks";
+                step.doubts.push(Doubt { reason: reason.to_owned(), not_evaluated: None });
+            }
             let title = ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             step.summary = format!("NodeLocal DNSCache at {title}: {}", step.summary);
             Lookup { step, tcp_closed: false }
@@ -175,7 +193,7 @@ fn ask(context: &Context<'_>, resolver: &Resolver, party: &Party, pod: Option<u3
 /// A question to each of the pods: whichever is asked must answer.
 fn over_pods(
     context: &Context<'_>,
-    pods: &[Backend],
+    (pods, of_service): (&[Backend], &[Family]),
     protocol: Protocol,
     party: &Party,
     pod: Option<u32>,
@@ -186,6 +204,10 @@ fn over_pods(
         // Families are alternatives: a resolver that answers over one of them serves.
         let mut of_families: Vec<Step> = Vec::new();
         for family in common_families(&party.families(), &backend.party.families()) {
+            // The resolver is asked at the Service's address, so in its families.
+            if !of_service.is_empty() && !of_service.contains(&family) {
+                continue;
+            }
             let destination = Destination::Pod(&backend.party, backend.pod, family);
             of_families.push(judged(context, destination, protocol, backend.port, party, pod, selecting));
         }
@@ -257,17 +279,17 @@ fn of_node(context: &Context<'_>, party: &Party, pod: Option<u32>, selecting: &[
     }
     let family = party.families().first().copied().unwrap_or(Family::V4);
     let set = AddrSet::all(family);
-    let known = Known::StandIn { title: "all addresses".to_owned() };
+    let known = Known::StandIn { title: "all addresses".to_owned(), elsewhere: false };
     let destination = Destination::Addresses { set: &set, known: &known, node: None };
     let mut step = judged(context, destination, Protocol::Udp, DNS_PORT, party, pod, selecting);
     step.summary = format!("the node's own resolver (dnsPolicy Default), whose address is not known: {}", step.summary);
     step
 }
 
-/// Nothing is known of cluster DNS: the pods that every distribution labels alike are assumed.
-fn assumed(context: &Context<'_>, party: &Party, pod: Option<u32>, selecting: &[PolicyId]) -> Lookup {
+/// The pods that every distribution labels alike.
+fn usual_resolver(context: &Context<'_>) -> Party {
     let namespace: Str = "kube-system".into();
-    let resolver = Party {
+    Party {
         namespace_labels: context.policies.namespace_labels(&namespace),
         namespace,
         labels: Labels::new([("k8s-app".into(), "kube-dns".into())]),
@@ -276,7 +298,18 @@ fn assumed(context: &Context<'_>, party: &Party, pod: Option<u32>, selecting: &[
         host_network: false,
         node_ips: Vec::new(),
         spec: std::sync::Arc::default(),
-    };
+    }
+}
+
+/// Whether the pod asks a resolver that knows the names of the cluster.
+pub fn knows_cluster_names(context: &Context<'_>, spec: &PodSpec) -> bool {
+    let knows = |r: &Resolver| matches!(r, Resolver::Cluster { .. } | Resolver::NodeLocal(_) | Resolver::Assumed);
+    resolvers(context, spec).iter().any(knows)
+}
+
+/// Nothing is known of cluster DNS: the pods that every distribution labels alike are assumed.
+fn assumed(context: &Context<'_>, party: &Party, pod: Option<u32>, selecting: &[PolicyId]) -> Lookup {
+    let resolver = usual_resolver(context);
     let family = party.families().first().copied().unwrap_or(Family::V4);
     let flow = |protocol| Flow::new(context, Destination::Pod(&resolver, None, family), protocol, DNS_PORT);
     let by_udp = flow(Protocol::Udp);

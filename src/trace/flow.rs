@@ -1,8 +1,9 @@
 //! The policy layer of one connection: egress rules of the source and ingress rules of the destination.
 
 use super::context::Context;
-use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, Str};
+use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, PortSet, Protocol, Step, Str};
 use crate::policy::kinds::Power;
+use crate::policy::rule::Peers;
 use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Quick, Sweep};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -55,6 +56,8 @@ pub enum Known {
     StandIn {
         /// What stands in.
         title: String,
+        /// The name is not one of the catalogue: it may as well lead to a private address, or to a pod.
+        elsewhere: bool,
     },
 }
 
@@ -86,19 +89,23 @@ pub struct Flow<'a> {
     destination: Destination<'a>,
     protocol: Protocol,
     port: u16,
-    /// One sweep per way of reading the API: `podIPInIPBlock` off and on.
-    egress: [Sweep<'a>; 2],
+    /// One sweep per way of reading the API: whether an `ipBlock` sees pods, times whether it sees nodes.
+    egress: [Sweep<'a>; 4],
 }
 
 impl<'a> Flow<'a> {
     /// A question about connections to the destination.
     pub fn new(context: &'a Context<'a>, destination: Destination<'a>, protocol: Protocol, port: u16) -> Self {
         let (other, spec) = match destination {
-            Destination::Pod(party, _, family) => (Other::Pod(party, family), Some(&*party.spec)),
-            Destination::Addresses { set, .. } => (Other::Addresses(set), None),
+            // A pod on the host network is seen as its node, and a node has no named ports.
+            Destination::Pod(party, _, family) => {
+                (Other::Pod(party, family), (!party.host_network).then_some(&*party.spec))
+            }
+            Destination::Addresses { set, node, .. } => (Other::Addresses { set, node: node.is_some() }, None),
         };
-        let egress = [false, true].map(|pod_ip_in_ip_block| {
-            let semantics = crate::policy::Semantics { pod_ip_in_ip_block, own_node: true };
+        let egress = [(false, false), (false, true), (true, false), (true, true)].map(|(pods, nodes)| {
+            let semantics =
+                crate::policy::Semantics { pod_ip_in_ip_block: pods, node_ip_in_ip_block: nodes, own_node: true };
             Sweep::new(&context.policies, semantics, Direction::Egress, other, protocol, port, spec)
         });
         Self { context, destination, protocol, port, egress }
@@ -108,7 +115,9 @@ impl<'a> Flow<'a> {
     /// outside. Sources of one class with equal answers have equal verdicts, whatever the port.
     pub fn quick(&self, selecting: &[PolicyId]) -> Option<Quick> {
         match self.destination {
-            Destination::Addresses { node: None, .. } => self.egress[1].quick(selecting),
+            // For a stand-in the port decides more than the gate tells.
+            Destination::Addresses { known: Known::StandIn { .. }, .. } => None,
+            Destination::Addresses { node: None, .. } => self.egress[3].quick(selecting),
             _ => None,
         }
     }
@@ -142,8 +151,8 @@ impl<'a> Flow<'a> {
         if judgement.outcome != Some(Outcome::Blocked) && !judgement.doubts.is_empty() {
             judgement.outcome = Some(Outcome::Unknown);
         }
-        self.beside(&ends, &mut judgement);
         self.own_node(source, &mut judgement);
+        self.beside(&ends, &mut judgement);
         if judgement.outcome != Some(Outcome::Unknown) {
             judgement.doubts.clear();
         }
@@ -155,7 +164,7 @@ impl<'a> Flow<'a> {
         let blocked =
             judgement.gates.iter().filter(|(g, o)| *o == Outcome::Blocked && g.direction == Direction::Egress);
         blocked
-            .flat_map(|(gate, _)| self.egress[1].near_misses(&gate.isolating, 3))
+            .flat_map(|(gate, _)| self.egress[3].near_misses(&gate.isolating, 3))
             .map(|rule| self.context.rule_evidence(rule))
             .collect()
     }
@@ -182,7 +191,9 @@ impl<'a> Flow<'a> {
             Ok(semantics) => semantics,
             Err(not_held) => return not_held,
         };
-        let gate = self.egress[usize::from(semantics.pod_ip_in_ip_block)].gate(selecting);
+        let gate = self.egress
+            [2 * usize::from(semantics.pod_ip_in_ip_block) + usize::from(semantics.node_ip_in_ip_block)]
+        .gate(selecting);
         Some(self.add_gate(gate, into))
     }
 
@@ -194,7 +205,7 @@ impl<'a> Flow<'a> {
         };
         let other = match source {
             Source::Pod(from, _) => Other::Pod(from, family),
-            Source::Addresses { set, .. } => Other::Addresses(set),
+            Source::Addresses { set, node } => Other::Addresses { set, node: node.is_some() },
         };
         let policies = &self.context.policies;
         let sweep =
@@ -239,9 +250,19 @@ impl<'a> Flow<'a> {
     fn add_gate(&self, gate: Gate, into: &mut Judgement) -> bool {
         let outcome = match (&gate.admitted, self.destination) {
             (Admitted::All, _) => Outcome::Reachable,
+            (Admitted::Nothing, Destination::Addresses { known: Known::StandIn { elsewhere: true, .. }, .. })
+                if gate.direction == Direction::Egress && self.admits_elsewhere(&gate.isolating) =>
+            {
+                into.doubts.push(Doubt {
+                    reason: "nobody publishes where this name leads, and the policies admit private addresses or pods"
+                        .to_owned(),
+                    not_evaluated: None,
+                });
+                Outcome::Unknown
+            }
             (Admitted::Nothing, _) => Outcome::Blocked,
             (Admitted::Unsure, _) => Outcome::Unknown,
-            (Admitted::Part(_), Destination::Addresses { known: Known::StandIn { title }, .. })
+            (Admitted::Part(_), Destination::Addresses { known: Known::StandIn { title, .. }, .. })
                 if gate.direction == Direction::Egress =>
             {
                 into.doubts.push(Doubt {
@@ -256,6 +277,21 @@ impl<'a> Flow<'a> {
         let isolated = !gate.isolating.is_empty();
         into.gates.push((gate, outcome));
         isolated
+    }
+
+    /// Whether a rule admits the port to any address, or to pods on more than DNS ports (a Service may translate
+    /// the port on the way).
+    fn admits_elsewhere(&self, isolating: &[PolicyId]) -> bool {
+        let rules = isolating.iter().flat_map(|id| self.context.policies.policy(*id).rules(Direction::Egress));
+        rules.map(|id| self.context.policies.rule(id)).any(|rule| {
+            let Peers::Some { v4, v6, pods } = &rule.peers else { return false };
+            let dns = PortSet::range(53, 53).union(&PortSet::range(5353, 5353));
+            let beyond_dns = rule.ports.any
+                || !rule.ports.named.is_empty()
+                || !rule.ports.numbered[self.protocol as usize].difference(&dns).is_empty();
+            (!pods.is_empty() && beyond_dns)
+                || (rule.ports.matches(self.protocol, self.port, None) && !(v4.is_empty() && v6.is_empty()))
+        })
     }
 
     /// What stands beside NetworkPolicy may change the result.
@@ -388,7 +424,7 @@ impl<'a> Flow<'a> {
             Known::Feed { title, as_of, .. } => {
                 let _ = write!(text, "{title} ({as_of})");
             }
-            Known::StandIn { title } => text.push_str(title),
+            Known::StandIn { title, .. } => text.push_str(title),
         }
         text
     }

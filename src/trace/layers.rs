@@ -6,6 +6,7 @@ use crate::model::{Doubt, Labels, Layer, Outcome, Protocol, Snapshot, Step, Step
 use crate::policy::Party;
 
 use super::context::Context;
+use super::target::{Aim, Target};
 
 /// A `vpcresources.k8s.aws` SecurityGroupPolicy: the pods that it selects have security groups of their own.
 #[derive(Debug)]
@@ -105,6 +106,38 @@ fn has_proxy(
     sidecar || marked || ambient || will_be_injected
 }
 
+/// Gates of the same layers at the destination's end, where it is a pod: those that are not evaluated.
+pub fn destination_steps(context: &Context<'_>, aims: &[Aim], protocol: Protocol) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for aim in aims {
+        let Target::Pod { party, pod, .. } = &aim.target else { continue };
+        if party.host_network {
+            continue;
+        }
+        let none = Labels::default();
+        let annotations = pod.map_or(&none, |i| &context.snapshot.pods[i as usize].meta.annotations);
+        let mesh = mesh_step(context, party, annotations, pod.is_none(), protocol);
+        let cloud = cloud_step(context, Some(party), false);
+        for mut step in [mesh, cloud].into_iter().filter(|s| s.outcome == StepOutcome::Unknown) {
+            step.summary = format!("at the destination: {}", step.summary);
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+    }
+    steps
+}
+
+/// Puts what the destination's end says in the place of what the source's end left open.
+pub fn merge_destination(steps: &mut [Step], at_destination: Vec<Step>) {
+    for theirs in at_destination {
+        let own = steps.iter_mut().find(|s| s.layer == theirs.layer);
+        if let Some(own) = own.filter(|s| !matches!(s.outcome, StepOutcome::Blocked | StepOutcome::Unknown)) {
+            *own = theirs;
+        }
+    }
+}
+
 /// The mesh layer for a pod.
 pub fn mesh_step(
     context: &Context<'_>,
@@ -164,7 +197,7 @@ pub fn cloud_step(context: &Context<'_>, party: Option<&Party>, outside: bool) -
         step.doubts.push(Doubt { reason: summary, not_evaluated: Some("cloud".into()) });
         return step;
     }
-    let selecting = party.and_then(|party| {
+    let selecting = party.filter(|party| !party.host_network).and_then(|party| {
         context
             .security_group_policies
             .iter()

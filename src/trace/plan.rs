@@ -10,7 +10,7 @@ use super::flow::Known;
 use super::service::cluster_name;
 use super::target::{Aim, PortMeans, Target, aim_of_set, aims_of_addresses, aims_of_cluster_name};
 use crate::demand::ranges::Ranges;
-use crate::demand::{Addresses, Endpoint};
+use crate::demand::{Addresses, Endpoint, Requirement};
 use crate::model::{AddrSet, Doubt, Family, Str, addr::public_internet};
 
 /// Addresses that DNS gave for names (`--resolve`): a sample, never the whole.
@@ -48,6 +48,13 @@ impl Planned {
         })
     }
 
+    /// The same endpoint at one address that the pod knows by itself (`hostAliases`).
+    #[must_use]
+    pub fn at(&self, context: &Context<'_>, ip: IpAddr) -> Self {
+        let endpoint = Endpoint { addresses: Addresses::Listed(vec![ip]), ..self.endpoint.clone() };
+        plan(context, &Ranges::builtin(), &Answers::new(), &endpoint, true)
+    }
+
     /// Whether it is an address of a node.
     pub fn is_node(&self) -> bool {
         self.families.iter().flat_map(|(_, aims)| aims).any(|aim| match &aim.target {
@@ -62,24 +69,26 @@ impl Planned {
 pub struct Plan {
     /// In the order in which they were first asked for.
     pub endpoints: Vec<Planned>,
-    by_endpoint: FxHashMap<Endpoint, u32>,
+    by_endpoint: FxHashMap<(Endpoint, bool), u32>,
 }
 
 impl Plan {
-    /// The number of an endpoint, which is planned if it is new.
-    pub fn add(&mut self, context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> u32 {
-        if let Some(known) = self.by_endpoint.get(endpoint) {
+    /// The number of a requirement's endpoint, which is planned if it is new.
+    pub fn add(&mut self, context: &Context<'_>, ranges: &Ranges, answers: &Answers, requirement: &Requirement) -> u32 {
+        let endpoint = &requirement.endpoint;
+        let listed = requirement.is_of_catalogue();
+        if let Some(known) = self.by_endpoint.get(&(endpoint.clone(), listed)) {
             return *known;
         }
         #[allow(clippy::cast_possible_truncation)] // endpoints are listed by people
         let number = self.endpoints.len() as u32;
-        self.endpoints.push(plan(context, ranges, answers, endpoint));
-        self.by_endpoint.insert(endpoint.clone(), number);
+        self.endpoints.push(plan(context, ranges, answers, endpoint, listed));
+        self.by_endpoint.insert((endpoint.clone(), listed), number);
         number
     }
 }
 
-fn plan(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> Planned {
+fn plan(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint, listed: bool) -> Planned {
     let mut planned = Planned {
         endpoint: endpoint.clone(),
         bare: matches!(endpoint.addresses, Addresses::Bare(_)),
@@ -87,7 +96,7 @@ fn plan(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &En
         families: Vec::new(),
         doubt: None,
     };
-    match aims(context, ranges, answers, endpoint) {
+    match aims(context, ranges, answers, endpoint, listed) {
         Ok(aims) => {
             planned.outside = aims.iter().all(Aim::is_outside);
             for family in [Family::V4, Family::V6] {
@@ -102,7 +111,13 @@ fn plan(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &En
     planned
 }
 
-fn aims(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint) -> Result<Vec<Aim>, Doubt> {
+fn aims(
+    context: &Context<'_>,
+    ranges: &Ranges,
+    answers: &Answers,
+    endpoint: &Endpoint,
+    listed: bool,
+) -> Result<Vec<Aim>, Doubt> {
     let (protocol, port) = (endpoint.protocol, endpoint.port);
     let of_addresses = |ips: &[IpAddr]| aims_of_addresses(context, ips, protocol, port, PortMeans::Dialled);
     match &endpoint.addresses {
@@ -129,12 +144,50 @@ fn aims(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &En
         return Err(Doubt { reason, not_evaluated: None });
     }
     if let Some(sample) = answers.get(&endpoint.host).filter(|ips| !ips.is_empty()) {
-        let known = Known::StandIn { title: format!("a sample of {} addresses from DNS", sample.len()) };
+        let known =
+            Known::StandIn { title: format!("a sample of {} addresses from DNS", sample.len()), elsewhere: false };
         let sets = [Family::V4, Family::V6].map(|family| AddrSet::from_ips(family, sample.iter().copied()));
         return Ok(nonempty(sets).map(|set| aim_of_set(set, known.clone(), port)).collect());
     }
-    let known = Known::StandIn { title: "the public internet".to_owned() };
+    if !endpoint.host.contains('.') && context.snapshot.services.iter().any(|s| s.meta.name == endpoint.host) {
+        let reason = format!(
+            "`{0}` is a short name: which Service it means depends on the pod; say `{0}.<namespace>`",
+            endpoint.host
+        );
+        return Err(Doubt { reason, not_evaluated: None });
+    }
+    if !listed && is_private_name(&endpoint.host) {
+        let known =
+            Known::StandIn { title: "all addresses, for the name is a private one".to_owned(), elsewhere: true };
+        return Ok([Family::V4, Family::V6].map(|family| aim_of_set(AddrSet::all(family), known.clone(), port)).into());
+    }
+    let known = Known::StandIn { title: "the public internet".to_owned(), elsewhere: !listed };
     Ok([Family::V4, Family::V6].map(|family| aim_of_set(public_internet(family), known.clone(), port)).into())
+}
+
+/// Whether a name cannot be one of the public DNS: one label, or a top-level domain that is reserved or in
+/// private use (RFC 2606, RFC 6762 appendix G, RFC 8375, and ICANN's `internal`).
+fn is_private_name(host: &str) -> bool {
+    const PRIVATE: &[&str] = &[
+        "internal",
+        "intranet",
+        "private",
+        "corp",
+        "home",
+        "lan",
+        "local",
+        "localdomain",
+        "arpa",
+        "test",
+        "example",
+        "invalid",
+        "localhost",
+    ];
+    let host = host.trim_end_matches('.');
+    if host.contains('*') {
+        return false;
+    }
+    host.rsplit_once('.').is_none_or(|(_, top)| PRIVATE.contains(&top))
 }
 
 fn nonempty(sets: [AddrSet; 2]) -> impl Iterator<Item = AddrSet> {

@@ -118,7 +118,8 @@ fn slices(
 
 /// The Service that a name of the cluster means: `name.ns.svc`, with or without the cluster domain.
 pub fn named<'a>(context: &Context<'a>, host: &str) -> Option<&'a Service> {
-    let (name, namespace) = cluster_name(host)?;
+    // `name.namespace` without more is a cluster name only if that Service is there.
+    let (name, namespace) = cluster_name(host).or_else(|| host.split_once('.'))?;
     context
         .snapshot
         .services
@@ -129,7 +130,8 @@ pub fn named<'a>(context: &Context<'a>, host: &str) -> Option<&'a Service> {
 /// `(service, namespace)` of a name of the cluster.
 pub fn cluster_name(host: &str) -> Option<(&str, &str)> {
     let host = host.trim_end_matches('.');
-    let rest = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".svc"))?;
+    // Whatever the cluster's domain is called.
+    let rest = host.strip_suffix(".svc").or_else(|| host.split_once(".svc.").map(|(rest, _)| rest))?;
     rest.split_once('.').filter(|(name, namespace)| !name.is_empty() && !namespace.contains('.'))
 }
 

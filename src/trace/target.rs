@@ -98,6 +98,8 @@ pub fn aims_of_addresses(
         } else if let Some((i, pod)) = context.pod_at(*ip) {
             let target = Target::Pod { party: Box::new(context.party(pod)), pod: Some(i), family: Family::of(*ip) };
             aims.push(Aim { target, port });
+        } else if let Some(doubt) = context.may_be_unread(*ip) {
+            return Err(doubt);
         } else if let Some(node) = context.node_at(*ip) {
             aims.push(Aim::addresses(AddrSet::single(*ip), Known::Complete, Some(node.clone()), port));
         } else {
@@ -134,10 +136,17 @@ pub fn aims_of_service(
     }
     let mut aims = Vec::new();
     for backend in found.pods {
-        let families = match family {
-            Some(family) => vec![family],
-            None if backend.party.families().is_empty() => vec![Family::V4],
-            None => backend.party.families(),
+        let families = if let Some(family) = family {
+            vec![family]
+        } else {
+            // A name of the cluster leads to the Service's addresses, whatever families its pods have.
+            let mut own = backend.party.families();
+            if own.is_empty() {
+                own.push(Family::V4);
+            }
+            let offered: Vec<Family> = service.cluster_ips.iter().map(|ip| Family::of(*ip)).collect();
+            own.retain(|family| offered.is_empty() || offered.contains(family));
+            own
         };
         for family in families {
             let target = Target::Pod { party: Box::new(backend.party.clone()), pod: backend.pod, family };

@@ -167,7 +167,7 @@ impl ApiServer {
 
     async fn try_client(&self, user: &str) -> Result<Client, kube::Error> {
         let kubeconfig = kube::config::Kubeconfig::read_from(self.kubeconfig(user, None))?;
-        Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
+        Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?)
     }
 
     /// Creates the objects of every file of a folder, in the order of the file names, and writes the

@@ -1,6 +1,6 @@
 //! JSON of any size: API lists, `kubectl` lists, single objects, and several of them after each other.
 //!
-//! A list is never held whole. The [`window`] slides over the input and finds where items begin and end;
+//! A list is never held whole. The window slides over the input and finds where items begin and end;
 //! each item is decoded from its slice, by two threads where the input is large, and merged in order.
 
 mod walk;

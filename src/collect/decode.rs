@@ -8,6 +8,7 @@ use super::head::{self, Head};
 use super::json::Late;
 use super::kinds::{self, Class};
 use super::lines::Lines;
+use super::place;
 use super::raw;
 use super::scratch::{Scratch, Specs};
 use crate::model::object::{Meta, Namespace, Origin, Owner};
@@ -45,18 +46,9 @@ impl Wrong {
     }
 
     /// An error in a part of the object that begins on `line`.
-    pub(crate) fn inside(path: &str, error: &serde_json::Error, line: u32) -> Self {
+    pub(crate) fn inside(path: &str, text: &str, error: &serde_json::Error, line: u32) -> Self {
         let line = if line == 0 { 0 } else { line + u32::try_from(error.line().saturating_sub(1)).unwrap_or(0) };
-        Self { message: format!("{path}: {}", without_place(error)), line, is_syntax: !error.is_data() }
-    }
-}
-
-/// The message of a JSON error without its line and column, which count from the start of a part.
-pub(crate) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
+        Self { message: place::message(path, text, error), line, is_syntax: !error.is_data() }
     }
 }
 
@@ -91,7 +83,12 @@ impl Decoder {
         }
         if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
             let line = lines.of_error(&error);
-            return self.report(text, Wrong { message: without_place(&error), line, is_syntax: true }, default, facts);
+            return self.report(
+                text,
+                Wrong { message: place::message("", text, &error), line, is_syntax: true },
+                default,
+                facts,
+            );
         }
         let head = head::read(text);
         match (&head.api_version, &head.kind) {
@@ -156,8 +153,11 @@ impl Decoder {
                 return true;
             }
             Err(error) => {
-                let wrong =
-                    Wrong { message: without_place(&error), line: lines.of_error(&error), is_syntax: !error.is_data() };
+                let wrong = Wrong {
+                    message: place::message("", text, &error),
+                    line: lines.of_error(&error),
+                    is_syntax: !error.is_data(),
+                };
                 self.report(text, wrong, Some(gvk), facts);
                 return true;
             }
@@ -336,7 +336,7 @@ pub(super) fn parse<'t, T: serde::Deserialize<'t> + raw::Kinded>(
     lines: &Lines<'_>,
 ) -> Result<T, Wrong> {
     let raw: T = serde_json::from_str(text).map_err(|error| Wrong {
-        message: without_place(&error),
+        message: place::message("", text, &error),
         line: lines.of_error(&error),
         is_syntax: !error.is_data(),
     })?;

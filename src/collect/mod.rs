@@ -23,6 +23,7 @@ pub mod kube;
 mod kustomize;
 mod lines;
 mod objects;
+mod place;
 mod pods;
 mod policies;
 mod raw;

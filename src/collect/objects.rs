@@ -140,9 +140,8 @@ impl Decoder {
             meta.namespace = None;
         }
         let mut spec: Value = match raw.spec {
-            Some(spec) => {
-                serde_json::from_str(spec.get()).map_err(|error| Wrong::inside("spec", &error, lines.of(spec.get())))?
-            }
+            Some(spec) => serde_json::from_str(spec.get())
+                .map_err(|error| Wrong::inside("spec", spec.get(), &error, lines.of(spec.get())))?,
             None => Value::Null,
         };
         // Routes gate only what leaves through an egress network of Linkerd.

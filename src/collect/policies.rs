@@ -53,7 +53,8 @@ impl Decoder {
         for (i, text) in raw.iter().enumerate() {
             let line = lines.of(text.get());
             let path = format!("{direction}[{i}]");
-            let rule: R = serde_json::from_str(text.get()).map_err(|error| Wrong::inside(&path, &error, line))?;
+            let rule: R = serde_json::from_str(text.get())
+                .map_err(|error| Wrong::inside(&format!("spec.{path}"), text.get(), &error, line))?;
             let (peers, ports, unknown_fields) = rule.parts();
             unknown.add(&path, &unknown_fields);
             let peers = peers.map(|list| {

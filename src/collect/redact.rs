@@ -38,37 +38,111 @@ fn parts(name: &str) -> impl Iterator<Item = String> {
 
 /// The text without user information in URLs and without the values of secret-named flags and variables.
 pub fn text(text: &str) -> Cow<'_, str> {
-    let without_userinfo = userinfo(text);
-    match assignments(&without_userinfo) {
-        Some(clean) => Cow::Owned(clean),
-        None => without_userinfo,
+    let mut clean = userinfo(text);
+    for step in [assignments, flags] {
+        if let Some(cleaner) = step(&clean) {
+            clean = Cow::Owned(cleaner);
+        }
     }
+    clean
 }
 
 /// The arguments of a command, clean. Besides what [`text`] does, the argument after a secret-named flag
 /// (`--password`, `x`) is hidden.
 pub fn arguments<T: AsRef<str>>(arguments: &[T]) -> Vec<Cow<'_, str>> {
     let mut clean = Vec::with_capacity(arguments.len());
-    let mut hide_next = false;
+    let mut flag = Flag::None;
+    let mut is_login = false;
     for argument in arguments {
         let argument = argument.as_ref();
-        if hide_next && !argument.starts_with('-') {
-            clean.push(Cow::Borrowed(HIDDEN));
-            hide_next = false;
-            continue;
-        }
-        hide_next = is_open_secret_flag(argument);
-        clean.push(text(argument));
+        let hidden = flag.hide(argument);
+        is_login |= argument == "login";
+        flag = if hidden.is_some() { Flag::None } else { Flag::of(argument, is_login) };
+        clean.push(hidden.map_or_else(|| text(argument), Cow::Owned));
     }
     clean
 }
 
-/// `--password`, `-u`: a flag whose value is the next argument.
-fn is_open_secret_flag(argument: &str) -> bool {
-    matches!(argument, "-u" | "--user")
-        || argument.strip_prefix('-').is_some_and(|flag| {
-            !flag.contains(['=', ':', ' ']) && is_secret_name(flag.strip_prefix('-').unwrap_or(flag))
-        })
+/// A word after which a secret may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flag {
+    None,
+    /// The next word is one, unless it is a flag again.
+    Secret,
+    /// The next word is one if it is of the form `user:password`.
+    User,
+}
+
+impl Flag {
+    fn of(word: &str, is_login: bool) -> Self {
+        match word {
+            "-u" | "--user" => return Self::User,
+            // As in a .netrc.
+            "password" | "passwd" => return Self::Secret,
+            "-p" if is_login => return Self::Secret,
+            _ => {}
+        }
+        match word.strip_prefix('-') {
+            Some(flag) if !flag.contains(['=', ':']) && is_secret_name(flag.trim_start_matches('-')) => Self::Secret,
+            _ => Self::None,
+        }
+    }
+
+    /// What to write for the word that follows; `None` if it is no secret.
+    fn hide(self, word: &str) -> Option<String> {
+        match self {
+            Self::Secret if !word.starts_with('-') && !word.is_empty() => Some(HIDDEN.to_owned()),
+            Self::User if !word.contains("://") => {
+                let (user, _) = word.split_once(':')?;
+                Some(format!("{user}:{HIDDEN}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Hides what follows a secret-named flag in a command line.
+fn flags(text: &str) -> Option<String> {
+    let mut clean = String::new();
+    let mut copied = 0;
+    let mut flag = Flag::None;
+    let mut is_login = false;
+    let mut at = 0;
+    loop {
+        // A quoted value may hold blanks; elsewhere quotes only separate.
+        let rest = &text[at..];
+        let blanks = rest.len() - rest.trim_start().len();
+        let quote = rest[blanks..].chars().next().filter(|c| flag == Flag::Secret && matches!(c, '"' | '\''));
+        let (start, length) = if let Some(quote) = quote {
+            let inside = &rest[blanks + 1..];
+            (at + blanks, inside.find(quote).map_or(inside.len() + 1, |end| end + 2))
+        } else {
+            let Some(start) = rest.find(|c| !separates(c)) else { break };
+            (at + start, rest[start..].find(separates).unwrap_or(rest.len() - start))
+        };
+        let word = &text[start..start + length];
+        at = start + length;
+        if let Some(hidden) = flag.hide(word) {
+            clean.push_str(&text[copied..start]);
+            clean.push_str(&hidden);
+            copied = at;
+            flag = Flag::None;
+        } else {
+            is_login |= word == "login";
+            // A word in quotes is a key of something, and no flag.
+            let is_alone = text[at..].chars().next().is_none_or(char::is_whitespace);
+            flag = if is_alone { Flag::of(word, is_login) } else { Flag::None };
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    clean.push_str(&text[copied..]);
+    Some(clean)
+}
+
+fn separates(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | ';')
 }
 
 /// Removes `user:password@` from every URL, and from `user:password@host` without a scheme.
@@ -264,6 +338,62 @@ mod tests {
         assert_eq!(text("-Dhttp.proxyPassword=abc -Dx=y"), "-Dhttp.proxyPassword=*** -Dx=y");
         assert_eq!(text("Authorization: Bearer abc"), "Authorization: Bearer ***");
         assert_eq!(arguments(&["--password", "abc", "build"]), ["--password", "***", "build"]);
-        assert_eq!(arguments(&["curl", "-u", "me:abc", "https://x"]), ["curl", "-u", "***", "https://x"]);
+        assert_eq!(arguments(&["curl", "-u", "me:abc", "https://x"]), ["curl", "-u", "me:***", "https://x"]);
+    }
+
+    /// Ways to write a secret into a command, an argument or a setting; `@` is where it goes.
+    const PLACES: &[&str] = &[
+        "https://user:@SECRET@host.example/path",
+        "https://@SECRET@host.example/path,direct",
+        "https://proxy.golang.org,https://user:@SECRET@host.example|off",
+        "git clone https://oauth2:@SECRET@gitlab.example/a/b.git && make",
+        "http://user:a/b?c#@SECRET@proxy.example:3128",
+        "user:@SECRET@proxy.example:3128",
+        "--proxy=user:@SECRET@proxy.example:3128",
+        "export NPM_TOKEN=@SECRET; npm ci",
+        "NPM_TOKEN='@SECRET' npm ci",
+        "npm config set //registry.example/:_authToken=@SECRET",
+        "--password=@SECRET",
+        "--registry-password=\"@SECRET\"",
+        "-Dhttps.proxyPassword=@SECRET -Dx=y",
+        "{\"auth\": \"@SECRET\", \"x\": 1}",
+        "{\"password\":\"@SECRET\"}",
+        "curl -H 'Authorization: Bearer @SECRET' https://host.example",
+        "curl -H \"Private-Token: @SECRET\" https://host.example",
+        "AWS_SECRET_ACCESS_KEY=@SECRET aws ecr get-login",
+        "echo \"machine host.example login me password @SECRET\" > ~/.netrc",
+        "https://host.example/simple?token=@SECRET&x=1",
+        "curl -u me:@SECRET https://host.example",
+        "docker login -u me -p @SECRET host.example",
+        "docker login --password @SECRET host.example",
+        "curl --user me:@SECRET https://host.example",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn a_secret_leaves_wherever_it_stands(secret in "[A-Za-z0-9]{12,40}", place in 0..PLACES.len()) {
+            let written = PLACES[place].replace("@SECRET@", &format!("{secret}@")).replace("@SECRET", &secret);
+            let clean = text(&written).into_owned();
+            proptest::prop_assert!(!clean.contains(&secret), "{} -> {}", written, clean);
+            if written.contains("host.example") {
+                proptest::prop_assert!(clean.contains("host.example"), "{} -> {}", written, clean);
+            }
+            if !written.contains(['"', '\'']) {
+                let words: Vec<&str> = written.split(' ').collect();
+                proptest::prop_assert!(!arguments(&words).join(" ").contains(&secret));
+            }
+        }
+
+        #[test]
+        fn cleaning_twice_changes_nothing(written in "[a-z=:/@ '\"-]{0,40}|\\PC{0,40}") {
+            let once = text(&written).into_owned();
+            proptest::prop_assert_eq!(text(&once), once.as_str());
+        }
+
+        #[test]
+        fn plain_urls_stay(host in "[a-z]{1,10}\\.[a-z]{2,5}", port in 1_u16.., path in "(/[a-z0-9.@-]{1,8}){0,3}") {
+            let url = format!("https://{host}:{port}{path}");
+            proptest::prop_assert_eq!(text(&url), url.as_str());
+        }
     }
 }

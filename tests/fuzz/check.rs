@@ -7,7 +7,7 @@ use buildreach::model::object::WrittenSelector;
 use buildreach::model::{Labels, Selector, Snapshot};
 
 /// The file reader takes anything, and what it gives survives saving.
-pub fn reader(data: &[u8]) {
+pub(crate) fn reader(data: &[u8]) {
     let names: &[&str] = if data.contains(&b'{') { &["a.yaml", "a.json"] } else { &["a.yaml", "kustomization.yaml"] };
     for name in names {
         let snapshot = files::from_bytes(&[(name, data), ("pod.yaml", POD)], &Options::default());
@@ -24,7 +24,7 @@ pub fn reader(data: &[u8]) {
 const POD: &[u8] = b"apiVersion: v1\nkind: Pod\nmetadata: {name: always, namespace: kept}\n";
 
 /// Selectors: `\0` separates kubectl's grammar, JSON of a `LabelSelector`, and labels as `key=value` lines.
-pub fn selector(data: &[u8]) {
+pub(crate) fn selector(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\0');
     let grammar = parts.next().unwrap_or_default();

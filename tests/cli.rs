@@ -1,5 +1,5 @@
 //! The command line as a user meets it: help, exit codes, outputs, determinism.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -153,4 +153,33 @@ fn no_subject_says_what_was_looked_for() {
         buildreach(&["audit", &folder.path().to_string_lossy(), "--all-pods", "--endpoint", "8.8.8.8", "-o", "json"]);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["summary"]["outcomes"]["Reachable"], 1, "{out}");
+}
+
+#[test]
+fn a_mounted_configuration_leaves_its_ecosystem_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: ci, labels: {buildreach.dev/build: 'true'}}\nspec:\n  containers: [{name: c, image: 'node:22', command: [npm, ci], volumeMounts: [{name: s, mountPath: /root/.npmrc, subPath: .npmrc}]}]\n  volumes: [{name: s, secret: {secretName: npmrc}}]\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: ci}\nspec: {podSelector: {}, policyTypes: [Egress]}\n";
+    fs::write(folder.path().join("pod.yaml"), text).unwrap();
+    let (_, out, _) = buildreach(&["audit", &folder.path().to_string_lossy(), "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["summary"]["subjects"]["Unknown"], 1, "{out}");
+    assert!(out.contains("/root/.npmrc") && !out.contains("\"outcome\": \"Blocked\""), "{out}");
+}
+
+#[test]
+fn a_private_name_is_not_judged_as_a_public_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: ci}\nspec: {containers: [{name: c, image: golang}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: inward, namespace: ci}\nspec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 443}]}, {ports: [{port: 53, protocol: UDP}, {port: 53}]}]}\n";
+    fs::write(folder.path().join("pod.yaml"), text).unwrap();
+    let source = folder.path().to_string_lossy().into_owned();
+    let outcome = |host: &str| {
+        let (_, out, err) = buildreach(&["explain", "ci/web", host, "-f", &source, "-o", "json"]);
+        let explained: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {err}"));
+        explained["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(outcome("nexus.corp.internal"), "Unknown");
+    assert_eq!(outcome("nexus.mycompany.com"), "Unknown");
+    assert_eq!(outcome("nexus.mycompany.com:8443"), "Blocked");
+    assert_eq!(outcome("10.1.2.3"), "Reachable");
+    assert_eq!(outcome("8.8.8.8"), "Blocked");
 }

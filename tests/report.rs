@@ -279,6 +279,7 @@ fn headlines() {
     let mut report = fixture();
     report.findings.clear();
     report.summary.findings.clear();
+    report.summary.coverage_complete = true;
     let mut headline = |blocked, partial, unknown, reachable| {
         let counts = &mut report.summary.subjects;
         (counts.blocked, counts.partial, counts.unknown, counts.reachable) = (blocked, partial, unknown, reachable);

@@ -121,6 +121,9 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     if args.preflight {
         return preflight(args);
     }
+    if args.what.all_pods && args.what.endpoint.is_empty() && args.what.endpoints_list.is_none() {
+        bail!("--all-pods needs the endpoints to ask for: --endpoint or --endpoints-list");
+    }
     let start = Instant::now();
     // The process ends with the report: taking a large snapshot apart before that would only cost time.
     let snapshot = ManuallyDrop::new(source::collect(&args.sources, &args.source, quiet)?);
@@ -130,6 +133,10 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let prepared = Prepared::new(&args.what, &args.source, &snapshot)?;
     stage(&format!("found {} subjects", prepared.demand.subjects.len()), start);
+    if let (Some(subject), true) = (args.what.subject.first(), prepared.demand.subjects.is_empty()) {
+        let scope = args.source.namespace.as_ref().map_or_else(String::new, |n| format!(" in namespace {n}"));
+        bail!("no pod or template is called {subject}{scope}");
+    }
     let start = Instant::now();
     let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
     let context = ManuallyDrop::new(Context::new(&snapshot, &profile));

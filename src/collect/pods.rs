@@ -9,6 +9,7 @@ use super::kinds;
 use super::lines::Lines;
 use super::raw::{self, Text};
 use super::redact;
+use crate::model::object::is_tool_configuration;
 use crate::model::object::{
     Container, ContainerPort, EnvFrom, EnvValue, EnvVar, HostAlias, Phase, Pod, PodSpec, Workload,
 };
@@ -122,6 +123,7 @@ impl Decoder {
     ) -> Result<Container, Wrong> {
         let ports = raw.ports.as_deref().unwrap_or_default();
         let env_from = raw.env_from.as_deref().unwrap_or_default();
+        let mounts = raw.volume_mounts.iter().flatten().filter_map(|mount| mount.mount_path.as_ref());
         Ok(Container {
             name: self.scratch.str(raw.name.as_deref().unwrap_or_default()),
             init,
@@ -131,6 +133,7 @@ impl Decoder {
             env: self.env(raw.env.as_deref().unwrap_or_default(), namespace, lines),
             env_from: env_from.iter().filter_map(|from| self.env_from(from)).collect(),
             ports: self.container_ports(ports)?,
+            mounts: mounts.filter(|path| is_tool_configuration(path)).map(|path| self.scratch.str(path)).collect(),
         })
     }
 

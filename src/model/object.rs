@@ -239,9 +239,54 @@ pub struct Container {
     /// `envFrom`: names of the objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_from: Vec<EnvFrom>,
+    /// Mount paths of volumes that hold a build tool's own configuration, whatever kind of volume it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Str>,
     /// Declared ports: what a named port resolves to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ContainerPort>,
+}
+
+/// Parts of paths at which build tools look for configuration that can redirect them, with the ecosystems that it
+/// concerns (ids of the catalogue; `reg_` for every registry).
+pub const TOOL_CONFIGURATION: &[(&str, &[&str])] = &[
+    (".npmrc", &["node"]),
+    (".yarnrc", &["node"]),
+    ("pip.conf", &["python"]),
+    (".config/pip", &["python"]),
+    (".config/uv", &["python"]),
+    ("uv.toml", &["python"]),
+    (".config/pypoetry", &["python"]),
+    (".condarc", &["python"]),
+    ("settings.xml", &["jvm"]),
+    (".m2", &["jvm"]),
+    (".gradle", &["jvm"]),
+    ("gradle.properties", &["jvm"]),
+    (".cargo", &["rust"]),
+    ("cargo/config", &["rust"]),
+    ("nuget.config", &["dotnet"]),
+    (".nuget", &["dotnet"]),
+    (".bundle", &["ruby"]),
+    (".gemrc", &["ruby"]),
+    (".composer", &["php"]),
+    (".config/composer", &["php"]),
+    (".config/go", &["go"]),
+    (".gitconfig", &["go", "vcs_"]),
+    (".terraformrc", &["terraform"]),
+    ("/etc/apt", &["os_debian", "os_ubuntu"]),
+    ("/etc/apk", &["os_alpine", "os_wolfi"]),
+    ("/etc/yum.repos.d", &["os_"]),
+    ("registries.conf", &["reg_"]),
+    ("/etc/containers", &["reg_"]),
+    ("buildkitd.toml", &["reg_"]),
+    ("/etc/buildkit", &["reg_"]),
+    ("/etc/docker", &["reg_"]),
+];
+
+/// Whether a build tool may find configuration under a mount path.
+pub fn is_tool_configuration(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    TOOL_CONFIGURATION.iter().any(|(part, _)| path.contains(part))
 }
 
 /// One environment variable.

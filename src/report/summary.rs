@@ -26,13 +26,13 @@ pub(super) fn headline(report: &AuditReport) -> String {
         let reach = if counts.unknown == 1 { "reaches what it needs" } else { "reach what they need" };
         (format!("It cannot be told whether {} of {of_all} {reach}", count(counts.unknown)), Outcome::Unknown)
     } else if total == 1 {
-        return "The one build subject reaches everything it needs".to_owned();
+        ("The one build subject reaches everything it needs".to_owned(), Outcome::Reachable)
     } else {
-        return format!("All {of_all} reach everything they need");
+        (format!("All {of_all} reach everything they need"), Outcome::Reachable)
     };
     let mut parts = Vec::new();
     let causes = report.summary.findings.get(&Severity::Critical).copied().unwrap_or(0);
-    if causes > 0 {
+    if causes > 0 && told != Outcome::Reachable {
         parts.push(counted(causes, "cause", "causes"));
     }
     if counts.partial > 0 && told != Outcome::Partial {
@@ -41,8 +41,11 @@ pub(super) fn headline(report: &AuditReport) -> String {
     if counts.unknown > 0 && told != Outcome::Unknown {
         parts.push(format!("{} unknown", count(counts.unknown)));
     }
-    if counts.reachable > 0 {
+    if counts.reachable > 0 && told != Outcome::Reachable {
         parts.push(counted(counts.reachable, "reaches everything", "reach everything"));
+    }
+    if !report.summary.coverage_complete {
+        parts.push("not everything could be read".to_owned());
     }
     if parts.is_empty() { answer } else { format!("{answer}: {}", parts.join(" · ")) }
 }

@@ -8,9 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::dns::Resolver;
 use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
-use crate::model::addr::public_internet;
 use crate::model::object::{NetworkPolicy, Node, Pod, Service, Workload};
-use crate::model::{Decided, Doubt, Evidence, Family, ObjectRef, Snapshot, Str};
+use crate::model::{Decided, Doubt, Evidence, ObjectRef, Snapshot, Str};
 use crate::policy::engine::Overrides;
 use crate::policy::kinds::{Beside, beside};
 use crate::policy::{Enforcement, Party, PolicyId, PolicyIndex, RuleId};
@@ -124,7 +123,12 @@ impl<'a> Context<'a> {
 
     /// Why an address that nothing read has may still be a pod's, a Service's or a node's.
     pub fn may_be_unread(&self, ip: IpAddr) -> Option<Doubt> {
-        if self.node_of_ip.contains_key(&ip) || public_internet(Family::of(ip)).contains(ip) {
+        // RFC 1918, RFC 6598 and RFC 4193: where clusters take their addresses from.
+        let private = match ip {
+            IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+            IpAddr::V6(v6) => v6.is_unique_local(),
+        };
+        if !private || self.node_of_ip.contains_key(&ip) {
             return None;
         }
         let kinds = ["Pod", "Service", "Node"];

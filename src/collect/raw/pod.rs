@@ -158,6 +158,16 @@ pub(crate) struct Container<'a> {
     pub(crate) env_from: Option<Vec<EnvFrom<'a>>>,
     #[serde(borrow)]
     pub(crate) ports: Option<Vec<ContainerPort<'a>>>,
+    #[serde(borrow)]
+    pub(crate) volume_mounts: Option<Vec<VolumeMount<'a>>>,
+}
+
+/// `VolumeMount`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VolumeMount<'a> {
+    #[serde(borrow)]
+    pub(crate) mount_path: Option<Text<'a>>,
 }
 
 /// An environment variable.

@@ -5,6 +5,7 @@ use crate::demand::shell::Command;
 use crate::demand::tables::{self, covers, tables};
 use crate::demand::url::Url;
 use crate::model::object::EnvFrom;
+use crate::model::object::TOOL_CONFIGURATION;
 
 use super::view::Found;
 use super::{Draft, Gathering};
@@ -75,7 +76,18 @@ impl Gathering<'_, '_> {
                 Some(format!("`{}` of `{}`", word.split('=').next().unwrap_or(word), command.program()))
             })
         };
-        self.view.commands.iter().find_map(in_command).or_else(|| {
+        let mounted = || {
+            let mounts = self.view.container.mounts.iter();
+            let concerns = |path: &&crate::model::Str| {
+                let path = path.to_ascii_lowercase();
+                TOOL_CONFIGURATION
+                    .iter()
+                    .filter(|(part, _)| path.contains(part))
+                    .any(|(_, ids)| ids.iter().any(|own| *own == id || (own.ends_with('_') && id.starts_with(own))))
+            };
+            mounts.into_iter().find(concerns).map(|path| format!("what is mounted at `{path}`"))
+        };
+        self.view.commands.iter().find_map(in_command).or_else(mounted).or_else(|| {
             let mut volumes = self.spec.config_map_volumes.iter();
             volumes.find_map(|volume| {
                 table()

@@ -450,3 +450,34 @@ fn variables_that_a_setting_refers_to_are_kept() {
     assert_eq!(env[1], "HTTPS_PROXY Text(\"http://$(HOST):3128\")");
     assert_eq!(env.len(), 2, "{env:?}");
 }
+
+#[test]
+fn a_placeholder_is_no_namespace() {
+    let snapshot = read(&[
+        ("a.yaml", &POD.replace("namespace: ci", "namespace: '${NAMESPACE}'")),
+        ("b.yaml", &POD.replace("namespace: ci", "namespace: REPLACE_ME")),
+    ]);
+    assert!(snapshot.pods.iter().all(|pod| pod.meta.namespace_unknown && pod.meta.namespace.is_none()));
+    assert_eq!(snapshot.pods.len(), 2, "they are not one object");
+    let classes: Vec<_> = snapshot.problems.iter().map(|p| p.class).collect();
+    assert_eq!(classes, [ProblemClass::AmbiguousNamespace; 2]);
+    assert_eq!(snapshot.namespace_defaulted, 0);
+}
+
+#[test]
+fn a_single_source_that_fails_is_not_read() {
+    let folder = folder(&[("a.yaml", b"x: [")]);
+    let snapshot = read_path(&folder.path().join("a.yaml"));
+    assert_eq!(snapshot.coverage.len(), 1);
+    assert!(matches!(snapshot.coverage[0].state, CoverageState::Failed(_)));
+}
+
+#[test]
+fn endpoints_stand_for_slices() {
+    let text = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: s, namespace: ci}\nsubsets:\n- addresses: [{ip: 10.0.0.1}]\n  notReadyAddresses: [{ip: 10.0.0.2}]\n  ports: [{name: http, port: 80}]\n- addresses: [{ip: 10.0.0.3}]\n---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s, namespace: ci}\naddressType: FQDN\nendpoints: [{addresses: [a.example]}]\n";
+    let snapshot = read(&[("a.yaml", text)]);
+    let slices = &snapshot.endpoint_slices;
+    assert_eq!(slices.iter().map(|s| s.addresses.len()).collect::<Vec<_>>(), [2, 1, 0]);
+    assert_eq!(slices[0].meta.labels.get("kubernetes.io/service-name").unwrap(), "s");
+    assert!(snapshot.problems.is_empty(), "{:?}", snapshot.problems);
+}

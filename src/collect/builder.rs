@@ -130,10 +130,11 @@ impl Builder {
                 match self.placements.get(&found.problem.source) {
                     Some(Placement::Namespace(name)) => found.problem.namespace = Some(Str::from(name.as_str())),
                     Some(Placement::Ambiguous) => found.problem.namespace = None,
-                    None if found.problem.namespace.is_none() => {
-                        found.problem.namespace = Some(self.snapshot.default_namespace.clone());
-                    }
-                    None => {}
+                    None => match &found.problem.namespace {
+                        None => found.problem.namespace = Some(self.snapshot.default_namespace.clone()),
+                        Some(written) if !is_namespace_name(written) => found.problem.namespace = None,
+                        Some(_) => {}
+                    },
                 }
             }
         }
@@ -151,7 +152,14 @@ impl Builder {
             });
         }
         snapshot.coverage.sort();
-        snapshot.coverage.dedup_by(|b, a| a.source == b.source && a.kind == b.kind && a.namespace == b.namespace);
+        // Of a source that was named and could not be read, only the second is true.
+        snapshot.coverage.dedup_by(|later, kept| {
+            let is_same = later.source == kept.source && later.kind == kept.kind && later.namespace == kept.namespace;
+            if is_same && later.state.is_incomplete() && !kept.state.is_incomplete() {
+                kept.state = later.state.clone();
+            }
+            is_same
+        });
         snapshot.problems.sort_by(|a, b| (a.class, a.source, a.line, a).cmp(&(b.class, b.source, b.line, b)));
         snapshot.ignored_kinds = facts.ignored_kinds;
         snapshot.namespaces = facts.namespaces;
@@ -227,27 +235,45 @@ impl Placing<'_> {
         match self.placements.get(&meta.origin.source) {
             Some(Placement::Namespace(name)) => meta.namespace = Some(name.as_str().into()),
             Some(Placement::Ambiguous) => {
-                meta.namespace = None;
-                meta.namespace_unknown = true;
-                let problem = self.ambiguous.entry((meta.origin.source, kind.into())).or_insert_with(|| Problem {
-                    class: ProblemClass::AmbiguousNamespace,
-                    message: "kustomizations give it different namespaces".to_owned(),
-                    source: meta.origin.source,
-                    line: meta.origin.line,
-                    kind: Some(kind.into()),
-                    namespace: None,
-                    name: Some(meta.name.clone()),
-                    count: 0,
-                });
-                problem.count += 1;
+                self.unknown(kind, meta, || "kustomizations give it different namespaces".to_owned());
             }
-            None if meta.namespace.is_none() => {
-                meta.namespace = Some(self.snapshot.default_namespace.clone());
-                self.snapshot.namespace_defaulted += 1;
-            }
-            None => {}
+            None => match &meta.namespace {
+                None => {
+                    meta.namespace = Some(self.snapshot.default_namespace.clone());
+                    self.snapshot.namespace_defaulted += 1;
+                }
+                // A server holds no such thing, and knows what its objects are in.
+                Some(written) if self.snapshot.world == World::Closed && !is_namespace_name(written) => {
+                    let written = written.clone();
+                    self.unknown(kind, meta, || format!("`{written}` is a placeholder, and no name of a namespace"));
+                }
+                Some(_) => {}
+            },
         }
     }
+
+    /// Records that the namespace of an object cannot be known.
+    fn unknown(&mut self, kind: &str, meta: &mut Meta, why: impl FnOnce() -> String) {
+        meta.namespace = None;
+        meta.namespace_unknown = true;
+        let problem = self.ambiguous.entry((meta.origin.source, kind.into())).or_insert_with(|| Problem {
+            class: ProblemClass::AmbiguousNamespace,
+            message: why(),
+            source: meta.origin.source,
+            line: meta.origin.line,
+            kind: Some(kind.into()),
+            namespace: None,
+            name: Some(meta.name.clone()),
+            count: 0,
+        });
+        problem.count += 1;
+    }
+}
+
+/// Whether a namespace can have this name (RFC 1123, "label").
+fn is_namespace_name(name: &str) -> bool {
+    let is_inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    name.len() <= 63 && name.bytes().all(is_inside) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// Keeps the last of objects with one name.

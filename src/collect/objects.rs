@@ -90,15 +90,14 @@ impl Decoder {
     pub(super) fn endpoints(&mut self, raw: &raw::Endpoints<'_>) -> Result<Vec<EndpointSlice>, Wrong> {
         let mut meta = self.meta(raw.metadata.as_ref())?;
         meta.labels = meta.labels.with("kubernetes.io/service-name", &meta.name);
+        // Those that the server makes have generated names.
+        meta.name = Str::from(format!("{}-*", meta.name));
         let mut slices = Vec::new();
-        for (i, subset) in raw.subsets.iter().flatten().enumerate() {
+        for subset in raw.subsets.iter().flatten() {
             let both = subset.addresses.iter().flatten().chain(subset.not_ready_addresses.iter().flatten());
             let addresses = both.filter_map(|a| a.ip.as_ref()).map(|ip| address(ip)).collect::<Result<_, _>>()?;
             let ports = self.endpoint_ports(subset.ports.as_deref())?;
-            let mut meta = meta.clone();
-            if i > 0 {
-                meta.name = Str::from(format!("{}-{i}", meta.name));
-            }
+            let meta = meta.clone();
             slices.push(EndpointSlice { meta, addresses, ports });
         }
         Ok(slices)

@@ -80,7 +80,9 @@ impl Decoder {
     pub(super) fn endpoint_slice(&mut self, raw: &raw::EndpointSlice<'_>) -> Result<EndpointSlice, Wrong> {
         let meta = self.meta(raw.metadata.as_ref())?;
         let is_names = raw.address_type.as_deref() == Some("FQDN");
-        let endpoints = raw.endpoints.iter().flatten().filter(|_| !is_names);
+        // No proxy sends anything to an endpoint that is not ready.
+        let ready = |e: &&raw::SliceEndpoint<'_>| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
+        let endpoints = raw.endpoints.iter().flatten().filter(|_| !is_names).filter(ready);
         let addresses = endpoints.flat_map(|e| e.addresses.iter().flatten());
         let addresses = addresses.map(|ip| address(ip)).collect::<Result<_, _>>()?;
         Ok(EndpointSlice { meta, addresses, ports: self.endpoint_ports(raw.ports.as_deref())? })

@@ -212,6 +212,13 @@ pub(crate) struct EndpointSlice<'a> {
 pub(crate) struct SliceEndpoint<'a> {
     #[serde(borrow)]
     pub(crate) addresses: Option<Vec<Text<'a>>>,
+    pub(crate) conditions: Option<EndpointConditions>,
+}
+
+/// `EndpointConditions`; an absent `ready` counts as ready (`discovery/v1` types).
+#[derive(Debug, Deserialize)]
+pub(crate) struct EndpointConditions {
+    pub(crate) ready: Option<bool>,
 }
 
 /// A port of a slice or of a subset.

@@ -156,7 +156,10 @@ impl ApiServer {
             "users": [{"name": user, "user": {"token": format!("token-{user}")}}],
         });
         let path = self.dir.join(format!("kubeconfig-{user}-{namespace}"));
-        fs::write(&path, config.to_string()).expect("the kubeconfig");
+        // Tests run at once, and none may meet a file that another is writing.
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir).expect("a file");
+        std::io::Write::write_all(&mut file, config.to_string().as_bytes()).expect("the kubeconfig");
+        file.persist(&path).expect("the kubeconfig");
         path
     }
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::dns::Resolver;
 use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
-use crate::model::object::{NetworkPolicy, Node, Pod, Service, Workload};
+use crate::model::object::{Meta, NetworkPolicy, Node, Pod, Service, Workload};
 use crate::model::{Decided, Doubt, Evidence, ObjectRef, Snapshot, Str};
 use crate::policy::engine::Overrides;
 use crate::policy::kinds::{Beside, beside};
@@ -238,25 +238,26 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// An object as a whole as evidence.
+    pub(super) fn object_evidence(&self, kind: &str, meta: &Meta, decided: Decided) -> Evidence {
+        Evidence {
+            object: ObjectRef { kind: kind.into(), namespace: meta.namespace.clone(), name: meta.name.clone() },
+            path: None,
+            file: self.snapshot.sources.get(meta.origin.source as usize).cloned(),
+            line: (meta.origin.line > 0).then_some(meta.origin.line),
+            resource_version: None,
+            field_manager: None,
+            decided,
+            detail: None,
+        }
+    }
+
     /// Running pods on nodes where nothing enforces policies, though the rest of the cluster does: why, and which.
     pub(super) fn exempt_pods(&self) -> Vec<(String, Evidence)> {
         let pods = self.snapshot.pods.iter().filter(|p| !p.phase.is_terminal() && !p.spec.host_network);
         pods.filter_map(|pod| {
             let why = self.enforcement.exempt(pod.node.as_ref()?)?;
-            let evidence = Evidence {
-                object: ObjectRef {
-                    kind: "Pod".into(),
-                    namespace: pod.meta.namespace.clone(),
-                    name: pod.meta.name.clone(),
-                },
-                path: None,
-                file: self.snapshot.sources.get(pod.meta.origin.source as usize).cloned(),
-                line: (pod.meta.origin.line > 0).then_some(pod.meta.origin.line),
-                resource_version: None,
-                field_manager: None,
-                decided: Decided::ByDefault,
-                detail: None,
-            };
+            let evidence = self.object_evidence("Pod", &pod.meta, Decided::ByDefault);
             Some((why.to_owned(), evidence))
         })
         .collect()

@@ -214,17 +214,7 @@ fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn others_evidence<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Evidence> + use<'a> {
-    let snapshot = context.snapshot;
-    snapshot.others.iter().map(move |o| Evidence {
-        object: ObjectRef { kind: o.kind.clone(), namespace: o.meta.namespace.clone(), name: o.meta.name.clone() },
-        path: None,
-        file: Some(snapshot.source(o.meta.origin.source).into()),
-        line: (o.meta.origin.line > 0).then_some(o.meta.origin.line),
-        resource_version: None,
-        field_manager: None,
-        decided: Decided::ByRule,
-        detail: None,
-    })
+    context.snapshot.others.iter().map(|o| context.object_evidence(&o.kind, &o.meta, Decided::ByRule))
 }
 
 /// Kinds that may decide and are not evaluated: one finding each, with the places.

@@ -1,6 +1,7 @@
 //! The vocabulary that every other room speaks. Pure: no I/O, clock, environment or randomness.
 
 pub mod addr;
+pub mod aws;
 pub mod codes;
 pub mod finding;
 pub mod label;

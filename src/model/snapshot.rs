@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::aws::AwsScope;
 use super::object::{ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload};
 use super::text::Str;
 
@@ -66,9 +67,13 @@ pub struct Snapshot {
     /// Objects of kinds that are not evaluated but may decide, or that mark an engine.
     #[serde(default)]
     pub others: Vec<OtherObject>,
-    /// Cloud documents that were seen; a version without the cloud layer makes that layer unknown.
+    /// Cloud documents that were seen and that this version does not evaluate, which makes that layer unknown.
     #[serde(default)]
     pub cloud_documents: Vec<CloudDocument>,
+    /// Facts about AWS networks, one entry for each account and region. A saved snapshot keeps them in files of their
+    /// own, as `aws ec2 describe-*` prints them.
+    #[serde(default, skip)]
+    pub aws: Vec<AwsScope>,
 }
 
 /// Whether absence is a fact.

@@ -4,6 +4,7 @@
 //! decide, `report` renders.
 
 pub mod cli;
+pub mod cloud;
 pub mod collect;
 pub mod demand;
 pub mod demo;

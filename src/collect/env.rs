@@ -90,12 +90,17 @@ const VALUE_PREFIXES: &[&str] = &[
 const VALUE_NAMES: &[&str] = &[
     "_java_options",
     "aws_ca_bundle",
+    "aws_vpc_k8s_cni_exclude_snat_cidrs",
+    "aws_vpc_k8s_cni_externalsnat",
+    "aws_vpc_k8s_cni_randomizesnat",
     "ci",
     "ci_api_v4_url",
     "ci_dependency_proxy_server",
     "ci_server_url",
     "curl_ca_bundle",
     "curl_home",
+    "enable_v4_egress",
+    "enable_v6_egress",
     "github_server_url",
     "gitlab_ci",
     "java_opts",
@@ -103,6 +108,7 @@ const VALUE_NAMES: &[&str] = &[
     "jenkins_tunnel",
     "jenkins_url",
     "noproxy",
+    "pod_security_group_enforcing_mode",
     "requests_ca_bundle",
 ];
 

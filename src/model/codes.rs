@@ -37,6 +37,66 @@ macro_rules! codes {
 }
 
 codes! {
+    AWS_GROUP_EGRESS "BR-AWS-001" Critical
+        "The security groups do not let it out"
+        "No egress rule of the security groups on the interface that the packets leave from covers the endpoint.";
+    AWS_GROUP_INGRESS "BR-AWS-002" Critical
+        "The destination's security groups do not let it in"
+        "No ingress rule of the security groups on the destination's interface covers the source.";
+    AWS_ACL "BR-AWS-003" Critical
+        "A network ACL denies it"
+        "The first entry of a network ACL that matches the packets denies them.";
+    AWS_ACL_REPLIES "BR-AWS-004" Critical
+        "A network ACL drops the replies"
+        "Network ACLs keep no state: the replies to the source's ports need an entry of their own.";
+    AWS_ACL_REPLIES_PARTLY "BR-AWS-005" High
+        "A network ACL drops some of the replies"
+        "Replies are admitted to some of the ports that the source may pick: the build fails now and then.";
+    AWS_NO_ROUTE "BR-AWS-006" Critical
+        "No route leads there"
+        "The route table of the subnet has no route for the endpoint's addresses.";
+    AWS_BLACKHOLE "BR-AWS-007" Critical
+        "The route leads nowhere"
+        "The route's target does not exist any more.";
+    AWS_NO_PUBLIC_ADDRESS "BR-AWS-008" Critical
+        "The internet gateway drops a private source"
+        "An internet gateway translates only addresses that a public one stands for, and this source has none.";
+    AWS_GATEWAY "BR-AWS-009" Critical
+        "A gateway on the way does not work"
+        "A gateway, an endpoint, a peering connection or an attachment is not in the state in which it forwards.";
+    AWS_NAT "BR-AWS-010" Critical
+        "The NAT gateway cannot pass it on"
+        "The NAT gateway has no way out of its own, or does not carry this traffic.";
+    AWS_TRANSIT_ZONE "BR-AWS-011" Critical
+        "The transit gateway is not attached in this zone"
+        "A transit gateway takes packets only from zones in which its attachment has a subnet.";
+    AWS_PEERING "BR-AWS-012" Critical
+        "A peering connection is no way through"
+        "Peering leads to the other VPC's own addresses only.";
+    AWS_BLOCK_PUBLIC_ACCESS "BR-AWS-013" Critical
+        "VPC Block Public Access stops it"
+        "Block Public Access stands above security groups, network ACLs and routes.";
+    AWS_SOURCE_DEST_CHECK "BR-AWS-014" Critical
+        "An appliance drops what is not its own"
+        "The source/destination check of an interface that is to forward is on.";
+    AWS_PRIVATE_DESTINATION "BR-AWS-015" Critical
+        "A private address is sent to the internet"
+        "Internet gateways drop what goes to private addresses.";
+    AWS_FAMILY "BR-AWS-016" Critical
+        "The source has no address of this family"
+        "A connection over IPv6 needs an IPv6 address, and one over IPv4 an IPv4 address.";
+    AWS_ENDPOINT_POLICY "BR-AWS-017" Critical
+        "The policy of an endpoint does not allow it"
+        "The endpoint is reached and answers with HTTP 403: its policy does not allow what a build asks for.";
+    AWS_DNS_OFF "BR-AWS-018" Critical
+        "The VPC has no resolver"
+        "enableDnsSupport of the VPC is off, so the Amazon-provided resolver does not answer.";
+    AWS_DNS_RESOLVER "BR-AWS-019" Critical
+        "The VPC's own resolvers are cut off"
+        "The DHCP options name resolvers that cannot be reached.";
+    AWS_ECR_LAYERS "BR-AWS-020" High
+        "ECR endpoints without a way to S3"
+        "Manifests come through the ECR endpoints, but the layers lie in S3, and no way leads there.";
     CFG_NOT_INTERPRETED "BR-CFG-001" Medium
         "A setting that redirects the build is not interpreted"
         "A proxy or registry setting sends the build somewhere else than this version can follow, so the outcome is unknown.";

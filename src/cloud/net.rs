@@ -1,0 +1,501 @@
+//! The facts of all accounts and regions, ready for look-ups.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use rustc_hash::FxHashMap;
+
+use crate::model::aws::{
+    AwsList, AwsScope, DhcpOptions, InternetGateway, NatGateway, NetworkAcl, NetworkInterface, RouteTable,
+    SecurityGroup, SecurityGroupRule, Subnet, TransitGatewayVpcAttachment, Vpc, VpcEndpoint, VpcPeeringConnection,
+};
+use crate::model::object::Origin as Place;
+use crate::model::{AddrSet, Decided, Evidence, Family, ObjectRef, Snapshot, Str};
+
+/// An object with the scope in which it was read.
+#[derive(Debug)]
+pub struct In<'a, T> {
+    /// Index of the scope.
+    pub scope: usize,
+    /// The object.
+    pub it: &'a T,
+}
+
+impl<T> Clone for In<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for In<'_, T> {}
+
+impl<T> std::ops::Deref for In<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.it
+    }
+}
+
+type ById<'a, T> = FxHashMap<&'a str, In<'a, T>>;
+
+/// A network interface, read for its addresses.
+#[derive(Clone, Debug)]
+pub struct Iface<'a> {
+    /// Scope in which it was read.
+    pub scope: usize,
+    /// Id.
+    pub id: &'a Str,
+    /// Its VPC.
+    pub vpc: &'a Str,
+    /// Its subnet.
+    pub subnet: &'a Str,
+    /// Its security groups.
+    pub groups: Vec<&'a Str>,
+    /// Its addresses, each with whether a public one stands for it.
+    pub addresses: Vec<(IpAddr, bool)>,
+    /// Blocks that were delegated to it.
+    pub prefixes: Vec<IpNet>,
+    /// The instance that it belongs to.
+    pub instance: Option<&'a Str>,
+    /// The first interface of its instance.
+    pub is_primary: bool,
+    /// A branch interface, which belongs to one pod.
+    pub is_branch: bool,
+    /// Whether it drops what is neither from nor to itself.
+    pub source_dest_check: Option<bool>,
+    /// Whether IPv6 through an internet gateway is dropped.
+    pub deny_igw: bool,
+    /// Where it was read.
+    pub origin: Place,
+}
+
+impl Iface<'_> {
+    /// Whether an address is its own, or of a block that was delegated to it.
+    pub fn holds(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|(own, _)| *own == ip) || self.prefixes.iter().any(|block| block.contains(&ip))
+    }
+
+    /// Its first address of a family.
+    pub fn first(&self, family: Family) -> Option<IpAddr> {
+        self.addresses.iter().map(|(ip, _)| *ip).find(|ip| Family::of(*ip) == family)
+    }
+}
+
+/// An indexed network.
+#[derive(Debug)]
+pub struct Net<'a> {
+    /// The facts.
+    pub scopes: &'a [AwsScope],
+    sources: &'a [Str],
+    vpcs: ById<'a, Vpc>,
+    subnets: ById<'a, Subnet>,
+    groups: ById<'a, SecurityGroup>,
+    group_rules: FxHashMap<&'a str, Vec<&'a SecurityGroupRule>>,
+    acl_of_subnet: ById<'a, NetworkAcl>,
+    default_acl: ById<'a, NetworkAcl>,
+    tables: ById<'a, RouteTable>,
+    table_of_subnet: FxHashMap<&'a str, &'a str>,
+    main_table: FxHashMap<&'a str, &'a str>,
+    internet_gateways: ById<'a, InternetGateway>,
+    nat_gateways: ById<'a, NatGateway>,
+    endpoints: ById<'a, VpcEndpoint>,
+    endpoint_of_iface: FxHashMap<&'a str, &'a str>,
+    peerings: ById<'a, VpcPeeringConnection>,
+    dhcp_options: ById<'a, DhcpOptions>,
+    prefix_lists: FxHashMap<&'a str, [AddrSet; 2]>,
+    /// In order of their ids.
+    pub ifaces: Vec<Iface<'a>>,
+    iface_by_id: FxHashMap<&'a str, u32>,
+    by_address: FxHashMap<IpAddr, Vec<u32>>,
+    with_prefixes: Vec<u32>,
+    by_instance: FxHashMap<&'a str, Vec<u32>>,
+    by_group: FxHashMap<&'a str, Vec<u32>>,
+    vpc_blocks: BTreeMap<&'a str, [AddrSet; 2]>,
+}
+
+fn by_id<'a, T>(scopes: &'a [AwsScope], list: fn(&'a AwsScope) -> &'a [T], id: fn(&'a T) -> &'a Str) -> ById<'a, T> {
+    let all = scopes.iter().enumerate().flat_map(|(scope, s)| list(s).iter().map(move |it| (scope, it)));
+    all.map(|(scope, it)| (id(it).as_str(), In { scope, it })).collect()
+}
+
+/// The blocks of a text, of one family; `None` if one of them is no block.
+pub fn blocks<'t>(family: Family, texts: impl IntoIterator<Item = &'t str>) -> Option<AddrSet> {
+    let nets: Option<Vec<IpNet>> = texts.into_iter().filter(|t| !t.is_empty()).map(|t| t.parse().ok()).collect();
+    Some(AddrSet::from_nets(family, nets?.into_iter().map(|net| net.trunc())))
+}
+
+fn is_gone(state: Option<&crate::model::aws::InnerState>) -> bool {
+    state.is_some_and(|s| ["disassociated", "failed", "failing"].iter().any(|gone| s.state.eq_ignore_ascii_case(gone)))
+}
+
+impl<'a> Net<'a> {
+    /// Indexes the AWS facts of a snapshot; `None` if it has none.
+    pub fn new(snapshot: &'a Snapshot) -> Option<Self> {
+        let scopes = snapshot.aws.as_slice();
+        if scopes.is_empty() {
+            return None;
+        }
+        let mut net = Self {
+            scopes,
+            sources: &snapshot.sources,
+            vpcs: by_id(scopes, |s| &s.vpcs, |v| &v.vpc_id),
+            subnets: by_id(scopes, |s| &s.subnets, |v| &v.subnet_id),
+            groups: by_id(scopes, |s| &s.security_groups, |v| &v.group_id),
+            group_rules: FxHashMap::default(),
+            acl_of_subnet: FxHashMap::default(),
+            default_acl: FxHashMap::default(),
+            tables: by_id(scopes, |s| &s.route_tables, |v| &v.route_table_id),
+            table_of_subnet: FxHashMap::default(),
+            main_table: FxHashMap::default(),
+            internet_gateways: by_id(scopes, |s| &s.internet_gateways, |v| &v.internet_gateway_id),
+            nat_gateways: by_id(scopes, |s| &s.nat_gateways, |v| &v.nat_gateway_id),
+            endpoints: by_id(scopes, |s| &s.vpc_endpoints, |v| &v.vpc_endpoint_id),
+            endpoint_of_iface: FxHashMap::default(),
+            peerings: by_id(scopes, |s| &s.vpc_peering_connections, |v| &v.vpc_peering_connection_id),
+            dhcp_options: by_id(scopes, |s| &s.dhcp_options, |v| &v.dhcp_options_id),
+            prefix_lists: FxHashMap::default(),
+            ifaces: Vec::new(),
+            iface_by_id: FxHashMap::default(),
+            by_address: FxHashMap::default(),
+            with_prefixes: Vec::new(),
+            by_instance: FxHashMap::default(),
+            by_group: FxHashMap::default(),
+            vpc_blocks: BTreeMap::new(),
+        };
+        net.index_links();
+        net.index_blocks();
+        net.index_ifaces();
+        Some(net)
+    }
+
+    fn index_links(&mut self) {
+        for (scope, s) in self.scopes.iter().enumerate() {
+            for it in &s.egress_only_internet_gateways {
+                self.internet_gateways.insert(it.egress_only_internet_gateway_id.as_str(), In { scope, it });
+            }
+            for rule in &s.security_group_rules {
+                self.group_rules.entry(&rule.group_id).or_default().push(rule);
+            }
+            for it in &s.network_acls {
+                for association in &it.associations {
+                    self.acl_of_subnet.insert(&association.subnet_id, In { scope, it });
+                }
+                if it.is_default {
+                    self.default_acl.insert(&it.vpc_id, In { scope, it });
+                }
+            }
+            for table in &s.route_tables {
+                for association in table.associations.iter().filter(|a| !is_gone(a.association_state.as_ref())) {
+                    if !association.subnet_id.is_empty() {
+                        self.table_of_subnet.insert(&association.subnet_id, &table.route_table_id);
+                    }
+                    if association.main {
+                        self.main_table.insert(&table.vpc_id, &table.route_table_id);
+                    }
+                }
+            }
+            for endpoint in &s.vpc_endpoints {
+                for iface in &endpoint.network_interface_ids {
+                    self.endpoint_of_iface.insert(iface, &endpoint.vpc_endpoint_id);
+                }
+            }
+        }
+    }
+
+    fn index_blocks(&mut self) {
+        for s in self.scopes {
+            for vpc in &s.vpcs {
+                let sets = [Family::V4, Family::V6].map(|family| {
+                    let associations =
+                        vpc.cidr_block_association_set.iter().chain(&vpc.ipv6_cidr_block_association_set);
+                    let live = associations.filter(|a| {
+                        !is_gone(a.cidr_block_state.as_ref()) && !is_gone(a.ipv6_cidr_block_state.as_ref())
+                    });
+                    let texts = live.flat_map(|a| [a.cidr_block.as_str(), a.ipv6_cidr_block.as_str()]);
+                    blocks(family, texts.chain([vpc.cidr_block.as_str()])).unwrap_or_else(|| AddrSet::empty(family))
+                });
+                self.vpc_blocks.insert(&vpc.vpc_id, sets);
+            }
+            let inline = s.prefix_lists.iter().filter_map(|list| {
+                let cidrs = list.cidrs.as_ref()?;
+                Some((&list.prefix_list_id, cidrs.iter().map(Str::as_str).collect::<Vec<_>>()))
+            });
+            let entries = s
+                .prefix_list_entries
+                .iter()
+                .map(|list| (&list.prefix_list_id, list.entries.iter().map(|e| e.cidr.as_str()).collect::<Vec<_>>()));
+            for (id, texts) in inline.chain(entries) {
+                let both = [Family::V4, Family::V6].map(|family| blocks(family, texts.iter().copied()));
+                // A list of which an entry cannot be read is not known.
+                if let [Some(v4), Some(v6)] = both {
+                    self.prefix_lists.insert(id, [v4, v6]);
+                }
+            }
+        }
+    }
+
+    fn index_ifaces(&mut self) {
+        let mut ifaces: Vec<Iface<'a>> = Vec::new();
+        for (scope, s) in self.scopes.iter().enumerate() {
+            ifaces.extend(s.network_interfaces.iter().map(|it| iface(scope, it, None)));
+            let known: rustc_hash::FxHashSet<&str> =
+                s.network_interfaces.iter().map(|i| i.network_interface_id.as_str()).collect();
+            for instance in &s.instances {
+                let unlisted = instance.network_interfaces.iter();
+                let unlisted = unlisted.filter(|i| !known.contains(i.network_interface_id.as_str()));
+                ifaces.extend(unlisted.map(|it| iface(scope, it, Some(&instance.instance_id))));
+            }
+        }
+        ifaces.sort_by(|a, b| a.id.cmp(b.id));
+        ifaces.dedup_by(|a, b| a.id == b.id);
+        for (i, iface) in (0u32..).zip(&ifaces) {
+            self.iface_by_id.insert(iface.id, i);
+            for (ip, _) in &iface.addresses {
+                self.by_address.entry(*ip).or_default().push(i);
+            }
+            if !iface.prefixes.is_empty() {
+                self.with_prefixes.push(i);
+            }
+            if let Some(instance) = iface.instance {
+                self.by_instance.entry(instance).or_default().push(i);
+            }
+            for group in &iface.groups {
+                self.by_group.entry(group).or_default().push(i);
+            }
+        }
+        self.ifaces = ifaces;
+    }
+
+    /// Whether a list was read whole in a scope.
+    pub fn has(&self, scope: usize, list: AwsList) -> bool {
+        self.scopes[scope].has(list)
+    }
+
+    /// Why nothing can be concluded from a list of a scope.
+    pub fn not_collected(&self, scope: usize, list: AwsList) -> String {
+        use crate::model::CoverageState;
+        let name = self.scopes[scope].name();
+        match self.scopes[scope].read.get(&list) {
+            Some(CoverageState::Forbidden) => {
+                format!("{} of {name} may not be read with these credentials ({})", list.key(), list.operation())
+            }
+            Some(CoverageState::Failed(why)) => format!("{} of {name} could not be read: {why}", list.key()),
+            _ => format!("{} of {name} were not collected (aws ec2 {})", list.key(), list.operation()),
+        }
+    }
+
+    /// A VPC.
+    pub fn vpc(&self, id: &str) -> Option<In<'a, Vpc>> {
+        self.vpcs.get(id).copied()
+    }
+
+    /// The blocks of a VPC in a family; `None` if the VPC was not read.
+    pub fn vpc_blocks(&self, id: &str, family: Family) -> Option<&AddrSet> {
+        self.vpc_blocks.get(id).map(|sets| &sets[family as usize])
+    }
+
+    /// A subnet.
+    pub fn subnet(&self, id: &str) -> Option<In<'a, Subnet>> {
+        self.subnets.get(id).copied()
+    }
+
+    /// The blocks of a subnet in a family.
+    pub fn subnet_blocks(&self, id: &str, family: Family) -> Option<AddrSet> {
+        let subnet = self.subnet(id)?;
+        let v6 = subnet.it.ipv6_cidr_block_association_set.iter();
+        let v6 = v6.filter(|a| !is_gone(a.ipv6_cidr_block_state.as_ref())).map(|a| a.ipv6_cidr_block.as_str());
+        blocks(family, v6.chain([subnet.it.cidr_block.as_str()]))
+    }
+
+    /// A security group.
+    pub fn group(&self, id: &str) -> Option<In<'a, SecurityGroup>> {
+        self.groups.get(id).copied()
+    }
+
+    /// The rules of a security group that have ids of their own.
+    pub fn group_rules(&self, id: &str) -> &[&'a SecurityGroupRule] {
+        self.group_rules.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The ACL of a subnet.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not known.
+    pub fn acl(&self, subnet: &str) -> Result<In<'a, NetworkAcl>, String> {
+        if let Some(acl) = self.acl_of_subnet.get(subnet) {
+            return Ok(*acl);
+        }
+        let Some(subnet) = self.subnet(subnet) else {
+            return Err(format!("subnet {subnet} was not read, so its network ACL is not known"));
+        };
+        if !self.has(subnet.scope, AwsList::NetworkAcls) {
+            return Err(self.not_collected(subnet.scope, AwsList::NetworkAcls));
+        }
+        // A subnet without an association of its own has the VPC's default ACL.
+        let default = self.default_acl.get(subnet.vpc_id.as_str()).copied();
+        default.ok_or_else(|| format!("no network ACL of subnet {} was read", subnet.subnet_id))
+    }
+
+    /// The route table of a subnet: its own, else the VPC's main one.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not known.
+    pub fn table_of(&self, subnet: &str) -> Result<In<'a, RouteTable>, String> {
+        if let Some(table) = self.table_of_subnet.get(subnet) {
+            return Ok(self.tables[table]);
+        }
+        let Some(subnet) = self.subnet(subnet) else {
+            return Err(format!("subnet {subnet} was not read, so its route table is not known"));
+        };
+        // The main table is only the subnet's if no other names it: the list must be whole.
+        if !self.has(subnet.scope, AwsList::RouteTables) {
+            return Err(self.not_collected(subnet.scope, AwsList::RouteTables));
+        }
+        let main = self.main_table.get(subnet.vpc_id.as_str()).map(|table| self.tables[table]);
+        main.ok_or_else(|| format!("no route table of subnet {} was read", subnet.subnet_id))
+    }
+
+    /// A route table by id.
+    pub fn table(&self, id: &str) -> Option<In<'a, RouteTable>> {
+        self.tables.get(id).copied()
+    }
+
+    /// An internet gateway, or an egress-only one.
+    pub fn internet_gateway(&self, id: &str) -> Option<In<'a, InternetGateway>> {
+        self.internet_gateways.get(id).copied()
+    }
+
+    /// A NAT gateway.
+    pub fn nat_gateway(&self, id: &str) -> Option<In<'a, NatGateway>> {
+        self.nat_gateways.get(id).copied()
+    }
+
+    /// A VPC endpoint.
+    pub fn endpoint(&self, id: &str) -> Option<In<'a, VpcEndpoint>> {
+        self.endpoints.get(id).copied()
+    }
+
+    /// The endpoints of a VPC, in order of their ids.
+    pub fn endpoints_of(&self, vpc: &str) -> Vec<In<'a, VpcEndpoint>> {
+        let mut found: Vec<_> = self.endpoints.values().filter(|e| e.vpc_id == *vpc).copied().collect();
+        found.sort_by(|a, b| a.it.vpc_endpoint_id.cmp(&b.it.vpc_endpoint_id));
+        found
+    }
+
+    /// The interface endpoint that an interface belongs to.
+    pub fn endpoint_of_iface(&self, iface: &str) -> Option<In<'a, VpcEndpoint>> {
+        self.endpoint_of_iface.get(iface).and_then(|id| self.endpoint(id))
+    }
+
+    /// A peering connection.
+    pub fn peering(&self, id: &str) -> Option<In<'a, VpcPeeringConnection>> {
+        self.peerings.get(id).copied()
+    }
+
+    /// A set of DHCP options.
+    pub fn dhcp_options(&self, id: &str) -> Option<In<'a, DhcpOptions>> {
+        self.dhcp_options.get(id).copied()
+    }
+
+    /// The attachment of a VPC to a transit gateway.
+    pub fn transit_attachment(&self, gateway: &str, vpc: &str) -> Option<In<'a, TransitGatewayVpcAttachment>> {
+        let all = self.scopes.iter().enumerate();
+        let all = all.flat_map(|(scope, s)| s.transit_gateway_vpc_attachments.iter().map(move |it| In { scope, it }));
+        let live = |a: &In<'_, TransitGatewayVpcAttachment>| !["deleted", "deleting"].contains(&a.state.as_str());
+        let mut found: Vec<_> = all.filter(|a| a.transit_gateway_id == *gateway && a.vpc_id == *vpc).collect();
+        found.sort_by_key(|a| !live(a));
+        found.first().copied()
+    }
+
+    /// The addresses of a prefix list in a family; `None` if its entries were not read.
+    pub fn prefix_list(&self, id: &str, family: Family) -> Option<&AddrSet> {
+        self.prefix_lists.get(id).map(|sets| &sets[family as usize])
+    }
+
+    /// An interface by id.
+    pub fn iface(&self, id: &str) -> Option<&Iface<'a>> {
+        self.iface_by_id.get(id).map(|i| &self.ifaces[*i as usize])
+    }
+
+    /// The interfaces of an instance.
+    pub fn ifaces_of_instance(&self, id: &str) -> impl Iterator<Item = &Iface<'a>> {
+        self.by_instance.get(id).into_iter().flatten().map(|i| &self.ifaces[*i as usize])
+    }
+
+    /// The first interface of an instance.
+    pub fn primary_of(&self, instance: &str) -> Option<&Iface<'a>> {
+        self.ifaces_of_instance(instance).find(|i| i.is_primary)
+    }
+
+    /// Interfaces that hold an address, in any VPC: blocks of unlike VPCs may overlap.
+    pub fn holders(&self, ip: IpAddr) -> impl Iterator<Item = &Iface<'a>> {
+        let own = self.by_address.get(&ip).into_iter().flatten();
+        let delegated = self.with_prefixes.iter().filter(move |i| self.ifaces[**i as usize].holds(ip));
+        let mut all: Vec<u32> = own.chain(delegated).copied().collect();
+        all.dedup();
+        all.into_iter().map(|i| &self.ifaces[i as usize])
+    }
+
+    /// Interfaces that carry a security group.
+    pub fn carriers(&self, group: &str) -> impl Iterator<Item = &Iface<'a>> {
+        self.by_group.get(group).into_iter().flatten().map(|i| &self.ifaces[*i as usize])
+    }
+
+    /// An object as evidence.
+    pub fn cite(&self, kind: &str, id: &str, path: Option<String>, place: Place, decided: Decided) -> Evidence {
+        Evidence {
+            object: ObjectRef { kind: kind.into(), namespace: None, name: id.into() },
+            path,
+            file: (place.line > 0).then(|| self.sources.get(place.source as usize).cloned()).flatten(),
+            line: (place.line > 0).then_some(place.line),
+            resource_version: None,
+            field_manager: None,
+            decided,
+            detail: None,
+        }
+    }
+}
+
+fn iface<'a>(scope: usize, it: &'a NetworkInterface, instance: Option<&'a Str>) -> Iface<'a> {
+    let attachment = it.attachment.as_ref();
+    let primary_has_public = it.association.as_ref().is_some_and(|a| !a.public_ip.is_empty());
+    let mut addresses: Vec<(IpAddr, bool)> = Vec::new();
+    if let Ok(ip) = it.private_ip_address.parse() {
+        addresses.push((ip, primary_has_public));
+    }
+    for address in &it.private_ip_addresses {
+        let Ok(ip) = address.private_ip_address.parse() else { continue };
+        let public = address.association.as_ref().is_some_and(|a| !a.public_ip.is_empty());
+        match addresses.iter_mut().find(|(known, _)| *known == ip) {
+            Some((_, known)) => *known |= public,
+            None => addresses.push((ip, public)),
+        }
+    }
+    // An IPv6 address of a VPC is a public one.
+    addresses.extend(it.ipv6_addresses.iter().filter_map(|a| a.ipv6_address.parse().ok()).map(|ip| (ip, true)));
+    let v4 = it.ipv4_prefixes.iter().map(|p| &p.ipv4_prefix);
+    let prefixes = v4.chain(it.ipv6_prefixes.iter().map(|p| &p.ipv6_prefix)).filter_map(|p| p.parse().ok()).collect();
+    let attached = attachment.map(|a| &a.instance_id).filter(|id| !id.is_empty());
+    let is_first = |a: &crate::model::aws::Attachment| {
+        a.device_index.unwrap_or_default() == 0 && a.network_card_index.unwrap_or_default() == 0
+    };
+    Iface {
+        scope,
+        id: &it.network_interface_id,
+        vpc: &it.vpc_id,
+        subnet: &it.subnet_id,
+        groups: it.groups.iter().map(|g| &g.group_id).collect(),
+        addresses,
+        prefixes,
+        instance: attached.or(instance),
+        is_primary: attachment.is_none_or(is_first),
+        is_branch: it.interface_type.eq_ignore_ascii_case("branch"),
+        source_dest_check: it.source_dest_check,
+        deny_igw: it.deny_all_igw_traffic == Some(true),
+        origin: it.origin,
+    }
+}

@@ -1,0 +1,224 @@
+//! Where a connection starts: the interface, address and source ports that the network sees.
+
+use super::net::{Iface, Net};
+use super::verdict::{Blocker, Uncertainty};
+use super::{Ask, Verdict, walk};
+use crate::model::{AddrSet, Evidence, Family, PortSet, Str};
+
+/// The default range of Linux for the ports of its own sockets (`net.ipv4.ip_local_port_range`).
+pub fn own_ports() -> PortSet {
+    PortSet::range(32768, 60999)
+}
+
+/// The range from which a source translation picks, and NAT gateways too.
+pub fn translated_ports() -> PortSet {
+    PortSet::range(1024, 65535)
+}
+
+/// An interface with an address and the ports that a connection may have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Socket<'a> {
+    /// How it is called in messages: `eni-0a1 (primary interface of node-3)`.
+    pub label: String,
+    /// Scope of its interface.
+    pub scope: usize,
+    /// The interface, where it is one that was read.
+    pub iface: Option<&'a Str>,
+    /// The instance that it is on.
+    pub instance: Option<&'a Str>,
+    /// Its VPC.
+    pub vpc: &'a Str,
+    /// Its subnet.
+    pub subnet: &'a Str,
+    /// Security groups.
+    pub groups: Vec<&'a Str>,
+    /// Its address; a whole subnet where the address is not known yet.
+    pub from: AddrSet,
+    /// Whether a public address stands for it.
+    pub is_public: bool,
+    /// Whether IPv6 through an internet gateway is dropped.
+    pub deny_igw: bool,
+    /// The source ports that may be picked.
+    pub ports: PortSet,
+}
+
+impl<'a> Socket<'a> {
+    /// A socket on an interface; `None` if the interface has no address of the family.
+    pub fn on(iface: &Iface<'a>, family: Family, ports: PortSet, label: String) -> Option<Self> {
+        let (ip, is_public) = iface.addresses.iter().copied().find(|(ip, _)| Family::of(*ip) == family)?;
+        Some(Self::at(iface, ip, is_public, ports, label))
+    }
+
+    /// A socket on an interface at an address of it.
+    pub fn at(iface: &Iface<'a>, ip: std::net::IpAddr, is_public: bool, ports: PortSet, label: String) -> Self {
+        Self {
+            label,
+            scope: iface.scope,
+            iface: Some(iface.id),
+            instance: iface.instance,
+            vpc: iface.vpc,
+            subnet: iface.subnet,
+            groups: iface.groups.clone(),
+            from: AddrSet::single(ip),
+            is_public,
+            deny_igw: iface.deny_igw,
+            ports,
+        }
+    }
+}
+
+/// How a part of the destinations is contacted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Leg<'a> {
+    /// The destinations; of one family.
+    pub to: AddrSet,
+    /// From where; or why it cannot be told.
+    pub from: Result<Socket<'a>, String>,
+    /// There can be no such connection: the source has no address of the family.
+    pub impossible: bool,
+}
+
+/// One way in which a source may be connected: its legs for all destinations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Way<'a> {
+    /// Whether it is certain, one of several that are all needed, or one of several of which one is true.
+    pub legs: Vec<Leg<'a>>,
+    /// What is taken for granted.
+    pub assumptions: Vec<String>,
+}
+
+/// How several ways combine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ways {
+    /// The pod may land on any of the nodes: all of them are needed.
+    #[default]
+    AllNeeded,
+    /// One of them is true, and it is not known which: where they differ, nothing is known.
+    OneIsTrue,
+}
+
+/// Where a connection starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin<'a> {
+    /// The ways.
+    pub ways: Vec<Way<'a>>,
+    /// How they combine.
+    pub combine: Ways,
+    /// Why nothing can be told.
+    pub doubt: Option<String>,
+}
+
+impl<'a> Origin<'a> {
+    /// An origin of which nothing can be told.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self { ways: Vec::new(), combine: Ways::AllNeeded, doubt: Some(why.into()) }
+    }
+
+    /// An origin at one socket per family, whatever is contacted.
+    pub fn of_sockets(sockets: Vec<Socket<'a>>, without: &str) -> Self {
+        let mut legs: Vec<Leg<'a>> = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let socket = sockets.iter().find(|s| s.from.family() == family).cloned();
+            legs.push(Leg {
+                to: AddrSet::all(family),
+                impossible: socket.is_none(),
+                from: socket.ok_or_else(|| format!("{without} has no {family} address")),
+            });
+        }
+        Self { ways: vec![Way { legs, assumptions: Vec::new() }], combine: Ways::AllNeeded, doubt: None }
+    }
+
+    /// The VPCs from which connections may start.
+    pub fn vpcs(&self) -> Vec<&'a Str> {
+        let sockets = self.ways.iter().flat_map(|w| &w.legs).filter_map(|l| l.from.as_ref().ok());
+        let mut vpcs: Vec<&Str> = sockets.map(|s| s.vpc).collect();
+        vpcs.sort_unstable();
+        vpcs.dedup();
+        vpcs
+    }
+
+    /// The verdict over all ways.
+    pub(super) fn judge(&self, net: &Net<'_>, ask: Ask<'_>) -> Verdict {
+        if let Some(why) = &self.doubt {
+            let mut verdict = Verdict::new(ask.to);
+            verdict.doubt(ask.to, why.clone(), Vec::new());
+            return verdict;
+        }
+        let mut verdicts: Vec<Verdict> = self.ways.iter().map(|way| judge_way(net, way, ask)).collect();
+        verdicts.dedup();
+        if verdicts.len() == 1 {
+            return verdicts.remove(0);
+        }
+        combine(verdicts, self.combine, ask)
+    }
+}
+
+fn judge_way(net: &Net<'_>, way: &Way<'_>, ask: Ask<'_>) -> Verdict {
+    let mut verdict = Verdict::new(ask.to);
+    for leg in &way.legs {
+        let to = ask.to.intersection(&leg.to);
+        if to.is_empty() {
+            continue;
+        }
+        match &leg.from {
+            Ok(socket) => verdict.join(walk::walk(net, socket, Ask { to: &to, ..ask })),
+            Err(why) if leg.impossible => verdict.deny(Blocker {
+                share: to,
+                code: &crate::model::codes::AWS_FAMILY,
+                ra_code: None,
+                why: why.clone(),
+                evidence: Vec::new(),
+            }),
+            Err(why) => verdict.doubt(&to, why.clone(), Vec::new()),
+        }
+    }
+    verdict.assumptions.extend(way.assumptions.iter().cloned());
+    verdict
+}
+
+/// Several ways as one verdict. What all of them agree on stands; where they differ, the blocked share is one that
+/// only some nodes have (`intermittent`), or unknown.
+fn combine(verdicts: Vec<Verdict>, how: Ways, ask: Ask<'_>) -> Verdict {
+    let shares: Vec<_> = verdicts.iter().map(Verdict::shares).collect();
+    let Some(first) = shares.first() else {
+        let mut verdict = Verdict::new(ask.to);
+        verdict.doubt(ask.to, "no way from the source is known", Vec::new());
+        return verdict;
+    };
+    if shares.iter().all(|s| s == first) {
+        let mut all = verdicts.into_iter();
+        let mut joined = all.next().unwrap_or_else(|| Verdict::new(ask.to));
+        all.for_each(|v| joined.join(v));
+        return joined;
+    }
+    let denied_by_all = shares.iter().fold(ask.to.clone(), |sum, s| sum.intersection(&s.denied));
+    let open_to_all = shares.iter().fold(ask.to.clone(), |sum, s| sum.intersection(&s.open));
+    let unsettled = ask.to.difference(&denied_by_all).difference(&open_to_all);
+    let mut joined = Verdict::new(ask.to);
+    for verdict in verdicts {
+        let mixed = |joined: &mut Verdict, share: AddrSet, why: String, evidence: Vec<Evidence>| match how {
+            _ if share.is_empty() => {}
+            Ways::AllNeeded => {
+                let one = Uncertainty { share, why: format!("on some nodes only: {why}"), evidence };
+                joined.mixed.extend(Some(one).filter(|one| !joined.mixed.contains(one)));
+            }
+            Ways::OneIsTrue => joined.doubt(&share, format!("it may be that {why}"), evidence),
+        };
+        for blocker in verdict.blockers {
+            mixed(&mut joined, blocker.share.intersection(&unsettled), blocker.why.clone(), blocker.evidence.clone());
+            joined.deny(Blocker { share: blocker.share.intersection(&denied_by_all), ..blocker });
+        }
+        for replies in verdict.replies {
+            mixed(&mut joined, replies.share.intersection(&unsettled), replies.why, replies.evidence);
+        }
+        for u in verdict.uncertainties {
+            joined.doubt(&u.share.intersection(&unsettled), u.why, u.evidence);
+        }
+        verdict.by.into_iter().for_each(|e| joined.pass(e));
+        joined
+            .assumptions
+            .extend(verdict.assumptions.into_iter().filter(|a| !joined.assumptions.contains(a)).collect::<Vec<_>>());
+        joined.way.extend(verdict.way.into_iter().filter(|w| !joined.way.contains(w)).collect::<Vec<_>>());
+    }
+    joined
+}

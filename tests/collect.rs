@@ -370,10 +370,7 @@ fn cloud_documents_are_recognised() {
         ("tsconfig.json", "{\"compilerOptions\": {}}"),
     ]);
     let found: Vec<_> = snapshot.cloud_documents.iter().map(|d| (d.key.as_str(), d.outbound_type.as_deref())).collect();
-    assert_eq!(
-        found,
-        [("networkProfile", Some("loadBalancer")), ("networkProfile", Some("none")), ("SecurityGroups", None)]
-    );
+    assert_eq!(found, [("networkProfile", Some("loadBalancer")), ("networkProfile", Some("none"))]);
     assert_eq!(problems(&snapshot), [(ProblemClass::NotAnObject, "tsconfig.json".to_owned(), 1)]);
 }
 
@@ -391,7 +388,7 @@ fn a_saved_snapshot_is_the_snapshot() {
         ("a.yaml", format!("{POD}---\n{NAMESPACE}---\nfoo: [\n").as_bytes()),
         ("b.yaml", b"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: n, namespace: ci}\nspec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: http, protocol: TCP}, {port: 1, endPort: 5}]}, {}], x: 1}\n"),
         ("c.yaml", b"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c}\nspec: {b: [1, 2.5, null], a: {}}\n"),
-        ("d.json", b"{\"Vpcs\": []}"),
+        ("d.json", b"{\"networkProfile\": {\"outboundType\": \"none\"}}"),
     ]);
     let options = Options { instant: "2026-11-24T21:40:00.123456789Z".parse().unwrap(), ..Options::default() };
     let snapshot = files::collect(&[folder.path().to_str().unwrap().to_owned()], &options).unwrap();

@@ -6,6 +6,7 @@ use std::hash::BuildHasher as _;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use super::aws;
 use super::decode::{Decoder, with_name_label};
 use super::facts::Facts;
 use super::kinds;
@@ -142,6 +143,10 @@ impl Builder {
         self.drop_repeated();
 
         let Self { facts, mut snapshot, .. } = self;
+        let cloud = aws::merge(facts.aws, |source| snapshot.source(source));
+        snapshot.coverage.extend(cloud.scopes.iter().flat_map(aws::coverage));
+        snapshot.problems.extend(cloud.problems);
+        snapshot.aws = cloud.scopes;
         for (source, why) in facts.failed {
             let source = Str::from(format!("file {}", snapshot.source(source)));
             snapshot.coverage.push(Coverage {

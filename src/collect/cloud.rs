@@ -1,6 +1,9 @@
-//! Recognises documents of cloud providers by their keys, whatever their files are called.
+//! Recognises documents of cloud providers that are not evaluated, by their keys.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::aws;
 
 /// What a document without a kind turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,89 +12,36 @@ pub(crate) struct CloudKey<'t> {
     pub(crate) key: &'t str,
     /// `networkProfile.outboundType` of an AKS cluster.
     pub(crate) outbound_type: Option<String>,
+    /// It may change a verdict.
+    pub(crate) may_decide: bool,
 }
 
-/// The top-level keys of `aws ec2 describe-*` and its neighbours.
-const AWS: &[&str] = &[
-    "Addresses",
-    "AvailabilityZones",
-    "CustomerGateways",
-    "DBInstances",
-    "DhcpOptions",
-    "DirectConnectGatewayAssociations",
-    "DirectConnectGateways",
-    "DomainStatusList",
-    "EgressOnlyInternetGateways",
-    "Entries",
-    "FirewallPolicy",
-    "Firewalls",
-    "InternetGatewayExclusions",
-    "InternetGateways",
-    "LoadBalancerAttributes",
-    "LoadBalancerListeners",
-    "LoadBalancerTargetHealth",
-    "LoadBalancers",
-    "ManagedPrefixLists",
-    "NatGateways",
-    "NetworkAcls",
-    "NetworkInterfaces",
-    "PrefixLists",
-    "Reservations",
-    "RouteTables",
-    "Routes",
-    "SecurityGroupRules",
-    "SecurityGroups",
-    "SecurityGroupVpcAssociations",
-    "ServiceDetails",
-    "Snapshots",
-    "Subnets",
-    "TargetGroups",
-    "TransitGatewayAttachments",
-    "TransitGatewayPropagations",
-    "TransitGatewayRouteTables",
-    "TransitGatewayStaticRoutes",
-    "TransitGatewayVpcAttachments",
-    "TransitGateways",
-    "VirtualInterfaces",
-    "VpcBlockPublicAccessExclusions",
-    "VpcBlockPublicAccessOptions",
-    "VpcEndpoints",
-    "VpcPeeringConnections",
-    "Vpcs",
-    "VpnConnections",
-    "VpnGateways",
-    // Lower-case documents that hold several lists at once.
-    "security_groups",
-    "network_acls",
-    "route_tables",
-    "vpcs",
-];
-
-/// Keys of a document about one thing, which say nothing alone.
-const SINGLE: &[(&str, &[&str])] = &[
-    ("EnableDnsSupport", &["VpcId"]),
-    ("EnableDnsHostnames", &["VpcId"]),
-    ("DestinationPrefixListId", &["GatewayId"]),
-    ("DestinationCidrBlock", &["Origin"]),
-    ("TargetGroupArn", &["Type"]),
-];
-
-/// Recognises a document by its top-level keys; `text` is its JSON.
+/// Recognises a document that this version does not evaluate; `text` is its JSON.
 pub(crate) fn recognise<'t>(keys: &'t [String], text: &str) -> Option<CloudKey<'t>> {
-    let find = |wanted: &str| keys.iter().map(String::as_str).find(|key| *key == wanted);
-    if let Some(key) = keys.iter().map(String::as_str).find(|key| AWS.contains(key)) {
-        return Some(CloudKey { key, outbound_type: None });
-    }
-    for (key, others) in SINGLE {
-        if let Some(key) = find(key)
-            && others.iter().all(|other| find(other).is_some())
-        {
-            return Some(CloudKey { key, outbound_type: None });
+    for key in keys {
+        match key.as_str() {
+            "networkProfile" => {
+                let aks = serde_json::from_str::<Aks>(text).ok();
+                let outbound_type = aks.and_then(|aks| aks.network_profile?.outbound_type);
+                return Some(CloudKey { key, outbound_type, may_decide: true });
+            }
+            "FirewallRuleGroupAssociations" | "ResolverRuleAssociations" => {
+                return Some(CloudKey { key, outbound_type: None, may_decide: redirects(text, key) });
+            }
+            _ => {}
         }
     }
-    let key = find("networkProfile")?;
-    let outbound_type = serde_json::from_str::<Aks>(text).ok().and_then(|aks| aks.network_profile?.outbound_type);
-    Some(CloudKey { key, outbound_type })
+    None
+}
+
+/// Whether the VPC's resolver may answer otherwise than the public DNS does: DNS Firewall, or a rule that forwards.
+fn redirects(text: &str, key: &str) -> bool {
+    /// Rules that every VPC has.
+    const DEFAULT: &str = "\"rslvr-autodefined-";
+    let fields = aws::fields(text).unwrap_or_default();
+    let list = fields.iter().find(|(known, _)| known == key).map(|(_, list)| list.get());
+    let list = list.map(serde_json::from_str::<Vec<&RawValue>>);
+    !matches!(list, Some(Ok(associations)) if associations.iter().all(|one| one.get().contains(DEFAULT)))
 }
 
 /// `az aks show`.
@@ -114,16 +64,26 @@ mod tests {
     #[test]
     fn documents_are_recognised_by_their_keys() {
         let keys = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(recognise(&keys(&["Vpcs"]), "{}").map(|found| found.key), Some("Vpcs"));
-        assert_eq!(
-            recognise(&keys(&["VpcId", "EnableDnsSupport"]), "{}").map(|found| found.key),
-            Some("EnableDnsSupport")
-        );
-        assert_eq!(recognise(&keys(&["VpcId"]), "{}"), None);
         let aks = r#"{"name":"c","networkProfile":{"outboundType":"none"}}"#;
         let keys_of_aks = keys(&["name", "networkProfile"]);
         let found = recognise(&keys_of_aks, aks);
-        assert_eq!(found, Some(CloudKey { key: "networkProfile", outbound_type: Some("none".to_owned()) }));
+        let outbound_type = Some("none".to_owned());
+        assert_eq!(found, Some(CloudKey { key: "networkProfile", outbound_type, may_decide: true }));
         assert_eq!(recognise(&keys(&["name", "version"]), "{}"), None);
+    }
+
+    #[test]
+    fn only_what_a_vpc_does_not_have_anyway_redirects() {
+        let may_decide = |key: &str, list: &str| {
+            let keys = [key.to_owned()];
+            recognise(&keys, &format!("{{\"{key}\":{list}}}")).map(|found| found.may_decide)
+        };
+        let default = r#"{"ResolverRuleId":"rslvr-autodefined-rr-internet-resolver","VPCId":"vpc-1"}"#;
+        let own = r#"{"ResolverRuleId":"rslvr-rr-1","VPCId":"vpc-1"}"#;
+        assert_eq!(may_decide("ResolverRuleAssociations", &format!("[{default}]")), Some(false));
+        assert_eq!(may_decide("ResolverRuleAssociations", &format!("[{default},{own}]")), Some(true));
+        assert_eq!(may_decide("FirewallRuleGroupAssociations", "[]"), Some(false));
+        assert_eq!(may_decide("FirewallRuleGroupAssociations", "[{}]"), Some(true));
+        assert_eq!(may_decide("FirewallRuleGroupAssociations", "1"), Some(true));
     }
 }

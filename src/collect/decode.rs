@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::aws;
 use super::cloud;
 use super::facts::{Facts, FoundProblem};
 use super::head::{self, Head};
@@ -97,7 +98,7 @@ impl Decoder {
                 let api_version = default.map_or("", |(api_version, _)| api_version);
                 self.typed(text, (api_version, kind), &lines, facts, depth);
             }
-            _ => self.without_kind(text, &head, facts),
+            _ => self.without_kind(text, &head, &lines, facts),
         }
     }
 
@@ -271,11 +272,8 @@ impl Decoder {
     }
 
     /// A document without a kind: one of a cloud provider, or no object at all.
-    fn without_kind(&mut self, text: &str, head: &Head, facts: &mut Facts) {
-        if let Some(found) = cloud::recognise(&head.keys, text) {
-            let key = self.scratch.str(found.key);
-            let outbound_type = found.outbound_type.as_deref().map(|kind| self.scratch.str(kind));
-            facts.cloud_documents.push(CloudDocument { key, outbound_type, source: self.origin.source });
+    fn without_kind(&mut self, text: &str, head: &Head, lines: &Lines<'_>, facts: &mut Facts) {
+        if self.of_cloud(text, head, lines, facts) {
             return;
         }
         // `az aks list` and the like.
@@ -283,12 +281,9 @@ impl Decoder {
             && let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text)
             && !items.is_empty()
         {
-            let heads: Vec<_> = items.iter().map(|item| (item.get(), head::read(item.get()))).collect();
-            if heads.iter().all(|(text, head)| cloud::recognise(&head.keys, text).is_some()) {
-                for (text, head) in &heads {
-                    self.without_kind(text, head, facts);
-                }
-                return;
+            let mut found = Facts::default();
+            if items.iter().all(|item| self.of_cloud(item.get(), &head::read(item.get()), lines, &mut found)) {
+                return facts.append(found);
             }
         }
         let missing = match (&head.api_version, &head.kind) {
@@ -301,6 +296,23 @@ impl Decoder {
         facts.problem(problem);
     }
 
+    /// `false`: it is no document of a cloud provider.
+    fn of_cloud(&mut self, text: &str, head: &Head, lines: &Lines<'_>, facts: &mut Facts) -> bool {
+        let origin = Origin { line: lines.of(text), ..self.origin };
+        if aws::read(text, &head.keys, origin, lines, aws::Origins::Here, facts) {
+            return true;
+        }
+        let Some(found) = cloud::recognise(&head.keys, text) else { return false };
+        let key = self.scratch.str(found.key);
+        if found.may_decide {
+            let outbound_type = found.outbound_type.as_deref().map(|kind| self.scratch.str(kind));
+            facts.cloud_documents.push(CloudDocument { key, outbound_type, source: self.origin.source });
+        } else {
+            *facts.ignored_kinds.entry(key).or_default() += 1;
+        }
+        true
+    }
+
     /// Records that an object cannot be read: with its kind and namespace if these can.
     fn report(&mut self, text: &str, wrong: Wrong, default: Option<Gvk<'_>>, facts: &mut Facts) {
         let head = head::read(text);
@@ -308,6 +320,9 @@ impl Decoder {
         let api_version = head.api_version.as_deref().or(default.map(|(api_version, _)| api_version));
         let is_known = kind.is_some() && head.naming.is_some();
         let class = if is_known { ProblemClass::Unreadable } else { ProblemClass::Malformed };
+        if !is_known {
+            aws::broken(text, self.origin, &wrong.message, facts);
+        }
         let mut problem = self.problem(class, wrong.message, wrong.line);
         problem.kind = kind.map(|kind| self.scratch.str(kind));
         if let Some(naming) = &head.naming {

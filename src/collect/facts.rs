@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::aws;
 use crate::model::object::{
     ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
 };
@@ -21,6 +22,7 @@ pub(crate) struct Facts {
     pub(crate) config_maps: Vec<ConfigMap>,
     pub(crate) others: Vec<OtherObject>,
     pub(crate) cloud_documents: Vec<CloudDocument>,
+    pub(crate) aws: Vec<aws::Document>,
     pub(crate) problems: Vec<FoundProblem>,
     pub(crate) ignored_kinds: BTreeMap<Str, u64>,
     /// Sources of which a part could not be read, and why.
@@ -48,6 +50,7 @@ impl Facts {
         self.config_maps.append(&mut later.config_maps);
         self.others.append(&mut later.others);
         self.cloud_documents.append(&mut later.cloud_documents);
+        self.aws.append(&mut later.aws);
         self.problems.append(&mut later.problems);
         self.failed.append(&mut later.failed);
         for (kind, count) in later.ignored_kinds {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use memchr::memmem;
 
+use super::super::aws;
 use super::super::decode::Decoder;
 use super::super::facts::Facts;
 use super::super::json::{self, Page, Stop, WhenKindIsLate};
@@ -70,6 +71,7 @@ impl Task<'_> {
         }
         let is_whole = (start.len() as u64) < LARGE;
         if !is_whole && let Some(skip) = json_begins_at(&start) {
+            let begin = start[..SNIFF.min(start.len())].to_vec();
             let mut cursor = Cursor::new(start);
             cursor.set_position(skip as u64);
             let mut outcome = Outcome::default();
@@ -81,7 +83,7 @@ impl Task<'_> {
                 None,
                 WhenKindIsLate::Keep,
             );
-            return match self.settle(result, outcome) {
+            return match self.settle(result, outcome, &begin) {
                 Ok(outcome) => outcome,
                 Err(error) => self.unreadable(&error),
             };
@@ -105,7 +107,7 @@ impl Task<'_> {
         again(&mut file)?;
         let result = json::decode_threaded(&file, size, self.source, &mut outcome.facts, None, WhenKindIsLate::Reread);
         if !matches!(result, Err(Stop::KindIsLate)) {
-            return self.settle(result, outcome).map(Some);
+            return self.settle(result, outcome, &start).map(Some);
         }
         again(&mut file)?;
         let kind = json::list_kind(&file).unwrap_or_default();
@@ -113,13 +115,19 @@ impl Task<'_> {
         let mut outcome = Outcome::default();
         again(&mut file)?;
         let result = json::decode_threaded(&file, size, self.source, &mut outcome.facts, kind, WhenKindIsLate::Keep);
-        self.settle(result, outcome).map(Some)
+        self.settle(result, outcome, &start).map(Some)
     }
 
-    fn settle(&self, result: Result<Page, Stop>, mut outcome: Outcome) -> io::Result<Outcome> {
+    /// `start` is how the input begins.
+    fn settle(&self, result: Result<Page, Stop>, mut outcome: Outcome, start: &[u8]) -> io::Result<Outcome> {
         match result {
             Ok(_) | Err(Stop::KindIsLate) => {}
-            Err(Stop::Malformed(malformed)) => self.malformed_json(&malformed, &mut outcome.facts),
+            Err(Stop::Malformed(malformed)) => {
+                let start = String::from_utf8_lossy(&start[..SNIFF.min(start.len())]);
+                let origin = Origin { source: self.source, line: 1 };
+                aws::broken(&start, origin, &malformed.message, &mut outcome.facts);
+                self.malformed_json(&malformed, &mut outcome.facts);
+            }
             Err(Stop::Io(error)) => return Err(error),
         }
         Ok(outcome)
@@ -158,7 +166,7 @@ impl Task<'_> {
                 return yaml;
             }
         }
-        match self.settle(result, outcome) {
+        match self.settle(result, outcome, text) {
             Ok(outcome) => outcome,
             Err(error) => self.unreadable(&error),
         }

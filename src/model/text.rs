@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Label keys, namespaces, image names and the like repeat thousands of times in a cluster; an
 /// [`Interner`] makes equal ones the same allocation, which also makes their comparison cheap.
-#[derive(Clone, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialOrd, Ord)]
 pub struct Str(Arc<str>);
 
 impl Str {
@@ -34,12 +34,6 @@ impl Eq for Str {}
 impl std::hash::Hash for Str {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);
-    }
-}
-
-impl Default for Str {
-    fn default() -> Self {
-        Self(Arc::from(""))
     }
 }
 

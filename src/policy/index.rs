@@ -76,6 +76,8 @@ pub struct PolicyIndex {
 struct NamespacePolicies {
     by_pair: FxHashMap<Str, FxHashMap<Str, Vec<PolicyId>>>,
     others: Vec<PolicyId>,
+    /// The keys that their selectors look at, sorted.
+    keys: Vec<Str>,
 }
 
 impl PolicyIndex {
@@ -121,6 +123,11 @@ impl PolicyIndex {
                 here.by_pair.entry(key.clone()).or_default().entry(value.clone()).or_default().push(id);
             }
             None => here.others.push(id),
+        }
+        for requirement in policy.subject.iter().flat_map(Selector::requirements) {
+            if let Err(at) = here.keys.binary_search(&requirement.key) {
+                here.keys.insert(at, requirement.key.clone());
+            }
         }
         self.any_invalid |= policy.invalid.is_some();
         self.policies.push(policy);
@@ -175,6 +182,12 @@ impl PolicyIndex {
         found
     }
 
+    /// The label keys that tell pods of a namespace apart for [`selecting`](Self::selecting): pods with the same
+    /// values there are selected by the same policies.
+    pub fn selecting_keys(&self, namespace: &Str) -> &[Str] {
+        self.by_namespace.get(namespace).map_or(&[], |here| &here.keys)
+    }
+
     /// Whether a selector peer of a policy in `own` namespace matches a pod; `None`: it depends on labels of a
     /// namespace that could not be read.
     pub(super) fn pod_peer_matches(&self, peer: &PodPeer, own: &Str, party: &Party) -> Option<bool> {
@@ -197,7 +210,9 @@ fn namespaces(snapshot: &Snapshot) -> FxHashMap<Str, Labels> {
     let mut map: FxHashMap<Str, Labels> = HashMap::default();
     for namespace in &snapshot.namespaces {
         let name = &namespace.meta.name;
-        let labels = namespace.meta.labels.with(NAMESPACE_NAME_LABEL, name);
+        let labels = &namespace.meta.labels;
+        let has_name = labels.get(NAMESPACE_NAME_LABEL) == Some(name);
+        let labels = if has_name { labels.clone() } else { labels.with(NAMESPACE_NAME_LABEL, name) };
         map.insert(name.clone(), labels);
     }
     map

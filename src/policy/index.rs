@@ -1,6 +1,6 @@
 //! The policies of a snapshot, compiled, and the pods as policies see them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -98,15 +98,18 @@ impl PolicyIndex {
             pod_range: pod_range(snapshot),
             ..Self::default()
         };
-        // Of two objects with one name the last counts.
-        let mut objects: BTreeMap<(&Str, &Str), (u32, &NetworkPolicy)> = BTreeMap::new();
         let nowhere = Str::default();
-        for (i, policy) in (0u32..).zip(&snapshot.network_policies) {
-            let namespace = policy.meta.namespace.as_ref().unwrap_or(&nowhere);
-            objects.insert((namespace, &policy.meta.name), (i, policy));
-        }
-        for (object, policy) in objects.into_values() {
-            index.add(object, policy);
+        let name = |object: &u32| {
+            let meta = &snapshot.network_policies[*object as usize].meta;
+            (meta.namespace.as_ref().unwrap_or(&nowhere), &meta.name)
+        };
+        let mut objects: Vec<u32> = (0u32..).zip(&snapshot.network_policies).map(|(i, _)| i).collect();
+        objects.sort_by(|a, b| name(a).cmp(&name(b)));
+        for objects in objects.chunk_by(|a, b| name(a) == name(b)) {
+            // Of two objects with one name the last counts.
+            if let Some(object) = objects.last() {
+                index.add(*object, &snapshot.network_policies[*object as usize]);
+            }
         }
         index
     }

@@ -3,7 +3,9 @@
 pub mod addr;
 pub mod codes;
 pub mod finding;
+pub mod ips;
 pub mod label;
+pub mod list;
 pub mod object;
 pub mod outcome;
 pub mod port;
@@ -14,10 +16,12 @@ pub mod trace;
 
 pub use addr::{AddrSet, Family};
 pub use finding::{Finding, Hit, Severity};
+pub use ips::Ips;
 pub use label::{Labels, Selector};
+pub use list::List;
 pub use object::ObjectRef;
 pub use outcome::{Layer, Outcome};
 pub use port::{PortSet, Protocol};
 pub use snapshot::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, World};
-pub use text::{Interner, Str};
+pub use text::Str;
 pub use trace::{Decided, Doubt, Evidence, Step, StepOutcome, Trace};

@@ -38,7 +38,8 @@ pub fn compile(
     let mut check = Checker { line: written.meta.origin.line, defects };
     let root = Path::Root("spec");
 
-    let subject = check.selector(root.field("podSelector"), spec.pod_selector.as_ref().unwrap_or(&WrittenSelector::default()));
+    let subject =
+        check.selector(root.field("podSelector"), spec.pod_selector.as_ref().unwrap_or(&WrittenSelector::default()));
     let (mut egress, mut ingress) = (false, false);
     match spec.policy_types.as_deref() {
         // Ingress always, Egress if there is a rule for it. An API server writes this default into the object.
@@ -61,7 +62,12 @@ pub fn compile(
     }
     for field in &spec.unknown_fields {
         let path = format!("spec.{field}");
-        check.defects.push(Defect { path, line: check.line, message: format!("the API has no field `{field}` here"), rejected: true });
+        check.defects.push(Defect {
+            path,
+            line: check.line,
+            message: format!("the API has no field `{field}` here"),
+            rejected: true,
+        });
     }
 
     let mut ranges = [0..0, 0..0];
@@ -156,7 +162,14 @@ impl Checker<'_> {
         }
     }
 
-    fn rule(&mut self, policy: PolicyId, direction: Direction, position: usize, path: Path<'_>, rule: &PolicyRule) -> Rule {
+    fn rule(
+        &mut self,
+        policy: PolicyId,
+        direction: Direction,
+        position: usize,
+        path: Path<'_>,
+        rule: &PolicyRule,
+    ) -> Rule {
         let field = if direction == Direction::Egress { "to" } else { "from" };
         let peers = match rule.peers.as_deref() {
             None | Some([]) => Peers::Any,
@@ -236,10 +249,7 @@ impl Checker<'_> {
                 Some(Ok(protocol)) if port.protocol.as_deref().is_some_and(|p| p == protocol.to_string()) => protocol,
                 Some(_) => {
                     let written = port.protocol.as_deref().unwrap_or_default();
-                    self.reject(
-                        path.field("protocol"),
-                        format!("`{written}` is no protocol: TCP, UDP and SCTP are"),
-                    );
+                    self.reject(path.field("protocol"), format!("`{written}` is no protocol: TCP, UDP and SCTP are"));
                     continue;
                 }
             };

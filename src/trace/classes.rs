@@ -6,7 +6,7 @@ use super::context::Context;
 use super::layers;
 use super::plan::Plan;
 use crate::model::object::{HostAlias, Pod, Workload};
-use crate::model::{Family, Labels, Str};
+use crate::model::{Family, Labels, List, Str};
 use crate::policy::{Direction, Party, PolicyId};
 
 /// A pod of a snapshot, or the pod that a template predicts.
@@ -81,7 +81,7 @@ struct Key {
     predicted: bool,
     host_network: bool,
     families: [bool; 2],
-    resolver: Option<(Option<Str>, Vec<std::net::IpAddr>, Vec<HostAlias>)>,
+    resolver: Option<(Option<Str>, List<std::net::IpAddr>, List<HostAlias>)>,
     node: Option<Str>,
     enforcement: u8,
     marks: layers::Marks,

@@ -233,7 +233,7 @@ impl<'a> Context<'a> {
             namespace_labels: self.policies.namespace_labels(&namespace),
             namespace,
             labels: pod.meta.labels.clone(),
-            ips: pod.ips.clone(),
+            ips: (*pod.ips).into(),
             node: pod.node.clone(),
             host_network: pod.spec.host_network,
             node_ips,

@@ -18,8 +18,8 @@ use crate::demand::{self, Addresses, Demand, DemandOptions, catalogue::Catalogue
 use crate::model::{Layer, Selector, Severity, Snapshot, Str};
 use crate::policy::engine::{Overrides, PROFILE_NAMES};
 use crate::report;
-use crate::trace::audit::Question;
-use crate::trace::report::{About, audit, reaches};
+use crate::trace::audit::{Audit, Question};
+use crate::trace::report::{About, reaches, report as words};
 use crate::trace::{Context, Profile};
 
 /// Arguments of `audit`.
@@ -140,13 +140,19 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
     let context = ManuallyDrop::new(Context::new(&snapshot, &profile));
+    stage(&format!("compiled {policies} policies"), start);
+    let start = Instant::now();
+    let (demand, ranges) = (&prepared.demand, &prepared.ranges);
+    let audit = ManuallyDrop::new(Audit::new(&context, demand, ranges, &question));
+    stage(&format!("evaluated {} outcomes", audit.outcomes()), start);
+    let start = Instant::now();
     let about = About {
         catalogue: prepared.catalogue.as_of().into(),
         looked_for: demand::looked_for(),
         matrix: args.what.all_pods,
     };
-    let report = ManuallyDrop::new(audit(&context, &prepared.demand, &prepared.ranges, &question, &about));
-    stage(&format!("evaluated {} outcomes", report.summary.outcomes.total()), start);
+    let report = ManuallyDrop::new(words(&audit, demand, &about));
+    stage(&format!("put {} results into words", report.results.len()), start);
     let start = Instant::now();
     output::write(&args.output, args.color, |format, options, out| report::render(&report, format, options, out))?;
     stage("wrote the report", start);

@@ -11,7 +11,7 @@ use super::kinds::{self, Class};
 use super::lines::Lines;
 use super::place;
 use super::raw;
-use super::scratch::{Scratch, Specs};
+use super::scratch::{Scratch, Shared};
 use crate::model::object::{Meta, Namespace, Origin, Owner};
 use crate::model::snapshot::CloudDocument;
 use crate::model::{Labels, Problem, ProblemClass, Str};
@@ -62,8 +62,8 @@ impl Decoder {
     }
 
     /// A decoder for objects of files that shares pod specifications with others.
-    pub(crate) fn sharing(specs: Specs) -> Self {
-        Self { scratch: Scratch::sharing(specs), ..Self::default() }
+    pub(crate) fn sharing(shared: Shared) -> Self {
+        Self { scratch: Scratch::sharing(shared), ..Self::default() }
     }
 
     /// Decodes one object and adds what it says to `facts`. `text` is its JSON.

@@ -13,7 +13,7 @@ use crate::model::object::is_tool_configuration;
 use crate::model::object::{
     Container, ContainerPort, EnvFrom, EnvValue, EnvVar, HostAlias, Phase, Pod, PodSpec, Workload,
 };
-use crate::model::{Labels, Protocol, Str};
+use crate::model::{Labels, List, Protocol, Str};
 
 impl Decoder {
     pub(crate) fn pod(&mut self, raw: &raw::Pod<'_>, lines: &Lines<'_>) -> Result<Pod, Wrong> {
@@ -22,6 +22,7 @@ impl Decoder {
         let spec = self.pod_spec(raw.spec.as_ref(), namespace, lines)?;
         let status = raw.status.as_ref();
         let ready = status.and_then(|s| s.conditions.as_ref()).and_then(|conditions| condition(conditions, "Ready"));
+        let host_ips = status.map_or(Ok(Vec::new()), |s| addresses(s.host_ips.as_deref(), s.host_ip.as_ref()))?;
         Ok(Pod {
             meta: self.meta(metadata)?,
             owner: self.owner(metadata),
@@ -34,7 +35,7 @@ impl Decoder {
                 Some(_) => Phase::Unknown,
             },
             ips: status.map_or(Ok(Vec::new()), |s| addresses(s.pod_ips.as_deref(), s.pod_ip.as_ref()))?.into(),
-            host_ips: status.map_or(Ok(Vec::new()), |s| addresses(s.host_ips.as_deref(), s.host_ip.as_ref()))?.into(),
+            host_ips: self.scratch.ips(host_ips),
             ready,
             spec,
         })
@@ -89,8 +90,8 @@ impl Decoder {
             }
         }
         let volumes = raw.volumes.as_deref().unwrap_or_default();
-        let host_paths = self.strs(|| volumes.iter().filter_map(|v| v.host_path.as_ref()?.path.as_ref()));
-        let config_map_volumes = self.strs(|| volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref()));
+        let host_paths = self.strs(volumes.iter().filter_map(|v| v.host_path.as_ref()?.path.as_ref()));
+        let config_map_volumes = self.strs(volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref()));
         let aliases = raw.host_aliases.as_deref().unwrap_or_default();
         let nameservers = raw.dns_config.as_ref().and_then(|d| d.nameservers.as_deref()).unwrap_or_default();
         let spec = PodSpec {
@@ -98,7 +99,7 @@ impl Decoder {
             dns_policy: self.scratch.opt(raw.dns_policy.as_ref()),
             nameservers: nameservers.iter().map(|ip| address(ip)).collect::<Result<_, _>>()?,
             service_account: self.scratch.opt(raw.service_account_name.as_ref().or(raw.service_account.as_ref())),
-            containers,
+            containers: containers.into(),
             host_aliases: aliases.iter().map(|alias| self.host_alias(alias)).collect::<Result<_, _>>()?,
             host_paths,
             config_map_volumes,
@@ -137,19 +138,18 @@ impl Decoder {
         })
     }
 
-    fn words(&mut self, raw: Option<&[Text<'_>]>) -> Vec<Str> {
-        let raw = raw.unwrap_or_default();
-        redact::arguments(raw).into_iter().map(|word| self.scratch.str(&word)).collect()
+    fn words(&mut self, raw: Option<&[Text<'_>]>) -> List<Str> {
+        let words =
+            redact::arguments(raw.unwrap_or_default()).into_iter().map(|word| self.scratch.str(&word)).collect();
+        self.scratch.words(words)
     }
 
-    /// Shared strings, in a vector that has no room to grow: there are hundreds of thousands of them.
-    fn strs<'t, I: Iterator<Item = &'t Text<'t>>>(&mut self, texts: impl Fn() -> I) -> Vec<Str> {
-        let mut strs = Vec::with_capacity(texts().count());
-        strs.extend(texts().map(|text| self.scratch.str(text)));
-        strs
+    fn strs<'t>(&mut self, texts: impl Iterator<Item = &'t Text<'t>>) -> List<Str> {
+        let words = texts.map(|text| self.scratch.str(text)).collect();
+        self.scratch.words(words)
     }
 
-    fn container_ports(&mut self, raw: &[raw::ContainerPort<'_>]) -> Result<Vec<ContainerPort>, Wrong> {
+    fn container_ports(&mut self, raw: &[raw::ContainerPort<'_>]) -> Result<List<ContainerPort>, Wrong> {
         let mut ports = Vec::with_capacity(raw.len());
         for port in raw {
             ports.push(ContainerPort {
@@ -158,11 +158,11 @@ impl Decoder {
                 protocol: protocol(port.protocol.as_ref())?,
             });
         }
-        Ok(ports)
+        Ok(self.scratch.ports(ports))
     }
 
     /// The variables that are kept: those that [`env::kept`] names, and those that their values refer to.
-    fn env(&mut self, raw: &[raw::EnvVar<'_>], namespace: Option<&str>, lines: &Lines<'_>) -> Vec<EnvVar> {
+    fn env(&mut self, raw: &[raw::EnvVar<'_>], namespace: Option<&str>, lines: &Lines<'_>) -> List<EnvVar> {
         let mut referenced: Vec<String> = Vec::new();
         for var in raw {
             if self.scratch.kept(var.name.as_deref().unwrap_or_default()) == Kept::Value {
@@ -183,8 +183,7 @@ impl Decoder {
             };
             kept.push(EnvVar { name: self.scratch.str(name), value, line: lines.of_text(var.name.as_ref()) });
         }
-        kept.shrink_to_fit();
-        kept
+        kept.into()
     }
 
     fn setting(&mut self, raw: &raw::EnvVar<'_>, namespace: Option<&str>) -> EnvValue {

@@ -107,10 +107,7 @@ impl Decoder {
 
     fn selector(&mut self, raw: &raw::Selector<'_>, path: &str, unknown: &mut Unknown) -> WrittenSelector {
         unknown.add(path, &raw.unknown);
-        let match_labels = raw
-            .match_labels
-            .as_ref()
-            .map(|pairs| pairs.0.iter().map(|(k, v)| (self.scratch.str(k), self.scratch.str(v))).collect());
+        let match_labels = raw.match_labels.as_ref().map(|pairs| self.scratch.labels(&pairs.0));
         let match_expressions = raw.match_expressions.as_ref().map(|list| {
             let expressions = list.iter().enumerate();
             expressions

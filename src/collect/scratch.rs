@@ -1,47 +1,101 @@
 //! Makes equal things one allocation while a collection is built.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxBuildHasher;
 
 use super::env::{self, Kept};
 use super::raw::Text;
-use crate::model::object::PodSpec;
-use crate::model::{Interner, Labels, Str};
+use crate::model::object::{ContainerPort, PodSpec};
+use crate::model::{Labels, List, Str};
 
-/// Pod specifications, the largest things that pods have in common: decoders of one input share them.
+/// What decoders of one input share: strings, and what is made of them.
 ///
-/// Which decoder was first does not show: the specifications that are shared are equal.
+/// Which decoder was first does not show: what is shared is equal.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Specs(Arc<[Mutex<Shard>; SHARDS]>);
+pub(crate) struct Shared(Arc<Forms>);
 
-type Shard = HashSet<Arc<PodSpec>, FxBuildHasher>;
+#[derive(Debug, Default)]
+struct Forms {
+    strs: Sharded<Str>,
+    labels: Sharded<Labels>,
+    specs: Sharded<Arc<PodSpec>>,
+}
 
-/// Parts of the set, so that two threads seldom wait for each other.
+/// One form of equal values, in parts, so that two threads seldom wait for each other.
+#[derive(Debug)]
+struct Sharded<T>([Mutex<HashSet<Hashed<T>, FxBuildHasher>>; SHARDS]);
+
+/// How many parts.
 const SHARDS: usize = 16;
+
+/// A value with its hash: hashing a specification takes longer than a lock should be held.
+#[derive(Debug, PartialEq, Eq)]
+struct Hashed<T> {
+    hash: u64,
+    value: T,
+}
+
+impl<T: PartialEq> Hash for Hashed<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl<T> Default for Sharded<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl<T: Clone + Eq + Hash> Sharded<T> {
+    /// The shared form of a value.
+    fn share(&self, value: T) -> T {
+        let hash = FxBuildHasher.hash_one(&value);
+        let new = Hashed { hash, value };
+        #[allow(clippy::cast_possible_truncation)] // some bits of it are enough
+        let shard = (hash >> 32) as usize % SHARDS;
+        let mut known = self.0[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&new) {
+            return known.value.clone();
+        }
+        let value = new.value.clone();
+        known.insert(new);
+        value
+    }
+}
 
 /// The shared strings, label sets and pod specifications of one decoder.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    interner: Interner,
-    labels: HashSet<Labels, FxBuildHasher>,
-    specs: Specs,
+    /// Strings that this decoder has met.
+    strs: HashSet<Str, FxBuildHasher>,
+    shared: Shared,
+    words: HashSet<List<Str>, FxBuildHasher>,
+    ports: HashSet<List<ContainerPort>, FxBuildHasher>,
+    ips: HashSet<List<IpAddr>, FxBuildHasher>,
     none: Labels,
     /// What is kept of a variable, by its name.
     kept: HashMap<Str, Kept, FxBuildHasher>,
 }
 
 impl Scratch {
-    /// One that shares pod specifications with others.
-    pub(crate) fn sharing(specs: Specs) -> Self {
-        Self { specs, ..Self::default() }
+    /// One that shares what it makes with others.
+    pub(crate) fn sharing(shared: Shared) -> Self {
+        Self { shared, ..Self::default() }
     }
 
     /// The shared form of a string.
     pub(crate) fn str(&mut self, text: &str) -> Str {
-        self.interner.intern(text)
+        if let Some(known) = self.strs.get(text) {
+            return known.clone();
+        }
+        let new = self.shared.0.strs.share(text.into());
+        self.strs.insert(new.clone());
+        new
     }
 
     /// What is kept of a variable. Names repeat, and telling them apart costs more than remembering.
@@ -66,23 +120,35 @@ impl Scratch {
             return self.none.clone();
         }
         let labels = Labels::from_sorted(pairs.iter().map(|(k, v)| (self.str(k), self.str(v))).collect());
-        if let Some(known) = self.labels.get(&labels) {
-            return known.clone();
-        }
-        self.labels.insert(labels.clone());
-        labels
+        self.shared.0.labels.share(labels)
+    }
+
+    /// The shared form of a list of words.
+    pub(crate) fn words(&mut self, words: Vec<Str>) -> List<Str> {
+        share(&mut self.words, words)
+    }
+
+    /// The shared form of a list of ports.
+    pub(crate) fn ports(&mut self, ports: Vec<ContainerPort>) -> List<ContainerPort> {
+        share(&mut self.ports, ports)
+    }
+
+    /// The shared form of a list of addresses.
+    pub(crate) fn ips(&mut self, ips: Vec<IpAddr>) -> List<IpAddr> {
+        share(&mut self.ips, ips)
     }
 
     /// The shared form of a pod specification.
     pub(crate) fn spec(&mut self, spec: PodSpec) -> Arc<PodSpec> {
-        #[allow(clippy::cast_possible_truncation)] // some bits of it are enough
-        let shard = (FxBuildHasher.hash_one(&spec) >> 32) as usize % SHARDS;
-        let mut specs = self.specs.0[shard].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = specs.get(&spec) {
-            return known.clone();
-        }
-        let spec = Arc::new(spec);
-        specs.insert(spec.clone());
-        spec
+        self.shared.0.specs.share(Arc::new(spec))
     }
+}
+
+fn share<T: Clone + Eq + Hash>(known: &mut HashSet<List<T>, FxBuildHasher>, items: Vec<T>) -> List<T> {
+    if let Some(known) = known.get(items.as_slice()) {
+        return known.clone();
+    }
+    let new = List::from(items);
+    known.insert(new.clone());
+    new
 }

@@ -56,7 +56,7 @@ impl Build for Container {
 }
 
 pub(super) fn spec(containers: Vec<Container>) -> PodSpec {
-    PodSpec { containers, ..PodSpec::default() }
+    PodSpec { containers: containers.into(), ..PodSpec::default() }
 }
 
 pub(super) fn meta(name: &str, pairs: &[(&str, &str)]) -> Meta {

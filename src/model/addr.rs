@@ -104,6 +104,19 @@ impl AddrSet {
         Self::from_intervals(family, intervals.collect())
     }
 
+    /// The union of those sets that are of the family; the others are left out.
+    pub fn union_of(family: Family, sets: &[Self]) -> Self {
+        let mut of_family = sets.iter().filter(|set| set.family == family);
+        match (of_family.next(), of_family.next()) {
+            (None, _) => Self::empty(family),
+            (Some(only), None) => only.clone(),
+            _ => {
+                let intervals = sets.iter().filter(|set| set.family == family).flat_map(|set| &set.intervals);
+                Self::from_intervals(family, intervals.copied().collect())
+            }
+        }
+    }
+
     fn from_intervals(family: Family, mut intervals: Vec<(u128, u128)>) -> Self {
         intervals.sort_unstable();
         let mut merged: Vec<(u128, u128)> = Vec::with_capacity(intervals.len());

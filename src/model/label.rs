@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::text::Str;
 
 /// The labels of an object, sorted by key. Clones share one allocation.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Labels(Arc<[(Str, Str)]>);
 
 impl Labels {
@@ -46,12 +46,6 @@ impl Labels {
         let mut pairs: Vec<_> = self.0.to_vec();
         pairs.push((key.into(), value.into()));
         Self::new(pairs)
-    }
-}
-
-impl Default for Labels {
-    fn default() -> Self {
-        Self(Arc::from([]))
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ips::Ips;
 use super::label::{Labels, Selector, SelectorError};
+use super::list::List;
 use super::port::Protocol;
 use super::text::Str;
 
@@ -158,10 +160,10 @@ pub struct Pod {
     pub phase: Phase,
     /// `status.podIPs`, else `status.podIP`.
     #[serde(default)]
-    pub ips: Box<[IpAddr]>,
+    pub ips: Ips,
     /// `status.hostIPs`, else `status.hostIP`.
     #[serde(default)]
-    pub host_ips: Box<[IpAddr]>,
+    pub host_ips: List<IpAddr>,
     /// Whether the condition `Ready` is true; `None` where the object has no such condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
@@ -180,23 +182,23 @@ pub struct PodSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_policy: Option<Str>,
     /// `dnsConfig.nameservers`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nameservers: Vec<IpAddr>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub nameservers: List<IpAddr>,
     /// `serviceAccountName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<Str>,
     /// Containers, init containers included, in the order in which they start.
     #[serde(default)]
-    pub containers: Vec<Container>,
+    pub containers: Box<[Container]>,
     /// `hostAliases`: names that need no lookup.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub host_aliases: Vec<HostAlias>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub host_aliases: List<HostAlias>,
     /// `hostPath` volumes by path: a runtime socket moves the build to the node.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub host_paths: Vec<Str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub host_paths: List<Str>,
     /// Names of `ConfigMap` volumes: toolchain configuration that is not read yet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub config_map_volumes: Vec<Str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub config_map_volumes: List<Str>,
     /// `runtimeClassName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_class: Option<Str>,
@@ -228,23 +230,23 @@ pub struct Container {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Str>,
     /// `command`, credentials removed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<Str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub command: List<Str>,
     /// `args`, credentials removed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<Str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub args: List<Str>,
     /// Environment: values only of variables that redirect a build, names of the others that tell a CI system apart.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<EnvVar>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub env: List<EnvVar>,
     /// `envFrom`: names of the objects.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub env_from: Vec<EnvFrom>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub env_from: List<EnvFrom>,
     /// Mount paths of volumes that hold a build tool's own configuration, whatever kind of volume it is.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mounts: Vec<Str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub mounts: List<Str>,
     /// Declared ports: what a named port resolves to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<ContainerPort>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub ports: List<ContainerPort>,
 }
 
 /// Parts of paths at which build tools look for configuration that can redirect them, with the ecosystems that it
@@ -493,7 +495,7 @@ pub struct OtherObject {
 pub struct WrittenSelector {
     /// `matchLabels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub match_labels: Option<BTreeMap<Str, Str>>,
+    pub match_labels: Option<Labels>,
     /// `matchExpressions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_expressions: Option<Vec<WrittenRequirement>>,
@@ -521,7 +523,7 @@ impl WrittenSelector {
     /// What an API server rejects.
     pub fn selector(&self) -> Result<Selector, SelectorError> {
         Selector::new(
-            self.match_labels.iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
+            self.match_labels.iter().flat_map(Labels::iter).map(|(k, v)| (k.clone(), v.clone())),
             self.match_expressions
                 .iter()
                 .flatten()

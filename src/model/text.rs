@@ -1,19 +1,17 @@
 //! Shared, cheaply cloned strings.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An immutable string whose clones share one allocation.
 ///
-/// Label keys, namespaces, image names and the like repeat thousands of times in a cluster; an
-/// [`Interner`] makes equal ones the same allocation, which also makes their comparison cheap.
-#[derive(Clone, PartialOrd, Ord)]
+/// Label keys, namespaces, image names and the like repeat thousands of times in a cluster; what reads them makes
+/// equal ones the same allocation, which also makes their comparison cheap.
+#[derive(Clone, Default, PartialOrd, Ord)]
 pub struct Str(Arc<str>);
 
 impl Str {
@@ -34,12 +32,6 @@ impl Eq for Str {}
 impl std::hash::Hash for Str {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);
-    }
-}
-
-impl Default for Str {
-    fn default() -> Self {
-        Self(Arc::from(""))
     }
 }
 
@@ -122,23 +114,5 @@ impl schemars::JsonSchema for Str {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         String::json_schema(generator)
-    }
-}
-
-/// Hands out one [`Str`] for equal texts.
-#[derive(Debug, Default)]
-pub struct Interner {
-    known: HashSet<Str, FxBuildHasher>,
-}
-
-impl Interner {
-    /// The shared form of `text`.
-    pub fn intern(&mut self, text: &str) -> Str {
-        if let Some(known) = self.known.get(text) {
-            return known.clone();
-        }
-        let new = Str::from(text);
-        self.known.insert(new.clone());
-        new
     }
 }

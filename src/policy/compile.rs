@@ -3,6 +3,8 @@
 //! Sources: `staging/src/k8s.io/api/networking/v1/types.go` for defaults,
 //! `pkg/apis/networking/validation` for what the API server rejects.
 
+use std::fmt;
+
 use ipnet::IpNet;
 
 use super::rule::{Direction, Peers, PodPeer, Policy, PolicyId, Ports, Rule};
@@ -34,8 +36,10 @@ pub fn compile(
     let spec = &written.spec;
     let before = defects.len();
     let mut check = Checker { line: written.meta.origin.line, defects };
+    let root = Path::Root("spec");
 
-    let subject = check.selector("spec.podSelector", spec.pod_selector.as_ref().unwrap_or(&WrittenSelector::default()));
+    let subject =
+        check.selector(root.field("podSelector"), spec.pod_selector.as_ref().unwrap_or(&WrittenSelector::default()));
     let (mut egress, mut ingress) = (false, false);
     match spec.policy_types.as_deref() {
         // Ingress always, Egress if there is a rule for it. An API server writes this default into the object.
@@ -49,7 +53,7 @@ pub fn compile(
                     "Egress" => egress = true,
                     "Ingress" => ingress = true,
                     other => check.reject(
-                        format!("spec.policyTypes[{i}]"),
+                        root.field("policyTypes").item(i),
                         format!("`{other}` is no policy type: Ingress and Egress are"),
                     ),
                 }
@@ -57,7 +61,13 @@ pub fn compile(
         }
     }
     for field in &spec.unknown_fields {
-        check.reject(format!("spec.{field}"), format!("the API has no field `{field}` here"));
+        let path = format!("spec.{field}");
+        check.defects.push(Defect {
+            path,
+            line: check.line,
+            message: format!("the API has no field `{field}` here"),
+            rejected: true,
+        });
     }
 
     let mut ranges = [0..0, 0..0];
@@ -70,8 +80,9 @@ pub fn compile(
         let start = rules.len();
         for (position, rule) in list.unwrap_or_default().iter().enumerate() {
             check.line = if rule.line == 0 { written.meta.origin.line } else { rule.line };
-            let path = format!("spec.{direction}[{position}]");
-            rules.push(check.rule(id, direction, position, &path, rule));
+            let list = root.field(if direction == Direction::Egress { "egress" } else { "ingress" });
+            let path = list.item(position);
+            rules.push(check.rule(id, direction, position, path, rule));
             if !isolates {
                 check.no_effect(path, format!("policyTypes leaves {direction} out, so this rule has no effect"));
             }
@@ -91,67 +102,97 @@ fn index(length: usize) -> u32 {
     length as u32
 }
 
+/// A path inside an object, put into words only where something is wrong.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root(&'static str),
+    Field(&'p Path<'p>, &'static str),
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    fn field(&self, name: &'static str) -> Path<'_> {
+        Path::Field(self, name)
+    }
+
+    fn item(&self, at: usize) -> Path<'_> {
+        Path::Item(self, at)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, at) => write!(f, "{parent}[{at}]"),
+        }
+    }
+}
+
 struct Checker<'a> {
     line: u32,
     defects: &'a mut Vec<Defect>,
 }
 
 impl Checker<'_> {
-    fn reject(&mut self, path: String, message: String) {
-        self.defects.push(Defect { path, line: self.line, message, rejected: true });
+    fn reject(&mut self, path: Path<'_>, message: String) {
+        self.defects.push(Defect { path: path.to_string(), line: self.line, message, rejected: true });
     }
 
-    fn no_effect(&mut self, path: String, message: String) {
-        self.defects.push(Defect { path, line: self.line, message, rejected: false });
+    fn no_effect(&mut self, path: Path<'_>, message: String) {
+        self.defects.push(Defect { path: path.to_string(), line: self.line, message, rejected: false });
     }
 
-    fn selector(&mut self, path: &str, written: &WrittenSelector) -> Option<Selector> {
+    fn selector(&mut self, path: Path<'_>, written: &WrittenSelector) -> Option<Selector> {
         match written.selector() {
             Ok(selector) => {
                 for requirement in selector.requirements() {
                     if let Some(why) = label_defect(&requirement.key, &requirement.values) {
-                        self.reject(path.to_owned(), why);
+                        self.reject(path, why);
                         return None;
                     }
                 }
                 Some(selector)
             }
             Err(error) => {
-                self.reject(path.to_owned(), error.to_string());
+                self.reject(path, error.to_string());
                 None
             }
         }
     }
 
-    fn rule(&mut self, policy: PolicyId, direction: Direction, position: usize, path: &str, rule: &PolicyRule) -> Rule {
+    fn rule(
+        &mut self,
+        policy: PolicyId,
+        direction: Direction,
+        position: usize,
+        path: Path<'_>,
+        rule: &PolicyRule,
+    ) -> Rule {
         let field = if direction == Direction::Egress { "to" } else { "from" };
         let peers = match rule.peers.as_deref() {
             None | Some([]) => Peers::Any,
-            Some(peers) => self.peers(&format!("{path}.{field}"), peers),
+            Some(peers) => self.peers(path.field(field), peers),
         };
         let ports = match rule.ports.as_deref() {
             None | Some([]) => Ports { any: true, ..Ports::default() },
-            Some(ports) => self.ports(&format!("{path}.ports"), ports),
+            Some(ports) => self.ports(path.field("ports"), ports),
         };
         Rule { policy, direction, position: index(position), line: rule.line, peers, ports }
     }
 
-    fn peers(&mut self, path: &str, peers: &[PolicyPeer]) -> Peers {
-        let (mut v4, mut v6) = (AddrSet::empty(Family::V4), AddrSet::empty(Family::V6));
+    fn peers(&mut self, path: Path<'_>, peers: &[PolicyPeer]) -> Peers {
+        let mut blocks: Vec<AddrSet> = Vec::new();
         let mut pods = Vec::new();
         for (i, peer) in peers.iter().enumerate() {
-            let path = format!("{path}[{i}]");
+            let path = path.item(i);
             let selects = peer.pod_selector.is_some() || peer.namespace_selector.is_some();
             match &peer.ip_block {
                 Some(_) if selects => self.reject(path, "ipBlock excludes podSelector and namespaceSelector".into()),
                 Some(block) => {
                     let except = block.except.as_deref().unwrap_or_default();
-                    if let Some(set) = self.block(&format!("{path}.ipBlock"), &block.cidr, except) {
-                        match set.family() {
-                            Family::V4 => v4 = v4.union(&set),
-                            Family::V6 => v6 = v6.union(&set),
-                        }
-                    }
+                    blocks.extend(self.block(path.field("ipBlock"), &block.cidr, except));
                 }
                 None if !selects => {
                     self.reject(path, "a peer needs ipBlock, podSelector or namespaceSelector".into());
@@ -159,10 +200,10 @@ impl Checker<'_> {
                 None => {
                     let everything = WrittenSelector::default();
                     let of_pods = peer.pod_selector.as_ref().unwrap_or(&everything);
-                    let of_pods = self.selector(&format!("{path}.podSelector"), of_pods);
+                    let of_pods = self.selector(path.field("podSelector"), of_pods);
                     let namespaces = match &peer.namespace_selector {
                         None => Some(None),
-                        Some(written) => self.selector(&format!("{path}.namespaceSelector"), written).map(Some),
+                        Some(written) => self.selector(path.field("namespaceSelector"), written).map(Some),
                     };
                     if let (Some(of_pods), Some(namespaces)) = (of_pods, namespaces) {
                         pods.push(PodPeer { namespaces, pods: of_pods });
@@ -170,17 +211,19 @@ impl Checker<'_> {
                 }
             }
         }
+        let [v4, v6] = [Family::V4, Family::V6].map(|family| AddrSet::union_of(family, &blocks));
         Peers::Some { v4, v6, pods }
     }
 
-    fn block(&mut self, path: &str, cidr: &str, except: &[Str]) -> Option<AddrSet> {
+    fn block(&mut self, path: Path<'_>, cidr: &str, except: &[Str]) -> Option<AddrSet> {
         let Ok(net) = cidr.parse::<IpNet>() else {
-            self.reject(format!("{path}.cidr"), format!("`{cidr}` is no CIDR block"));
+            self.reject(path.field("cidr"), format!("`{cidr}` is no CIDR block"));
             return None;
         };
         let mut set = AddrSet::net(net);
         for (i, written) in except.iter().enumerate() {
-            let path = format!("{path}.except[{i}]");
+            let excepts = path.field("except");
+            let path = excepts.item(i);
             match written.parse::<IpNet>() {
                 // The API wants a block that lies inside and is smaller (`ValidateIPBlock`).
                 Ok(hole) if net.contains(&hole) && net.prefix_len() < hole.prefix_len() => {
@@ -191,32 +234,29 @@ impl Checker<'_> {
             }
         }
         if set.is_empty() {
-            self.no_effect(path.to_owned(), "the excepts take the whole block away".into());
+            self.no_effect(path, "the excepts take the whole block away".into());
         }
         Some(set)
     }
 
-    fn ports(&mut self, path: &str, ports: &[PolicyPort]) -> Ports {
+    fn ports(&mut self, path: Path<'_>, ports: &[PolicyPort]) -> Ports {
         let mut compiled = Ports::default();
         for (i, port) in ports.iter().enumerate() {
-            let path = format!("{path}[{i}]");
+            let path = path.item(i);
             let protocol = match port.protocol.as_deref().map(str::parse::<Protocol>) {
                 None => Protocol::Tcp,
                 // The API server is case-sensitive here.
                 Some(Ok(protocol)) if port.protocol.as_deref().is_some_and(|p| p == protocol.to_string()) => protocol,
                 Some(_) => {
                     let written = port.protocol.as_deref().unwrap_or_default();
-                    self.reject(
-                        format!("{path}.protocol"),
-                        format!("`{written}` is no protocol: TCP, UDP and SCTP are"),
-                    );
+                    self.reject(path.field("protocol"), format!("`{written}` is no protocol: TCP, UDP and SCTP are"));
                     continue;
                 }
             };
             let numbers = match (&port.port, port.end_port) {
                 (None, None) => PortSet::all(),
                 (None, Some(_)) => {
-                    self.reject(format!("{path}.endPort"), "endPort needs a port".into());
+                    self.reject(path.field("endPort"), "endPort needs a port".into());
                     continue;
                 }
                 (Some(IntOrString::Int(first)), end) => {
@@ -224,7 +264,7 @@ impl Checker<'_> {
                     match (valid_port(*first), valid_port(last)) {
                         (Some(first), Some(last)) if first <= last => PortSet::range(first, last),
                         (Some(_), Some(_)) => {
-                            self.reject(format!("{path}.endPort"), format!("{last} is smaller than port {first}"));
+                            self.reject(path.field("endPort"), format!("{last} is smaller than port {first}"));
                             continue;
                         }
                         _ => {
@@ -234,14 +274,14 @@ impl Checker<'_> {
                     }
                 }
                 (Some(IntOrString::String(_)), Some(_)) => {
-                    self.reject(format!("{path}.endPort"), "endPort needs a port number, not a name".into());
+                    self.reject(path.field("endPort"), "endPort needs a port number, not a name".into());
                     continue;
                 }
                 (Some(IntOrString::String(name)), None) => {
                     if is_port_name(name) {
                         compiled.named.push((protocol, name.clone()));
                     } else {
-                        self.reject(format!("{path}.port"), format!("`{name}` is no port name (IANA_SVC_NAME)"));
+                        self.reject(path.field("port"), format!("`{name}` is no port name (IANA_SVC_NAME)"));
                     }
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! The policies of a snapshot, compiled, and the pods as policies see them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -76,6 +76,8 @@ pub struct PolicyIndex {
 struct NamespacePolicies {
     by_pair: FxHashMap<Str, FxHashMap<Str, Vec<PolicyId>>>,
     others: Vec<PolicyId>,
+    /// The keys that their selectors look at, sorted.
+    keys: Vec<Str>,
 }
 
 impl PolicyIndex {
@@ -96,15 +98,18 @@ impl PolicyIndex {
             pod_range: pod_range(snapshot),
             ..Self::default()
         };
-        // Of two objects with one name the last counts.
-        let mut objects: BTreeMap<(&Str, &Str), (u32, &NetworkPolicy)> = BTreeMap::new();
         let nowhere = Str::default();
-        for (i, policy) in (0u32..).zip(&snapshot.network_policies) {
-            let namespace = policy.meta.namespace.as_ref().unwrap_or(&nowhere);
-            objects.insert((namespace, &policy.meta.name), (i, policy));
-        }
-        for (object, policy) in objects.into_values() {
-            index.add(object, policy);
+        let name = |object: &u32| {
+            let meta = &snapshot.network_policies[*object as usize].meta;
+            (meta.namespace.as_ref().unwrap_or(&nowhere), &meta.name)
+        };
+        let mut objects: Vec<u32> = (0u32..).zip(&snapshot.network_policies).map(|(i, _)| i).collect();
+        objects.sort_by(|a, b| name(a).cmp(&name(b)));
+        for objects in objects.chunk_by(|a, b| name(a) == name(b)) {
+            // Of two objects with one name the last counts.
+            if let Some(object) = objects.last() {
+                index.add(*object, &snapshot.network_policies[*object as usize]);
+            }
         }
         index
     }
@@ -121,6 +126,11 @@ impl PolicyIndex {
                 here.by_pair.entry(key.clone()).or_default().entry(value.clone()).or_default().push(id);
             }
             None => here.others.push(id),
+        }
+        for requirement in policy.subject.iter().flat_map(Selector::requirements) {
+            if let Err(at) = here.keys.binary_search(&requirement.key) {
+                here.keys.insert(at, requirement.key.clone());
+            }
         }
         self.any_invalid |= policy.invalid.is_some();
         self.policies.push(policy);
@@ -175,6 +185,12 @@ impl PolicyIndex {
         found
     }
 
+    /// The label keys that tell pods of a namespace apart for [`selecting`](Self::selecting): pods with the same
+    /// values there are selected by the same policies.
+    pub fn selecting_keys(&self, namespace: &Str) -> &[Str] {
+        self.by_namespace.get(namespace).map_or(&[], |here| &here.keys)
+    }
+
     /// Whether a selector peer of a policy in `own` namespace matches a pod; `None`: it depends on labels of a
     /// namespace that could not be read.
     pub(super) fn pod_peer_matches(&self, peer: &PodPeer, own: &Str, party: &Party) -> Option<bool> {
@@ -197,7 +213,9 @@ fn namespaces(snapshot: &Snapshot) -> FxHashMap<Str, Labels> {
     let mut map: FxHashMap<Str, Labels> = HashMap::default();
     for namespace in &snapshot.namespaces {
         let name = &namespace.meta.name;
-        let labels = namespace.meta.labels.with(NAMESPACE_NAME_LABEL, name);
+        let labels = &namespace.meta.labels;
+        let has_name = labels.get(NAMESPACE_NAME_LABEL) == Some(name);
+        let labels = if has_name { labels.clone() } else { labels.with(NAMESPACE_NAME_LABEL, name) };
         map.insert(name.clone(), labels);
     }
     map

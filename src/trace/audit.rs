@@ -80,23 +80,21 @@ pub struct Audit<'a> {
     pub evaluated: Vec<Evaluated>,
     /// Verdicts by number.
     pub verdicts: Vec<Rc<Verdict>>,
-    /// For each subject: its classes, and the endpoint number of each of its requirements.
-    pub subjects: Vec<Asked<'a>>,
+    /// What was asked, in order of the first subject who asks it.
+    pub questions: Vec<Asked<'a>>,
+    /// All subjects, each with the number of its question.
+    pub subjects: Vec<(&'a Subject, u32)>,
 }
 
-/// A subject with what it asks for.
+/// What subjects that are alike ask for.
 #[derive(Debug)]
 pub struct Asked<'a> {
-    /// The subject.
-    pub subject: &'a Subject,
-    /// Its requirements.
+    /// Their requirements.
     pub requirements: &'a [Requirement],
-    /// Number of the requirement list; equal lists have equal numbers.
-    pub list: u32,
     /// Numbers of the planned endpoints, one for each requirement.
     pub endpoints: Rc<[u32]>,
-    /// Its classes, sorted; subjects of the same classes share the list.
-    pub classes: Rc<[u32]>,
+    /// Their classes, sorted.
+    pub classes: Vec<u32>,
 }
 
 /// Marks an endpoint that a class does not need.
@@ -128,40 +126,40 @@ impl<'a> Audit<'a> {
             list_of.push(number);
         }
         let mut classes = Classes::new(context, &plan);
-        let mut class_lists: FxHashMap<Vec<u32>, Rc<[u32]>> = FxHashMap::default();
-        let subjects: Vec<Asked<'a>> = demand
-            .subjects
-            .iter()
-            .zip(list_of)
-            .map(|(subject, list)| {
-                let mut of: Vec<u32> = members(context, subject).map(|member| classes.add(context, member)).collect();
-                of.sort_unstable();
-                of.dedup();
-                let of = if let Some(known) = class_lists.get(&of) {
-                    Rc::clone(known)
-                } else {
-                    let list: Rc<[u32]> = of.as_slice().into();
-                    class_lists.insert(of, Rc::clone(&list));
-                    list
-                };
+        let mut questions: Vec<Asked<'a>> = Vec::new();
+        let mut numbers: FxHashMap<(u32, Vec<u32>), u32> = FxHashMap::default();
+        let mut subjects = Vec::with_capacity(demand.subjects.len());
+        let mut key = (0, Vec::new());
+        for (subject, list) in demand.subjects.iter().zip(list_of) {
+            key.0 = list;
+            key.1.clear();
+            key.1.extend(members(context, subject).map(|member| classes.add(context, member)));
+            key.1.sort_unstable();
+            key.1.dedup();
+            let number = numbers.get(&key).copied().unwrap_or_else(|| {
                 let (requirements, endpoints) = &lists[list as usize];
-                Asked { subject, requirements, list, endpoints: Rc::clone(endpoints), classes: of }
-            })
-            .collect();
+                questions.push(Asked { requirements, endpoints: Rc::clone(endpoints), classes: key.1.clone() });
+                let number = number32(questions.len() - 1);
+                numbers.insert(key.clone(), number);
+                number
+            });
+            subjects.push((subject, number));
+        }
         let mut audit = Self {
             context,
             question,
             classes: classes.classes,
             evaluated: Vec::new(),
             verdicts: Vec::new(),
+            questions,
             subjects,
             plan,
         };
-        audit.evaluate(&lists);
+        audit.evaluate();
         audit
     }
 
-    fn evaluate(&mut self, lists: &[(&[Requirement], Rc<[u32]>)]) {
+    fn evaluate(&mut self) {
         let with_lookup = self.plan.endpoints.iter().any(|p| !p.bare);
         let endpoints = self.plan.endpoints.len();
         self.evaluated = self
@@ -176,13 +174,10 @@ impl<'a> Audit<'a> {
             .collect();
         // Which class needs which endpoint.
         let mut needed = vec![vec![false; self.classes.len()]; endpoints];
-        let mut done: rustc_hash::FxHashSet<(u32, u32)> = rustc_hash::FxHashSet::default();
-        for asked in &self.subjects {
-            for class in asked.classes.iter() {
-                if done.insert((*class, asked.list)) {
-                    for endpoint in lists[asked.list as usize].1.iter() {
-                        needed[*endpoint as usize][*class as usize] = true;
-                    }
+        for asked in &self.questions {
+            for class in &asked.classes {
+                for endpoint in asked.endpoints.iter() {
+                    needed[*endpoint as usize][*class as usize] = true;
                 }
             }
         }
@@ -255,6 +250,11 @@ impl<'a> Audit<'a> {
             "a build that needs a known list of endpoints may contact every public address on 443/TCP".to_owned(),
             evidence,
         ))
+    }
+
+    /// How many pairs of a subject and an endpoint were judged.
+    pub fn outcomes(&self) -> u64 {
+        self.subjects.iter().map(|(_, question)| self.questions[*question as usize].endpoints.len() as u64).sum()
     }
 
     /// The verdict of a class for an endpoint.
@@ -391,9 +391,9 @@ fn evaluated_family_is_assumed(party: &Party, planned: &Planned) -> bool {
 }
 
 /// The pods or the template of a subject.
-pub fn members<'a>(context: &Context<'a>, subject: &Subject) -> impl Iterator<Item = Member<'a>> {
+pub fn members<'a, 's>(context: &Context<'a>, subject: &'s Subject) -> impl Iterator<Item = Member<'a>> + use<'a, 's> {
     let snapshot = context.snapshot;
-    let running = subject.pods.clone().into_iter().map(move |i| Member::Running(i, &snapshot.pods[i as usize]));
+    let running = subject.pods.iter().map(move |i| Member::Running(*i, &snapshot.pods[*i as usize]));
     let predicted = subject.template.filter(|_| subject.pods.is_empty());
     running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize])))
 }

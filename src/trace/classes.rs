@@ -6,7 +6,7 @@ use super::context::Context;
 use super::layers;
 use super::plan::Plan;
 use crate::model::object::{HostAlias, Pod, Workload};
-use crate::model::{Family, Labels, Str};
+use crate::model::{Family, Labels, List, Str};
 use crate::policy::{Direction, Party, PolicyId};
 
 /// A pod of a snapshot, or the pod that a template predicts.
@@ -75,12 +75,13 @@ impl<'a> Member<'a> {
 /// What decides every verdict about a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    namespace: Option<Str>,
+    /// Number of the namespace.
+    namespace: u32,
     selecting: u32,
     predicted: bool,
     host_network: bool,
     families: [bool; 2],
-    resolver: Option<(Option<Str>, Vec<std::net::IpAddr>, Vec<HostAlias>)>,
+    resolver: Option<(Option<Str>, List<std::net::IpAddr>, List<HostAlias>)>,
     node: Option<Str>,
     enforcement: u8,
     marks: layers::Marks,
@@ -97,13 +98,29 @@ pub struct Class<'a> {
     pub selecting: Vec<PolicyId>,
 }
 
+/// What is known about the pods of one namespace.
+#[derive(Debug)]
+struct Namespace<'a> {
+    name: Option<&'a Str>,
+    /// The policies that select pods, by the labels at the keys which decide about that.
+    selecting: FxHashMap<Vec<Option<&'a Str>>, u32>,
+}
+
 /// The classes of an audit.
 #[derive(Debug)]
 pub struct Classes<'a> {
     /// In the order in which they were met.
     pub classes: Vec<Class<'a>>,
     known: FxHashMap<Key, u32>,
-    signatures: FxHashMap<Vec<PolicyId>, u32>,
+    /// Lists of policies that select pods, by number.
+    signatures: Vec<Vec<PolicyId>>,
+    numbers: FxHashMap<Vec<PolicyId>, u32>,
+    namespaces: Vec<Namespace<'a>>,
+    by_name: FxHashMap<Option<&'a Str>, usize>,
+    /// The namespace of the pod before: pods mostly come sorted.
+    last: usize,
+    /// Kept for its room.
+    values: Vec<Option<&'a Str>>,
     with_identity: bool,
     with_node: bool,
     with_lookup: bool,
@@ -126,7 +143,12 @@ impl<'a> Classes<'a> {
         Self {
             classes: Vec::new(),
             known: FxHashMap::default(),
-            signatures: FxHashMap::default(),
+            signatures: vec![Vec::new()],
+            numbers: FxHashMap::from_iter([(Vec::new(), 0)]),
+            namespaces: Vec::new(),
+            by_name: FxHashMap::default(),
+            last: 0,
+            values: Vec::new(),
             with_identity,
             with_node: node_local || plan.endpoints.iter().any(super::plan::Planned::is_node),
             with_lookup,
@@ -139,18 +161,9 @@ impl<'a> Classes<'a> {
         let spec = member.spec();
         let nowhere = Str::default();
         let namespace = member.namespace().unwrap_or(&nowhere);
-        let selecting = if spec.host_network {
-            Vec::new()
-        } else {
-            context.policies.selecting(namespace, member.labels(), Direction::Egress)
-        };
-        let signature = if let Some(known) = self.signatures.get(&selecting) {
-            *known
-        } else {
-            let new = self.signatures.len() as u32;
-            self.signatures.insert(selecting.clone(), new);
-            new
-        };
+        let number = self.namespace(member.namespace());
+        // No policy selects a pod on the host network: the empty list comes first.
+        let selecting = if spec.host_network { 0 } else { self.selecting(context, number, namespace, member.labels()) };
         let ips: &[std::net::IpAddr] = match member {
             Member::Running(_, pod) => &pod.ips,
             Member::Predicted(_) => &[],
@@ -159,8 +172,8 @@ impl<'a> Classes<'a> {
         // A nameserver of the pod's own may be a pod, a Service or a node that looks at who comes.
         let own_resolver = self.with_lookup && !spec.nameservers.is_empty();
         let key = Key {
-            namespace: member.namespace().cloned(),
-            selecting: signature,
+            namespace: number as u32,
+            selecting,
             predicted: member.pod().is_none(),
             host_network: spec.host_network,
             families,
@@ -183,8 +196,40 @@ impl<'a> Classes<'a> {
             return *known;
         }
         let new = self.classes.len() as u32;
-        self.classes.push(Class { member, selecting });
+        self.classes.push(Class { member, selecting: self.signatures[selecting as usize].clone() });
         self.known.insert(key, new);
         new
+    }
+
+    /// The number of a namespace.
+    fn namespace(&mut self, name: Option<&'a Str>) -> usize {
+        if self.namespaces.get(self.last).is_none_or(|last| last.name != name) {
+            let Self { namespaces, by_name, .. } = self;
+            self.last = *by_name.entry(name).or_insert_with(|| {
+                namespaces.push(Namespace { name, selecting: FxHashMap::default() });
+                namespaces.len() - 1
+            });
+        }
+        self.last
+    }
+
+    /// The number of the list of policies that select pods with these labels.
+    #[allow(clippy::cast_possible_truncation)] // fewer lists than pods
+    fn selecting(&mut self, context: &Context<'_>, number: usize, namespace: &Str, labels: &'a Labels) -> u32 {
+        let keys = context.policies.selecting_keys(namespace);
+        self.values.clear();
+        self.values.extend(keys.iter().map(|key| labels.get(key)));
+        let known = &mut self.namespaces[number].selecting;
+        if let Some(known) = known.get(&self.values) {
+            return *known;
+        }
+        let list = context.policies.selecting(namespace, labels, Direction::Egress);
+        let signatures = &mut self.signatures;
+        let number = *self.numbers.entry(list).or_insert_with_key(|list| {
+            signatures.push(list.clone());
+            signatures.len() as u32 - 1
+        });
+        known.insert(self.values.clone(), number);
+        number
     }
 }

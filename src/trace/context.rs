@@ -1,7 +1,7 @@
 //! Everything that a walk along the path looks up.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
@@ -37,11 +37,12 @@ pub struct Context<'a> {
     /// What may decide beside them.
     pub beside: Vec<Beside>,
     nodes: FxHashMap<&'a Str, &'a Node>,
-    pods: FxHashMap<(&'a Str, &'a Str), u32>,
+    /// Pods in order of namespace and name; only a suite asks.
+    pods: OnceLock<Vec<u32>>,
     /// Running pods by address; those on the host network are left out.
-    by_ip: FxHashMap<IpAddr, u32>,
+    by_ip: OnceLock<ByAddress<u32>>,
     services: FxHashMap<IpAddr, u32>,
-    node_of_ip: FxHashMap<IpAddr, &'a Str>,
+    node_of_ip: OnceLock<ByAddress<NodeName>>,
     /// The resolver of cluster DNS, found once: looking for its pods reads all pods.
     pub(super) cluster_resolver: OnceLock<Resolver>,
     /// Objects that prove a gate of the cloud at a pod's own interface.
@@ -52,43 +53,69 @@ pub struct Context<'a> {
     rules: RefCell<FxHashMap<RuleId, Evidence>>,
 }
 
+/// Where a node's name stands.
+#[derive(Clone, Copy, Debug)]
+enum NodeName {
+    /// On the pod with the index, which runs there.
+    OfPod(u32),
+    /// On the node with the index.
+    Own(u32),
+}
+
+/// A value for each of many addresses. The families are apart, for numbers are hashed faster than addresses.
+#[derive(Debug)]
+struct ByAddress<T> {
+    v4: FxHashMap<u32, T>,
+    v6: FxHashMap<u128, T>,
+}
+
+impl<T> Default for ByAddress<T> {
+    fn default() -> Self {
+        Self { v4: FxHashMap::default(), v6: FxHashMap::default() }
+    }
+}
+
+impl<T: Copy> ByAddress<T> {
+    fn extend(&mut self, ips: &[IpAddr], value: T) {
+        for ip in ips {
+            match ip {
+                IpAddr::V4(v4) => self.v4.insert(v4.to_bits(), value),
+                IpAddr::V6(v6) => self.v6.insert(v6.to_bits(), value),
+            };
+        }
+    }
+
+    fn get(&self, ip: IpAddr) -> Option<T> {
+        match ip {
+            IpAddr::V4(v4) => self.v4.get(&v4.to_bits()).copied(),
+            IpAddr::V6(v6) => self.v6.get(&v6.to_bits()).copied(),
+        }
+    }
+
+    fn addresses_of(&self, is: impl Fn(T) -> bool) -> Vec<IpAddr> {
+        let v4 = self.v4.iter().filter(|(_, of)| is(**of)).map(|(bits, _)| Ipv4Addr::from_bits(*bits).into());
+        let v6 = self.v6.iter().filter(|(_, of)| is(**of)).map(|(bits, _)| Ipv6Addr::from_bits(*bits).into());
+        v4.chain(v6).collect()
+    }
+}
+
 impl<'a> Context<'a> {
     /// Compiles the policies of a snapshot and builds the look-ups.
     pub fn new(snapshot: &'a Snapshot, profile: &Profile) -> Self {
         let enforcement = Enforcement::new(snapshot, profile.cni.as_deref(), profile.trusted, profile.overrides);
-        let mut by_ip = FxHashMap::default();
-        let mut pods = FxHashMap::default();
-        for (i, pod) in (0u32..).zip(&snapshot.pods) {
-            if let Some(namespace) = &pod.meta.namespace {
-                pods.insert((namespace, &pod.meta.name), i);
-            }
-            // The address of a pod that has ended may belong to another by now.
-            if !pod.phase.is_terminal() && !pod.spec.host_network {
-                by_ip.extend(pod.ips.iter().map(|ip| (*ip, i)));
-            }
-        }
         let services = (0u32..)
             .zip(&snapshot.services)
             .flat_map(|(i, s)| s.cluster_ips.iter().chain(&s.external_ips).map(move |ip| (*ip, i)));
-        let mut node_of_ip: FxHashMap<IpAddr, &Str> = FxHashMap::default();
-        for pod in &snapshot.pods {
-            if let Some(node) = &pod.node {
-                node_of_ip.extend(pod.host_ips.iter().map(|ip| (*ip, node)));
-            }
-        }
-        for node in &snapshot.nodes {
-            node_of_ip.extend(node.addresses.iter().map(|ip| (*ip, &node.meta.name)));
-        }
         Self {
             snapshot,
             policies: PolicyIndex::new(snapshot),
             beside: beside(snapshot, &enforcement),
             enforcement,
             nodes: snapshot.nodes.iter().map(|n| (&n.meta.name, n)).collect(),
-            pods,
-            by_ip,
+            pods: OnceLock::new(),
+            by_ip: OnceLock::new(),
             services: services.collect(),
-            node_of_ip,
+            node_of_ip: OnceLock::new(),
             cluster_resolver: OnceLock::new(),
             security_group_policies: security_group_policies(snapshot),
             mesh: mesh(snapshot),
@@ -103,12 +130,33 @@ impl<'a> Context<'a> {
 
     /// A pod by namespace and name.
     pub fn pod(&self, namespace: &Str, name: &Str) -> Option<(u32, &'a Pod)> {
-        self.pods.get(&(namespace, name)).map(|i| (*i, &self.snapshot.pods[*i as usize]))
+        let all = &self.snapshot.pods;
+        let name_of = |i: &u32| (all[*i as usize].meta.namespace.as_ref(), &all[*i as usize].meta.name);
+        let sorted = self.pods.get_or_init(|| {
+            let mut sorted: Vec<u32> = (0u32..).zip(all).map(|(i, _)| i).collect();
+            sorted.sort_by(|a, b| name_of(a).cmp(&name_of(b)));
+            sorted
+        });
+        // Of two with one name the last counts.
+        let after = sorted.partition_point(|i| name_of(i) <= (Some(namespace), name));
+        let found = *sorted[..after].last().filter(|i| name_of(i) == (Some(namespace), name))?;
+        Some((found, &all[found as usize]))
     }
 
     /// The running pod that has the address.
     pub fn pod_at(&self, ip: IpAddr) -> Option<(u32, &'a Pod)> {
-        self.by_ip.get(&ip).map(|i| (*i, &self.snapshot.pods[*i as usize]))
+        let by_ip = self.by_ip.get_or_init(|| {
+            let mut by_ip = ByAddress::default();
+            by_ip.v4.reserve(self.snapshot.pods.len());
+            // The address of a pod that has ended may belong to another by now.
+            for (i, pod) in (0u32..).zip(&self.snapshot.pods).filter(|(_, pod)| !pod.phase.is_terminal()) {
+                if !pod.spec.host_network {
+                    by_ip.extend(&pod.ips, i);
+                }
+            }
+            by_ip
+        });
+        by_ip.get(ip).map(|i| (i, &self.snapshot.pods[i as usize]))
     }
 
     /// The Service that has the virtual address.
@@ -118,7 +166,27 @@ impl<'a> Context<'a> {
 
     /// The node that has the address.
     pub fn node_at(&self, ip: IpAddr) -> Option<&'a Str> {
-        self.node_of_ip.get(&ip).copied()
+        self.node_of_ip().get(ip).and_then(|name| self.name_of(name))
+    }
+
+    fn name_of(&self, node: NodeName) -> Option<&'a Str> {
+        match node {
+            NodeName::OfPod(i) => self.snapshot.pods[i as usize].node.as_ref(),
+            NodeName::Own(i) => Some(&self.snapshot.nodes[i as usize].meta.name),
+        }
+    }
+
+    fn node_of_ip(&self) -> &ByAddress<NodeName> {
+        self.node_of_ip.get_or_init(|| {
+            let mut of_ip = ByAddress::default();
+            for (i, pod) in (0u32..).zip(&self.snapshot.pods).filter(|(_, pod)| pod.node.is_some()) {
+                of_ip.extend(&pod.host_ips, NodeName::OfPod(i));
+            }
+            for (i, node) in (0u32..).zip(&self.snapshot.nodes) {
+                of_ip.extend(&node.addresses, NodeName::Own(i));
+            }
+            of_ip
+        })
     }
 
     /// Why an address that nothing read has may still be a pod's, a Service's or a node's.
@@ -128,7 +196,7 @@ impl<'a> Context<'a> {
             IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
             IpAddr::V6(v6) => v6.is_unique_local(),
         };
-        if !private || self.node_of_ip.contains_key(&ip) {
+        if !private || self.node_at(ip).is_some() {
             return None;
         }
         let kinds = ["Pod", "Service", "Node"];
@@ -147,8 +215,7 @@ impl<'a> Context<'a> {
         if let Some(node) = self.node(name).filter(|n| !n.addresses.is_empty()) {
             return node.addresses.clone();
         }
-        let mut ips: Vec<IpAddr> =
-            self.node_of_ip.iter().filter(|(_, node)| *node == &name).map(|(ip, _)| *ip).collect();
+        let mut ips = self.node_of_ip().addresses_of(|node| self.name_of(node) == Some(name));
         ips.sort_unstable();
         ips
     }
@@ -166,7 +233,7 @@ impl<'a> Context<'a> {
             namespace_labels: self.policies.namespace_labels(&namespace),
             namespace,
             labels: pod.meta.labels.clone(),
-            ips: pod.ips.clone(),
+            ips: (*pod.ips).into(),
             node: pod.node.clone(),
             host_network: pod.spec.host_network,
             node_ips,

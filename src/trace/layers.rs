@@ -87,20 +87,19 @@ fn has_proxy(
     annotations: &Labels,
     predicted: bool,
 ) -> bool {
-    let none = Labels::default();
-    let of_namespace = of_namespace.unwrap_or(&none);
+    let of_namespace = |key: &str| of_namespace.and_then(|labels| labels.get(key));
     let is = |labels: &Labels, key: &str, value: &str| labels.get(key).is_some_and(|v| *v == value);
     let sidecar = spec.containers.iter().any(|c| c.name == "istio-proxy" || c.name == "linkerd-proxy");
     let marked = ["sidecar.istio.io/status", "linkerd.io/proxy-version"].iter().any(|k| annotations.get(k).is_some());
     let mode = "istio.io/dataplane-mode";
     let ambient = is(annotations, "ambient.istio.io/redirection", "enabled")
         || is(labels, mode, "ambient")
-        || (is(of_namespace, mode, "ambient") && !is(labels, mode, "none"));
+        || (of_namespace(mode).is_some_and(|v| *v == "ambient") && !is(labels, mode, "none"));
     // Admission adds the sidecar to a pod that does not exist yet.
     let will_be_injected = predicted
         && !is(labels, "sidecar.istio.io/inject", "false")
-        && (is(of_namespace, "istio-injection", "enabled")
-            || of_namespace.get("istio.io/rev").is_some()
+        && (of_namespace("istio-injection").is_some_and(|v| *v == "enabled")
+            || of_namespace("istio.io/rev").is_some()
             || is(labels, "sidecar.istio.io/inject", "true")
             || is(annotations, "linkerd.io/inject", "enabled"));
     sidecar || marked || ambient || will_be_injected

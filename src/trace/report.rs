@@ -31,14 +31,19 @@ pub fn audit(
     question: &Question,
     about: &About,
 ) -> AuditReport {
-    let audit = Audit::new(context, demand, ranges, question);
-    let results = results::results(&audit);
+    report(&Audit::new(context, demand, ranges, question), demand, about)
+}
+
+/// Puts an evaluated audit into words.
+pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport {
+    let context = audit.context;
+    let results = results::results(audit);
     let snapshot = context.snapshot;
     let mut findings = objects::findings(context);
     findings.extend(objects::not_evaluated(context));
     findings.extend(coverage(&snapshot.coverage));
     if !about.matrix {
-        findings.extend(causes::findings(&audit, &results));
+        findings.extend(causes::findings(audit, &results));
     }
     let nobody = demand.subjects.is_empty();
     if nobody {

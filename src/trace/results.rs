@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::audit::{Asked, Audit};
 use super::flow::Known;
-use crate::demand::Requirement;
+use crate::demand::{Requirement, Subject};
 use crate::model::object::Origin;
 use crate::model::report::{ClassResult, EndpointInfo, PathResult, SubjectInfo};
 use crate::model::{Evidence, Family, Outcome, Protocol, Step, StepOutcome, Str, Trace};
@@ -54,27 +54,18 @@ struct Group<'a> {
 
 /// The results of an audit, in order of their first subject.
 pub fn results(audit: &Audit<'_>) -> Vec<Result> {
-    let mut groups: FxHashMap<(&[u32], u32), Vec<&Asked<'_>>> = FxHashMap::default();
-    let mut order: Vec<(&[u32], u32)> = Vec::new();
-    for asked in &audit.subjects {
-        let key = (&*asked.classes, asked.list);
-        groups
-            .entry(key)
-            .or_insert_with(|| {
-                order.push(key);
-                Vec::new()
-            })
-            .push(asked);
+    let mut groups: Vec<Vec<&Subject>> = vec![Vec::new(); audit.questions.len()];
+    for (subject, question) in &audit.subjects {
+        groups[*question as usize].push(subject);
     }
     let mut places = Places::default();
-    order.iter().map(|key| result(audit, &groups[key], &mut places)).collect()
+    audit.questions.iter().zip(groups).map(|(asked, subjects)| result(audit, asked, &subjects, &mut places)).collect()
 }
 
 /// `file:line` in words, each once: in compact JSON a hundred thousand pods stand on one line.
 type Places = FxHashMap<Origin, Str>;
 
-fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>], places: &mut Places) -> Result {
-    let asked = subjects[0];
+fn result(audit: &Audit<'_>, asked: &Asked<'_>, subjects: &[&Subject], places: &mut Places) -> Result {
     let mut index: FxHashMap<Group<'_>, usize> = FxHashMap::default();
     let mut paths: Vec<PathResult> = Vec::new();
     let mut asides: Vec<Asides> = Vec::new();
@@ -106,9 +97,9 @@ fn result(audit: &Audit<'_>, subjects: &[&Asked<'_>], places: &mut Places) -> Re
         path.endpoints.shrink_to_fit();
     }
     paths.shrink_to_fit();
-    let mut infos: Vec<SubjectInfo> = subjects.iter().map(|asked| subject_info(audit, asked, places)).collect();
+    let mut infos: Vec<SubjectInfo> = subjects.iter().map(|subject| subject_info(audit, subject, places)).collect();
     infos.sort();
-    Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.to_vec() }
+    Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.clone() }
 }
 
 fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requirement, endpoint: u32) -> Group<'a> {
@@ -135,7 +126,7 @@ fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requireme
 fn trace(audit: &Audit<'_>, asked: &Asked<'_>, requirement: &Requirement, endpoint: u32) -> (Trace, Asides) {
     let mut traces: Vec<Trace> = Vec::new();
     let mut aside = Asides::default();
-    for class in asked.classes.iter() {
+    for class in &asked.classes {
         let trace = audit.trace(*class, endpoint, requirement);
         if requirement.doubt.is_none() {
             note_asides(audit, *class, endpoint, &mut aside);
@@ -231,8 +222,7 @@ fn subject_outcome(paths: &[PathResult]) -> Outcome {
     }
 }
 
-fn subject_info(audit: &Audit<'_>, asked: &Asked<'_>, places: &mut Places) -> SubjectInfo {
-    let subject = asked.subject;
+fn subject_info(audit: &Audit<'_>, subject: &Subject, places: &mut Places) -> SubjectInfo {
     let snapshot = audit.context.snapshot;
     let origin = match (subject.pods.first(), subject.template) {
         (Some(pod), _) => Some(snapshot.pods[*pod as usize].meta.origin),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::super::decode::{Decoder, Gvk};
 use super::super::facts::Facts;
-use super::super::scratch::Specs;
+use super::super::scratch::Shared;
 use super::walk::{Sink, Walker};
 use super::window::{self, Batch, Late};
 use super::{Page, Stop, WhenKindIsLate};
@@ -48,9 +48,9 @@ pub(crate) fn decode_threaded(
         let (work, queue) = sync_channel::<(u64, Work)>(QUEUE);
         let (done, results) = channel();
         let queue = std::sync::Arc::new(Mutex::new(queue));
-        let specs = Specs::default();
+        let shared = Shared::default();
         for _ in 0..WORKERS {
-            let (queue, done, decoder) = (queue.clone(), done.clone(), Decoder::sharing(specs.clone()));
+            let (queue, done, decoder) = (queue.clone(), done.clone(), Decoder::sharing(shared.clone()));
             scope.spawn(move || decode(decoder, &queue, &done));
         }
         drop(done);

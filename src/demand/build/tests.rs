@@ -111,7 +111,7 @@ fn general_signs_add_up_by_noisy_or() {
 #[test]
 fn a_mounted_socket_and_the_host_network_are_said() {
     let mut s = spec(vec![container("c", "docker:24", &["docker build ."])]);
-    s.host_paths = vec!["/var/run/docker.sock".into()];
+    s.host_paths = vec!["/var/run/docker.sock".into()].into();
     s.host_network = true;
     let demand = all(&snapshot(vec![pod("p", &[], s)], Vec::new()));
     let signals: Vec<_> = demand.subjects[0].signals.iter().map(|s| s.what.as_str()).collect();

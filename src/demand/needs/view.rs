@@ -174,7 +174,7 @@ mod tests {
 
     fn container(env: &[(&str, EnvValue)], script: &str) -> Container {
         Container {
-            command: ["sh", "-c", script].map(Into::into).to_vec(),
+            command: ["sh", "-c", script].map(Into::into).into_iter().collect(),
             env: env
                 .iter()
                 .map(|(name, value)| EnvVar { name: (*name).into(), value: value.clone(), line: 7 })

@@ -9,7 +9,8 @@ fn kaniko_needs_its_destination_and_docker_hub() {
     kaniko.args =
         ["--context=git://github.com/corp/web", "--destination=123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:1"]
             .map(Into::into)
-            .to_vec();
+            .into_iter()
+            .collect();
     let subject = subject_of(vec![kaniko.clone()]);
     let hub = "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com";
     assert_eq!(
@@ -33,10 +34,11 @@ fn kaniko_needs_its_destination_and_docker_hub() {
     );
     kaniko.args = ["--destination=registry.corp.example:5000/web", "--registry-mirror=mirror.corp.example"]
         .map(Into::into)
-        .to_vec();
+        .into_iter()
+        .collect();
     let subject = subject_of(vec![kaniko.clone()]);
     assert!(required(&subject).contains(&"reg_dockerhub index.docker.io:443!?".to_owned()));
-    kaniko.args = ["--destination=$(IMAGE)"].map(Into::into).to_vec();
+    kaniko.args = ["--destination=$(IMAGE)"].map(Into::into).into_iter().collect();
     assert!(subject_of(vec![kaniko]).notes.iter().any(|note| note.contains("$(IMAGE)")));
 }
 
@@ -103,6 +105,6 @@ fn a_name_alone_pushes_nothing() {
     );
     assert_eq!(hosts("docker run --rm --name x -v /a:/b r.example/x true"), ["reg_private r.example:443!"]);
     let mut kaniko = container("k", "gcr.io/kaniko-project/executor", &[]);
-    kaniko.args = ["--no-push", "--destination=r.example/x"].map(Into::into).to_vec();
+    kaniko.args = ["--no-push", "--destination=r.example/x"].map(Into::into).into_iter().collect();
     assert!(!required(&subject_of(vec![kaniko])).iter().any(|host| host.contains("r.example")));
 }

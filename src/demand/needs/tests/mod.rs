@@ -206,7 +206,7 @@ fn unknown_needs_are_said() {
 fn scripts_of_tekton_steps_are_read() {
     use crate::demand::testing::{demand, pod, snapshot};
     let mut place = container("place-scripts", "tekton-shell", &["sh"]).init();
-    place.args = ["-c", "scriptfile=\"/tekton/scripts/script-0-abc\"\ncat > ${scriptfile} << '_EOF_'\nIyEvYmluL3NoCmV4cG9ydCBHT1BST1hZPWh0dHBzOi8vYS5leGFtcGxlCmdvIGJ1aWxkCg==\n_EOF_\n"].map(Into::into).to_vec();
+    place.args = ["-c", "scriptfile=\"/tekton/scripts/script-0-abc\"\ncat > ${scriptfile} << '_EOF_'\nIyEvYmluL3NoCmV4cG9ydCBHT1BST1hZPWh0dHBzOi8vYS5leGFtcGxlCmdvIGJ1aWxkCg==\n_EOF_\n"].map(Into::into).into_iter().collect();
     let step =
         |script: &str| container("step-build", "golang", &["/tekton/bin/entrypoint", "-entrypoint", script, "--"]);
     let run = |script: &str| {

@@ -82,7 +82,7 @@ proptest! {
         let script = words.join(" ");
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let containers = [container("a", image, &words), container("b", image, &["sh", "-c", &script])];
-        let containers = containers.map(|mut c| { c.env.clone_from(&env); c });
+        let containers = containers.map(|mut c| { c.env = env.clone().into(); c });
         let pods = vec![pod("p", &[(crate::demand::signal::OPT_IN, "true")], spec(containers.to_vec()))];
         let demand = demand(&snapshot(pods, Vec::new()), &DemandOptions::default());
         prop_assert_eq!(demand.subjects.len(), 1);

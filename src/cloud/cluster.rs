@@ -51,7 +51,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// The sockets of a running pod. `groups`: what a SecurityGroupPolicy that selects it gives it.
-    pub fn pod(&self, pod: &Pod, groups: Option<&[&'a Str]>) -> Origin<'a> {
+    pub fn pod(&self, pod: &Pod, groups: Option<&[Str]>) -> Origin<'a> {
         let place = self.place(pod.node.as_deref(), &pod.host_ips);
         if pod.spec.host_network {
             return match place {
@@ -91,7 +91,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// The sockets of a pod that a template predicts: on any node that may run it.
-    pub fn predicted(&self, workload: &Workload, groups: Option<&[&'a Str]>) -> Origin<'a> {
+    pub fn predicted(&self, workload: &Workload, groups: Option<&[Str]>) -> Origin<'a> {
         if workload.spec.host_network {
             let nodes = self.candidates(&workload.spec.node_selector);
             let mut ways = Vec::new();
@@ -122,6 +122,16 @@ impl<'a> Cluster<'a> {
         match self.net.primary_of(id) {
             Some(primary) => Origin::of_sockets(sockets(primary, own_ports(), &format!("{} of {id}", primary.id)), id),
             None => Origin::unknown(format!("instance {id} has no interface in the documents")),
+        }
+    }
+
+    /// The socket of an address, on the interface that holds it.
+    pub fn address(&self, ip: IpAddr) -> Origin<'a> {
+        let holders: Vec<&Iface<'a>> = self.net.holders(ip).collect();
+        match holders.as_slice() {
+            [one] => Origin::of_sockets(own_sockets(one, &[ip], own_ports()), one.id),
+            [] => Origin::unknown(format!("no interface in the documents holds {ip}")),
+            _ => Origin::unknown(format!("interfaces of several VPCs hold {ip}")),
         }
     }
 
@@ -288,7 +298,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// A pod without an address yet, on one node or on any that fits.
-    fn expected(&self, selector: &Labels, node: Option<&str>, groups: Option<&[&'a Str]>) -> Origin<'a> {
+    fn expected(&self, selector: &Labels, node: Option<&str>, groups: Option<&[Str]>) -> Origin<'a> {
         let candidates: Vec<&'a Node> = match node.and_then(|n| self.nodes.get(n)) {
             Some(node) => vec![*node],
             None => self.candidates(selector),
@@ -312,12 +322,12 @@ impl<'a> Cluster<'a> {
         finish(ways, combine)
     }
 
-    fn expected_on(&self, primary: &Iface<'a>, node: &str, groups: Option<&[&'a Str]>, ways: &mut Vec<Way<'a>>) {
+    fn expected_on(&self, primary: &Iface<'a>, node: &str, groups: Option<&[Str]>, ways: &mut Vec<Way<'a>>) {
         if self.cni.runs == Some(false) {
             ways.push(overlay(primary, node));
             return;
         }
-        let anywhere = |iface: &Iface<'a>, groups: Option<&[&'a Str]>| {
+        let anywhere = |iface: &Iface<'a>, groups: Option<&[Str]>| {
             let block = self.net.subnet_blocks(iface.subnet, Family::V4).filter(|b| !b.is_empty());
             let label = format!("an interface of {node} in {}", iface.subnet);
             let mut socket = Socket::on(iface, Family::V4, own_ports(), label)?;

@@ -60,10 +60,12 @@ impl AllHosts for ipnet::IpNet {
 }
 
 /// The groups of an interface; those of its endpoint, where it belongs to one.
-fn groups_of<'a>(net: &Net<'a>, iface: &Iface<'a>) -> Vec<&'a Str> {
+fn groups_of(net: &Net<'_>, iface: &Iface<'_>) -> Vec<Str> {
     let of_endpoint =
-        net.endpoint_of_iface(iface.id).map(|e| e.it.groups.iter().map(|g| &g.group_id).collect::<Vec<_>>());
-    of_endpoint.filter(|groups| !groups.is_empty()).unwrap_or_else(|| iface.groups.clone())
+        net.endpoint_of_iface(iface.id).map(|e| e.it.groups.iter().map(|g| g.group_id.clone()).collect::<Vec<_>>());
+    of_endpoint
+        .filter(|groups| !groups.is_empty())
+        .unwrap_or_else(|| iface.groups.iter().map(|g| (*g).clone()).collect())
 }
 
 /// A connection to one interface, with its replies.

@@ -214,13 +214,13 @@ pub(super) struct End<'a> {
     /// Its addresses.
     pub(super) set: &'a AddrSet,
     /// Its groups, where it is one interface that was read.
-    pub(super) groups: Option<&'a [&'a Str]>,
+    pub(super) groups: Option<&'a [Str]>,
 }
 
 /// The gate of an interface's groups.
 pub(super) struct Gate<'a> {
     /// The groups.
-    pub(super) groups: &'a [&'a Str],
+    pub(super) groups: &'a [Str],
     /// Scope of the interface.
     pub(super) scope: usize,
     /// Direction, seen from the interface.
@@ -289,7 +289,7 @@ impl Gate<'_> {
     }
 
     fn cites(&self, net: &Net<'_>) -> Vec<Evidence> {
-        let cite = |group: &&Str| {
+        let cite = |group: &Str| {
             let place = net.group(group).map_or(Place::default(), |g| g.it.origin);
             net.cite("SecurityGroup", group, Some(word(self.way).to_owned()), place, Decided::ByDefault)
         };
@@ -297,7 +297,7 @@ impl Gate<'_> {
     }
 
     fn blocker(&self, net: &Net<'_>, share: AddrSet, no_rules: bool, ask: Ask<'_>) -> Blocker {
-        let names = self.groups.iter().map(|g| g.as_str()).collect::<Vec<_>>().join(", ");
+        let names = self.groups.iter().map(Str::as_str).collect::<Vec<_>>().join(", ");
         let what = format!("{}/{}", ask.port, ask.protocol);
         let (code, why) = match self.way {
             Way::Out => {

@@ -31,7 +31,7 @@ pub struct Socket<'a> {
     /// Its subnet.
     pub subnet: &'a Str,
     /// Security groups.
-    pub groups: Vec<&'a Str>,
+    pub groups: Vec<Str>,
     /// Its address; a whole subnet where the address is not known yet.
     pub from: AddrSet,
     /// Whether a public address stands for it.
@@ -58,7 +58,7 @@ impl<'a> Socket<'a> {
             instance: iface.instance,
             vpc: iface.vpc,
             subnet: iface.subnet,
-            groups: iface.groups.clone(),
+            groups: iface.groups.iter().map(|g| (*g).clone()).collect(),
             from: AddrSet::single(ip),
             is_public,
             deny_igw: iface.deny_igw,
@@ -135,6 +135,15 @@ impl<'a> Origin<'a> {
         vpcs.sort_unstable();
         vpcs.dedup();
         vpcs
+    }
+
+    /// The addresses from which connections start, as far as they are known one by one.
+    pub fn addresses(&self) -> Vec<std::net::IpAddr> {
+        let sockets = self.ways.iter().flat_map(|w| &w.legs).filter_map(|l| l.from.as_ref().ok());
+        let mut known: Vec<std::net::IpAddr> =
+            sockets.filter(|s| s.from.size() == 1).filter_map(|s| s.from.first()).collect();
+        known.dedup();
+        known
     }
 
     /// The verdict over all ways.

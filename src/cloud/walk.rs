@@ -8,7 +8,7 @@ use super::verdict::{Blocker, Picker, Verdict};
 use super::{Ask, Socket, beyond, deliver};
 use crate::model::aws::RouteTable;
 use crate::model::object::Origin as Place;
-use crate::model::{AddrSet, Decided, Evidence, codes};
+use crate::model::{AddrSet, Decided, Evidence, Str, codes};
 
 /// At most this many appliances in a row are followed.
 const MAX_APPLIANCES: u8 = 4;
@@ -231,9 +231,10 @@ fn appliance<'a>(
         });
     }
     let from = End { set: &here.socket.from, groups: here.is_source.then_some(here.socket.groups.as_slice()) };
-    let gate = group::Gate { groups: &found.groups, scope: found.scope, way: group::Way::In, label: found.id };
+    let groups: Vec<Str> = found.groups.iter().map(|g| (*g).clone()).collect();
+    let gate = group::Gate { groups: &groups, scope: found.scope, way: group::Way::In, label: found.id };
     gate.check(net, from, ask.to, ask, into);
-    let gate = group::Gate { groups: &found.groups, scope: found.scope, way: group::Way::Out, label: found.id };
+    let gate = group::Gate { groups: &groups, scope: found.scope, way: group::Way::Out, label: found.id };
     gate.check(net, End { set: ask.to, groups: None }, ask.to, ask, into);
     into.doubt(ask.to, format!("beyond {name}: how it forwards cannot be seen"), vec![cited]);
     onward(net, here, found.subnet, ask, into);

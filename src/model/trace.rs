@@ -49,6 +49,8 @@ impl Evidence {
     /// Kind, name and path: what `decidedBy` of a suite looks into.
     pub fn citation(&self) -> String {
         match &self.path {
+            // A part of an id, as AWS people write it: `acl-1#100/egress`, `rtb-1:0.0.0.0/0`.
+            Some(path) if path.starts_with(['#', ':']) => format!("{}{path}", self.object),
             Some(path) => format!("{} {path}", self.object),
             None => self.object.to_string(),
         }
@@ -148,6 +150,9 @@ pub struct Step {
     /// Rules that come close.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near_misses: Vec<Evidence>,
+    /// Codes of the findings that this gate causes, where it has codes of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<Str>,
     /// What the result takes for granted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<String>,
@@ -165,6 +170,7 @@ impl Step {
             summary: summary.into(),
             evidence: Vec::new(),
             near_misses: Vec::new(),
+            codes: Vec::new(),
             assumptions: Vec::new(),
             doubts: Vec::new(),
         }

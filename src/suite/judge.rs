@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::spec::{Assertion, End, Expectation, Suite};
+use crate::cloud::{self, Shadow};
 use crate::model::object::Workload;
-use crate::model::{AddrSet, Doubt, Family, Labels, Layer, Outcome, Snapshot, Step, StepOutcome, Str, Trace};
+use crate::model::{AddrSet, Doubt, Family, Layer, Outcome, Snapshot, Step, StepOutcome, Str, Trace};
 use crate::policy::engine::Overrides;
 use crate::policy::{Direction, Party};
+use crate::trace::classes::Member;
 use crate::trace::flow::{Known, Source, common_families};
 use crate::trace::target::{Aim, PortMeans, Target, aim_of_set, aims_of_addresses, aims_of_cluster_name, policy_step};
-use crate::trace::{Context, Profile, dns, layers, objects};
+use crate::trace::{self, Context, Profile, dns, layers, objects};
 
 /// How an assertion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -114,12 +116,12 @@ fn expect_findings(context: &Context<'_>) -> AssertionResult {
 }
 
 /// Who opens a connection, made ready.
-struct Origin {
-    party: Option<(Party, Option<u32>, Labels)>,
+struct Origin<'a> {
+    party: Option<(Party, Member<'a>)>,
     addresses: Vec<IpAddr>,
     node: Option<Str>,
-    /// Known to the cloud only.
-    in_cloud: bool,
+    /// Where it stands in its VPC, if anything was read about it.
+    network: Option<cloud::Origin<'a>>,
 }
 
 struct Judge<'a> {
@@ -127,7 +129,7 @@ struct Judge<'a> {
     suite: &'a Suite,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
     fn assertion(&self, index: i64, assertion: &Assertion) -> AssertionResult {
         let mut traces: Vec<Trace> = Vec::new();
         let mut doubts: Vec<Doubt> = Vec::new();
@@ -148,12 +150,36 @@ impl Judge<'_> {
     }
 
     /// One pair of ends through the layers.
-    fn walk(&self, origin: &Origin, destination: &[Aim], assertion: &Assertion) -> Trace {
+    fn walk(&self, origin: &Origin<'a>, destination: &[Aim], assertion: &Assertion) -> Trace {
         let context = self.context;
         let mut steps = Vec::new();
+        let mut shadowed = None;
         if let End::Host(host) = &assertion.to {
-            steps.push(self.lookup(origin, host));
+            match self.shadow(origin, host, assertion) {
+                Ok(found) => shadowed = found,
+                Err(doubt) => {
+                    let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, doubt.reason.clone());
+                    step.doubts.push(doubt);
+                    steps.push(step);
+                }
+            }
+            steps.push(self.lookup(origin, host, shadowed.is_some()));
         }
+        let destination = shadowed.as_deref().unwrap_or(destination);
+        steps.extend(self.gates(origin, destination, assertion));
+        if let Some((party, member)) = &origin.party {
+            let predicted = member.pod().is_none();
+            steps.push(layers::mesh_step(context, party, member.annotations(), predicted, assertion.protocol));
+        } else {
+            steps.push(Step::new(Layer::Mesh, StepOutcome::NotApplicable, "the source is no pod"));
+        }
+        layers::merge_destination(&mut steps, layers::destination_steps(context, destination, assertion.protocol));
+        Trace { steps }
+    }
+
+    /// Policies and the cloud, family by family: a name serves over any family that passes both.
+    fn gates(&self, origin: &Origin<'a>, destination: &[Aim], assertion: &Assertion) -> Vec<Step> {
+        let context = self.context;
         let families: Vec<Family> = match (&origin.party, &assertion.to) {
             (Some((party, ..)), _) if !party.families().is_empty() => party.families(),
             (None, _) => origin.addresses.iter().map(|ip| Family::of(*ip)).collect(),
@@ -161,7 +187,7 @@ impl Judge<'_> {
         };
         let offered: Vec<Family> = destination.iter().map(Aim::family).collect();
         let by_name = matches!(assertion.to, End::Host(_));
-        let mut by_family: Vec<Step> = Vec::new();
+        let mut by_family: Vec<[Step; 2]> = Vec::new();
         for family in [Family::V4, Family::V6] {
             let aims: Vec<Aim> = destination.iter().filter(|a| a.family() == family).cloned().collect();
             let wanted = match &assertion.to {
@@ -178,63 +204,115 @@ impl Judge<'_> {
             };
             let set = AddrSet::from_ips(family, origin.addresses.iter().copied());
             let source = match &origin.party {
-                Some((party, pod, _)) => Source::Pod(party, *pod),
+                Some((party, member)) => Source::Pod(party, member.pod()),
                 None => Source::Addresses { set: &set, node: origin.node.as_ref() },
             };
-            by_family.push(policy_step(context, &aims, assertion.protocol, source, &selecting));
+            let policy = policy_step(context, &aims, assertion.protocol, source, &selecting);
+            by_family.push([policy, self.cloud(origin, &aims, assertion)]);
         }
-        steps.push(combine_families(by_family, by_name));
-        let outside = destination.iter().all(Aim::is_outside);
-        if let Some((party, pod, annotations)) = &origin.party {
-            steps.push(layers::mesh_step(context, party, annotations, pod.is_none(), assertion.protocol));
-        }
-        let in_cloud = origin.in_cloud.then(|| cloud_only(&context.snapshot.cloud_documents));
-        let party = origin.party.as_ref().map(|(party, ..)| party);
-        steps.push(in_cloud.unwrap_or_else(|| layers::cloud_step(context, party, outside)));
-        if origin.party.is_none() {
-            steps.push(Step::new(Layer::Mesh, StepOutcome::NotApplicable, "the source is no pod"));
-        }
-        layers::merge_destination(&mut steps, layers::destination_steps(context, destination, assertion.protocol));
-        Trace { steps }
+        combine_families(by_family, by_name)
     }
 
-    fn lookup(&self, origin: &Origin, host: &str) -> Step {
-        if let Some(dns) = &self.suite.spec.dns
-            && dns.get(host).is_none_or(Vec::is_empty)
-        {
-            return Step::new(Layer::Dns, Outcome::Blocked, format!("`{host}` has no address in `dns`"));
+    fn cloud(&self, origin: &Origin<'a>, aims: &[Aim], assertion: &Assertion) -> Step {
+        let party = origin.party.as_ref().map(|(party, _)| party);
+        let outside = aims.iter().all(Aim::is_outside);
+        match (&self.context.cloud, &origin.network) {
+            (Some(cluster), Some(network)) => {
+                let host = match &assertion.to {
+                    End::Host(host) => Some(host.as_str()),
+                    _ => None,
+                };
+                let answers = trace::cloud::ask(cluster, network, aims, assertion.protocol, host);
+                trace::cloud::step(aims, &answers)
+            }
+            (None, _) if matches!(assertion.from, End::Instance(_) | End::Interface(_)) => {
+                let reason = "the source is known to the cloud only, and no document about its network was given";
+                let mut step = Step::new(Layer::Cloud, StepOutcome::Unknown, reason);
+                step.doubts.push(doubt(reason));
+                step
+            }
+            _ => layers::cloud_step(self.context, party, outside),
         }
-        match &origin.party {
-            Some((party, pod, _)) if dns::has_cluster_dns(self.context) => {
-                let selecting = self.context.policies.selecting(&party.namespace, &party.labels, Direction::Egress);
-                dns::lookup(self.context, party, *pod, &selecting).step
+    }
+
+    /// The addresses of an interface endpoint that holds the name in the source's VPC.
+    fn shadow(&self, origin: &Origin<'a>, host: &str, assertion: &Assertion) -> Result<Option<Vec<Aim>>, Doubt> {
+        let (Some(cluster), Some(network)) = (&self.context.cloud, &origin.network) else { return Ok(None) };
+        let vpcs = network.vpcs();
+        let [vpc] = vpcs.as_slice() else { return Ok(None) };
+        match cloud::resolve::shadow(&cluster.net, vpc, host) {
+            Shadow::None => Ok(None),
+            Shadow::Unsure(why) => Err(doubt(&why)),
+            Shadow::Endpoint(addresses, _) => {
+                let means = PortMeans::AtDestination;
+                aims_of_addresses(self.context, &addresses, assertion.protocol, assertion.port, means).map(Some)
+            }
+        }
+    }
+
+    fn lookup(&self, origin: &Origin<'a>, host: &str, shadowed: bool) -> Step {
+        let context = self.context;
+        let mut step = match &origin.party {
+            Some((party, member)) if dns::has_cluster_dns(context) => {
+                let selecting = context.policies.selecting(&party.namespace, &party.labels, Direction::Egress);
+                dns::lookup(context, party, member.pod(), &selecting).step
             }
             _ => Step::new(Layer::Dns, StepOutcome::NotAssessed, "the suite holds no data of a resolver"),
+        };
+        let has_data = context.cloud.as_ref().is_some_and(|c| cloud::resolve::has_resolver_data(&c.net));
+        if let Some(network) = origin.network.as_ref().filter(|_| has_data) {
+            let spec = origin.party.as_ref().map(|(party, _)| &*party.spec);
+            let of_vpc = trace::cloud::lookups(context, network, spec);
+            for theirs in of_vpc.into_iter().flat_map(|l| [l.to_resolver, Some(l.upstream)]).flatten() {
+                trace::cloud::merge_lookup(&mut step, theirs);
+            }
         }
+        let unknown_name = self.suite.spec.dns.as_ref().is_some_and(|dns| dns.get(host).is_none_or(Vec::is_empty));
+        if unknown_name && !shadowed {
+            return Step::new(Layer::Dns, Outcome::Blocked, format!("`{host}` has no address in `dns`"));
+        }
+        step
     }
 
-    fn origins(&self, end: &End) -> Result<Vec<Origin>, Doubt> {
-        let plain = |party| Origin { party: Some(party), addresses: Vec::new(), node: None, in_cloud: false };
+    fn origins(&self, end: &End) -> Result<Vec<Origin<'a>>, Doubt> {
+        let context = self.context;
+        let plain = |(party, member): (Party, Member<'a>)| Origin {
+            network: trace::cloud::origin_of(context, member),
+            party: Some((party, member)),
+            addresses: Vec::new(),
+            node: None,
+        };
+        let of_node = |name: &str, addresses| Origin {
+            party: None,
+            addresses,
+            node: Some(name.into()),
+            network: context.cloud.as_ref().map(|c| c.node(name)),
+        };
+        let in_cloud = |network: Option<cloud::Origin<'a>>| {
+            let addresses = network.iter().flat_map(cloud::Origin::addresses).collect();
+            Origin { party: None, addresses, node: None, network }
+        };
         match end {
             End::Pod(_) | End::Workload(_) => Ok(self.pods(end)?.into_iter().map(plain).collect()),
             End::Node(name) => {
-                let addresses = self.context.node_addresses(&name.as_str().into());
+                let addresses = context.node_addresses(&name.as_str().into());
                 if addresses.is_empty() {
                     return Err(doubt(&format!("no address of node {name} was read")));
                 }
-                Ok(vec![Origin { party: None, addresses, node: Some(name.as_str().into()), in_cloud: false }])
+                Ok(vec![of_node(name, addresses)])
             }
             End::Ip(ip) => {
-                if let Some((i, pod)) = self.context.pod_at(*ip) {
-                    let party = self.context.party(pod);
-                    return Ok(vec![plain((party, Some(i), pod.meta.annotations.clone()))]);
+                if let Some((i, pod)) = context.pod_at(*ip) {
+                    return Ok(vec![plain((context.party(pod), Member::Running(i, pod)))]);
                 }
-                let node = self.context.node_at(*ip).cloned();
-                Ok(vec![Origin { party: None, addresses: vec![*ip], node, in_cloud: false }])
+                if let Some(node) = context.node_at(*ip) {
+                    return Ok(vec![Origin { addresses: vec![*ip], ..of_node(node, Vec::new()) }]);
+                }
+                let network = context.cloud.as_ref().map(|c| c.address(*ip));
+                Ok(vec![Origin { party: None, addresses: vec![*ip], node: None, network }])
             }
-            End::Instance(_) | End::Interface(_) => {
-                Ok(vec![Origin { party: None, addresses: Vec::new(), node: None, in_cloud: true }])
-            }
+            End::Instance(id) => Ok(vec![in_cloud(context.cloud.as_ref().map(|c| c.instance(id)))]),
+            End::Interface(id) => Ok(vec![in_cloud(context.cloud.as_ref().map(|c| c.interface(id)))]),
             End::Host(_) => Err(doubt("a name cannot open a connection")),
         }
     }
@@ -245,7 +323,8 @@ impl Judge<'_> {
         match &assertion.to {
             End::Pod(_) | End::Workload(_) => {
                 let pods = self.pods(&assertion.to)?;
-                let of_pod = |(party, pod, _): (Party, Option<u32>, Labels)| {
+                let of_pod = |(party, member): (Party, Member<'a>)| {
+                    let pod = member.pod();
                     let mut families = party.families();
                     if families.is_empty() {
                         families.push(Family::V4);
@@ -264,9 +343,15 @@ impl Judge<'_> {
                 Ok(vec![aims_of_addresses(self.context, &[ip], protocol, port, PortMeans::AtDestination)?])
             }
             End::Instance(id) | End::Interface(id) => {
-                let mut doubt = doubt(&format!("{id} is known to the cloud only"));
-                doubt.not_evaluated = Some("cloud".into());
-                Err(doubt)
+                let network = self.context.cloud.as_ref().map(|c| match &assertion.to {
+                    End::Instance(_) => c.instance(id),
+                    _ => c.interface(id),
+                });
+                let addresses = network.iter().flat_map(cloud::Origin::addresses);
+                let Some(ip) = addresses.into_iter().next() else {
+                    return Err(doubt(&format!("no address of {id} was read")));
+                };
+                Ok(vec![aims_of_addresses(self.context, &[ip], protocol, port, PortMeans::AtDestination)?])
             }
             End::Ip(ip) => Ok(vec![aims_of_addresses(self.context, &[*ip], protocol, port, PortMeans::AtDestination)?]),
             End::Host(host) => self.host(host, assertion),
@@ -290,14 +375,14 @@ impl Judge<'_> {
     }
 
     /// The pods that an end names.
-    fn pods(&self, end: &End) -> Result<Vec<(Party, Option<u32>, Labels)>, Doubt> {
+    fn pods(&self, end: &End) -> Result<Vec<(Party, Member<'a>)>, Doubt> {
         let context = self.context;
         match end {
             End::Pod(name) => {
                 let (namespace, pod) = name.split_once('/').unwrap_or(("default", name));
                 let found = context.pod(&namespace.into(), &pod.into());
                 let (i, pod) = found.ok_or_else(|| doubt(&format!("no pod {name} in the manifests")))?;
-                Ok(vec![(context.party(pod), Some(i), pod.meta.annotations.clone())])
+                Ok(vec![(context.party(pod), Member::Running(i, pod))])
             }
             End::Workload(name) => {
                 let parts: Vec<&str> = name.split('/').collect();
@@ -310,7 +395,7 @@ impl Judge<'_> {
         }
     }
 
-    fn workload(&self, namespace: &str, kind: &str, name: &str) -> Result<Vec<(Party, Option<u32>, Labels)>, Doubt> {
+    fn workload(&self, namespace: &str, kind: &str, name: &str) -> Result<Vec<(Party, Member<'a>)>, Doubt> {
         let context = self.context;
         let here = |meta: &crate::model::object::Meta| meta.namespace.as_deref().unwrap_or_default() == namespace;
         let is = |w: &&Workload| here(&w.meta) && w.kind == kind && w.meta.name == name;
@@ -326,14 +411,14 @@ impl Judge<'_> {
                     (o.kind == kind && o.name == name) || between.contains(&(o.kind.clone(), o.name.clone()))
                 }) || (kind == "Pod" && pod.meta.name == name)
             })
-            .map(|(i, pod)| (context.party(pod), Some(i), pod.meta.annotations.clone()))
+            .map(|(i, pod)| (context.party(pod), Member::Running(i, pod)))
             .collect();
         if !pods.is_empty() {
             return Ok(pods);
         }
         let template = context.snapshot.workloads.iter().rev().find(is);
         let template = template.ok_or_else(|| doubt(&format!("no {kind} {namespace}/{name} in the manifests")))?;
-        Ok(vec![(context.predicted(template), None, template.template_annotations.clone())])
+        Ok(vec![(context.predicted(template), Member::Predicted(template))])
     }
 }
 
@@ -405,23 +490,28 @@ fn doubt(reason: &str) -> Doubt {
     Doubt { reason: reason.to_owned(), not_evaluated: None }
 }
 
-fn cloud_only(documents: &[crate::model::snapshot::CloudDocument]) -> Step {
-    let summary = "the source is known to the cloud only, and this version does not evaluate the cloud layer";
-    let mut step = Step::new(Layer::Cloud, StepOutcome::Unknown, summary);
-    let not_evaluated = (!documents.is_empty()).then(|| "cloud".into());
-    step.doubts.push(Doubt { reason: summary.to_owned(), not_evaluated });
-    step
+/// Policies and the cloud over the families. A name serves over any family that passes both; two dual-stack pods
+/// need all.
+fn combine_families(families: Vec<[Step; 2]>, alternatives: bool) -> Vec<Step> {
+    if families.is_empty() {
+        return vec![no_family()];
+    }
+    if alternatives {
+        let along = |steps: &[Step; 2]| Outcome::along(steps.iter().filter_map(|s| s.outcome.outcome()));
+        return families.into_iter().min_by_key(along).map(Vec::from).unwrap_or_default();
+    }
+    let (policy, cloud): (Vec<Step>, Vec<Step>) = families.into_iter().map(|[policy, cloud]| (policy, cloud)).unzip();
+    vec![all_families(policy), all_families(cloud)]
 }
 
-/// A name serves over any family; two dual-stack pods need all.
-fn combine_families(steps: Vec<Step>, alternatives: bool) -> Step {
-    let outcomes = || steps.iter().filter_map(|s| s.outcome.outcome());
-    let combined = if alternatives { Outcome::best(outcomes()) } else { Outcome::all_needed(outcomes()) };
+fn all_families(steps: Vec<Step>) -> Step {
+    let combined = Outcome::all_needed(steps.iter().filter_map(|s| s.outcome.outcome()));
     let alike = steps.iter().position(|s| s.outcome.outcome() == combined);
+    let layer = steps.first().map_or(Layer::Policy, |s| s.layer);
     match (alike, combined) {
         (Some(i), _) => steps.into_iter().nth(i).unwrap_or_else(no_family),
         (None, Some(outcome)) => {
-            let mut step = Step::new(Layer::Policy, outcome, "the address families do not fare alike");
+            let mut step = Step::new(layer, outcome, "the address families do not fare alike");
             for other in steps {
                 step.evidence.extend(other.evidence);
                 step.doubts.extend(other.doubts);

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::dns::Resolver;
 use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
+use crate::cloud::Cluster;
 use crate::model::object::{Meta, NetworkPolicy, Node, Pod, Service, Workload};
 use crate::model::{Decided, Doubt, Evidence, ObjectRef, Snapshot, Str};
 use crate::policy::engine::Overrides;
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub(super) cluster_resolver: OnceLock<Resolver>,
     /// Objects that prove a gate of the cloud at a pod's own interface.
     pub(super) security_group_policies: Vec<SecurityGroupPolicy>,
+    /// The cluster in its VPC, if anything was read about it.
+    pub cloud: Option<Cluster<'a>>,
     /// The mesh whose configuration was read.
     pub(super) mesh: Option<&'static str>,
     /// Rules as evidence, put into words once.
@@ -118,6 +121,7 @@ impl<'a> Context<'a> {
             node_of_ip: OnceLock::new(),
             cluster_resolver: OnceLock::new(),
             security_group_policies: security_group_policies(snapshot),
+            cloud: Cluster::new(snapshot, profile.cni.as_deref()),
             mesh: mesh(snapshot),
             rules: RefCell::default(),
         }

@@ -107,6 +107,17 @@ fn resolvers(context: &Context<'_>, spec: &PodSpec) -> Vec<Resolver> {
     list
 }
 
+/// The running pods that answer a pod's lookups, each with its port; `None` where it asks something else.
+pub(super) fn answering_pods(context: &Context<'_>, spec: &PodSpec) -> Option<Vec<(u32, u16)>> {
+    let all = resolvers(context, spec);
+    let mut pods = Vec::new();
+    for resolver in &all {
+        let Resolver::Cluster { udp, .. } = resolver else { return None };
+        pods.extend(udp.iter().filter_map(|b| Some((b.pod?, b.port))));
+    }
+    Some(pods)
+}
+
 fn cluster_resolver(context: &Context<'_>) -> Resolver {
     let local = node_local(context);
     if !local.is_empty() {

@@ -15,6 +15,8 @@ pub struct SecurityGroupPolicy {
     namespace: Str,
     /// `None`: it selects by service account, whose labels are not read.
     pods: Option<Selector>,
+    /// The groups that it gives.
+    groups: Vec<Str>,
 }
 
 /// The SecurityGroupPolicies of a snapshot; one without any selector is invalid and selects nothing.
@@ -30,10 +32,12 @@ pub(super) fn security_group_policies(snapshot: &Snapshot) -> Vec<SecurityGroupP
             None if by_account => None,
             None => return None,
         };
+        let groups = object.spec.pointer("/securityGroups/groupIds").and_then(|ids| ids.as_array());
         Some(SecurityGroupPolicy {
             name: object.meta.name.clone(),
             namespace: object.meta.namespace.clone().unwrap_or_default(),
             pods,
+            groups: groups.into_iter().flatten().filter_map(|id| id.as_str().map(Str::from)).collect(),
         })
     };
     snapshot.others.iter().filter_map(of_object).collect()
@@ -79,6 +83,15 @@ impl SecurityGroupPolicy {
     }
 }
 
+/// The security groups that a policy gives a pod.
+pub(super) fn groups_of<'a>(context: &'a Context<'_>, party: &Party) -> Option<&'a [Str]> {
+    if party.host_network {
+        return None;
+    }
+    let policies = &context.security_group_policies;
+    policies.iter().find(|p| p.selects(&party.namespace, &party.labels)).map(|p| p.groups.as_slice())
+}
+
 /// Whether a mesh's proxy handles the pod's connections.
 fn has_proxy(
     of_namespace: Option<&Labels>,
@@ -116,8 +129,9 @@ pub fn destination_steps(context: &Context<'_>, aims: &[Aim], protocol: Protocol
         let none = Labels::default();
         let annotations = pod.map_or(&none, |i| &context.snapshot.pods[i as usize].meta.annotations);
         let mesh = mesh_step(context, party, annotations, pod.is_none(), protocol);
-        let cloud = cloud_step(context, Some(party), false);
-        for mut step in [mesh, cloud].into_iter().filter(|s| s.outcome == StepOutcome::Unknown) {
+        // Where the network of a VPC was read, the path through it ends at the destination's interface.
+        let cloud = context.cloud.is_none().then(|| cloud_step(context, Some(party), false));
+        for mut step in std::iter::once(mesh).chain(cloud).into_iter().filter(|s| s.outcome == StepOutcome::Unknown) {
             step.summary = format!("at the destination: {}", step.summary);
             if !steps.contains(&step) {
                 steps.push(step);
@@ -196,12 +210,9 @@ pub fn cloud_step(context: &Context<'_>, party: Option<&Party>, outside: bool) -
         step.doubts.push(Doubt { reason: summary, not_evaluated: Some("cloud".into()) });
         return step;
     }
-    let selecting = party.filter(|party| !party.host_network).and_then(|party| {
-        context
-            .security_group_policies
-            .iter()
-            .find(|p| p.namespace == party.namespace && p.pods.as_ref().is_none_or(|pods| pods.matches(&party.labels)))
-    });
+    let selecting = party
+        .filter(|party| !party.host_network)
+        .and_then(|party| context.security_group_policies.iter().find(|p| p.selects(&party.namespace, &party.labels)));
     if let Some(policy) = selecting {
         let summary = format!(
             "SecurityGroupPolicy {}/{} gives the pod security groups of its own, whose rules were not read",

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod causes;
 pub mod classes;
+pub mod cloud;
 pub mod context;
 pub mod dns;
 pub mod explain;

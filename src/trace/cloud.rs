@@ -1,0 +1,338 @@
+//! The cloud layer joined to the pod: which addresses are asked for, and what the verdict reads like.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::classes::Member;
+use super::context::Context;
+use super::dns;
+use super::flow::{Known, percent};
+use super::layers;
+use super::target::{Aim, Target};
+use crate::cloud::verdict::Shares;
+use crate::cloud::{self, Ask, Cluster, Origin, Resolver, Verdict};
+use crate::model::object::PodSpec;
+use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, StepOutcome, Str};
+use crate::policy::Party;
+
+/// Where the connections of a pod start, if anything was read about the network of its VPC.
+pub fn origin_of<'a>(context: &'a Context<'a>, member: Member<'a>) -> Option<Origin<'a>> {
+    let cluster = context.cloud.as_ref()?;
+    let party = member.party(context);
+    let groups = layers::groups_of(context, &party);
+    Some(match member {
+        Member::Running(_, pod) => cluster.pod(pod, groups),
+        Member::Predicted(workload) => cluster.predicted(workload, groups),
+    })
+}
+
+/// What a path through the VPC says about one aim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The network decides.
+    Verdict(Rc<Verdict>),
+    /// The network is not on this path, and why.
+    Aside(&'static str),
+}
+
+/// The answers for all aims of one family.
+pub fn ask(
+    cluster: &Cluster<'_>,
+    origin: &Origin<'_>,
+    aims: &[Aim],
+    protocol: Protocol,
+    host: Option<&str>,
+) -> Vec<Answer> {
+    aims.iter().map(|aim| one(cluster, origin, aim, protocol, host)).collect()
+}
+
+fn one(cluster: &Cluster<'_>, origin: &Origin<'_>, aim: &Aim, protocol: Protocol, host: Option<&str>) -> Answer {
+    let verdict = |set: &AddrSet| {
+        let ask = Ask { to: set, protocol, port: aim.port, host };
+        Answer::Verdict(Rc::new(cloud::judge(&cluster.net, origin, ask)))
+    };
+    match &aim.target {
+        Target::Addresses { set, .. } => verdict(set),
+        Target::Pod { party, family, .. } => match address_of(party, *family) {
+            Some(ip) if party.host_network || cluster.net.holders(ip).next().is_some() => verdict(&AddrSet::single(ip)),
+            // Packets between pods of an overlay are wrapped: the VPC sees nodes only.
+            _ => Answer::Aside("the pods are on an overlay network, or have no address yet: the VPC does not see them"),
+        },
+    }
+}
+
+fn address_of(party: &Party, family: Family) -> Option<IpAddr> {
+    let own = if party.host_network { party.node_ips.as_slice() } else { &party.ips };
+    own.iter().copied().find(|ip| Family::of(*ip) == family)
+}
+
+/// What a mixture of open and closed addresses amounts to.
+fn mixed(aim: &Aim) -> Outcome {
+    match &aim.target {
+        Target::Addresses { known: Known::StandIn { .. }, .. } => Outcome::Unknown,
+        _ => Outcome::Partial,
+    }
+}
+
+/// The outcome over aims of which each must be reached; `None`: the network is on none of the paths.
+pub fn outcome(aims: &[Aim], answers: &[Answer]) -> Option<Outcome> {
+    let of = |(aim, answer): (&Aim, &Answer)| match answer {
+        Answer::Verdict(verdict) => Some(verdict.outcome(mixed(aim))),
+        Answer::Aside(_) => None,
+    };
+    Outcome::all_needed(aims.iter().zip(answers).filter_map(of))
+}
+
+/// The layer in words.
+pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
+    let Some(combined) = outcome(aims, answers) else {
+        let why = answers.iter().find_map(|a| match a {
+            Answer::Aside(why) => Some(*why),
+            Answer::Verdict(_) => None,
+        });
+        return Step::new(Layer::Cloud, StepOutcome::NotApplicable, why.unwrap_or("the destination has no address"));
+    };
+    let mut steps = aims.iter().zip(answers).filter_map(|(aim, answer)| match answer {
+        Answer::Verdict(verdict) => Some(words(verdict, aim)),
+        Answer::Aside(_) => None,
+    });
+    let Some(mut step) = steps.next() else {
+        return Step::new(Layer::Cloud, StepOutcome::NotApplicable, "the destination has no address");
+    };
+    let mut alike = step.outcome == StepOutcome::from(combined);
+    for other in steps {
+        let fits = other.outcome == StepOutcome::from(combined);
+        // Of a mixture the first that does not pass explains most.
+        if (fits && !alike) || (!alike && step.outcome == StepOutcome::Reachable) {
+            step = other;
+            alike = fits;
+        } else if fits || combined != Outcome::Reachable && other.outcome != StepOutcome::Reachable {
+            append_new(&mut step.evidence, other.evidence);
+            append_new(&mut step.doubts, other.doubts);
+            append_new(&mut step.codes, other.codes);
+            append_new(&mut step.near_misses, other.near_misses);
+        }
+    }
+    if !alike {
+        step.summary = format!("some destinations pass, others do not: {}", step.summary);
+        step.outcome = combined.into();
+    }
+    step
+}
+
+fn append_new<T: PartialEq>(to: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !to.contains(&one) {
+            to.push(one);
+        }
+    }
+}
+
+/// One verdict in words.
+fn words(verdict: &Verdict, aim: &Aim) -> Step {
+    let outcome = verdict.outcome(mixed(aim));
+    let shares = verdict.shares();
+    let mut step = Step::new(Layer::Cloud, outcome, String::new());
+    let mut parts: Vec<String> = Vec::new();
+    let share_of = |set: &AddrSet| share(set, verdict, aim);
+    if outcome != Outcome::Reachable {
+        for blocker in &verdict.blockers {
+            parts.push(format!("{}{}{}", share_of(&blocker.share), blocker.why, ra(blocker.ra_code)));
+            append_new(&mut step.codes, vec![Str::from(blocker.code.id)]);
+            if outcome != Outcome::Unknown {
+                append_new(&mut step.evidence, blocker.evidence.clone());
+            }
+        }
+    }
+    match outcome {
+        Outcome::Reachable => {
+            parts.push(verdict.way.join(", "));
+            step.evidence.clone_from(&verdict.by);
+        }
+        Outcome::Partial => {
+            for replies in &verdict.replies {
+                parts.push(format!("{}{}{}", share_of(&replies.share), replies.why, ra(Some("REMAP_EPHEMERAL_PORT"))));
+                append_new(&mut step.codes, vec![Str::from(crate::model::codes::AWS_ACL_REPLIES_PARTLY.id)]);
+                append_new(&mut step.evidence, replies.evidence.clone());
+            }
+            for mixed in &verdict.mixed {
+                parts.push(format!("{}{}", share_of(&mixed.share), mixed.why));
+                append_new(&mut step.evidence, mixed.evidence.clone());
+            }
+        }
+        Outcome::Unknown => unknown(verdict, aim, &shares, &mut step, &mut parts),
+        Outcome::Blocked => {}
+    }
+    step.summary = parts.join("; ");
+    if matches!(outcome, Outcome::Blocked | Outcome::Partial | Outcome::Unknown) {
+        step.near_misses = verdict.near_misses.iter().take(3).cloned().collect();
+    }
+    step.assumptions.clone_from(&verdict.assumptions);
+    step
+}
+
+fn unknown(verdict: &Verdict, aim: &Aim, shares: &Shares, step: &mut Step, parts: &mut Vec<String>) {
+    for (at, one) in verdict.uncertainties.iter().filter(|u| !u.share.is_disjoint(&shares.unknown)).enumerate() {
+        parts.insert(at, one.why.clone());
+        step.doubts.push(Doubt { reason: one.why.clone(), not_evaluated: None });
+        append_new(&mut step.evidence, one.evidence.clone());
+    }
+    if let Target::Addresses { known: Known::StandIn { title, .. }, .. } = &aim.target
+        && !shares.denied.is_empty()
+    {
+        let why = verdict.blockers.first().map_or("", |b| b.why.as_str());
+        let reason = format!(
+            "its addresses are not published, and only {} of {title} gets through: {why}",
+            percent(shares.open.size(), verdict.asked.size())
+        );
+        let cited: Vec<Evidence> = verdict.blockers.iter().flat_map(|b| b.evidence.iter().cloned()).collect();
+        append_new(&mut step.evidence, cited);
+        step.doubts.push(Doubt { reason, not_evaluated: None });
+    }
+}
+
+/// `12 % of …: `, for a part.
+fn share(set: &AddrSet, verdict: &Verdict, aim: &Aim) -> String {
+    if set.size() == verdict.asked.size() {
+        return String::new();
+    }
+    let title = match &aim.target {
+        Target::Addresses { known: Known::Feed { title, .. } | Known::StandIn { title, .. }, .. } => title.as_str(),
+        _ => "its addresses",
+    };
+    format!("for {} of {title}, ", percent(set.size(), verdict.asked.size()))
+}
+
+fn ra(code: Option<&str>) -> String {
+    code.map_or_else(String::new, |code| format!(" [{code}]"))
+}
+
+/// The lookup's way through the VPC: from the pod to the pods that answer, and from these to the VPC's own resolver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookups {
+    /// To the resolver that the pod asks; `None` where the VPC is not on that way.
+    pub to_resolver: Option<Step>,
+    /// To the one that knows public names.
+    pub upstream: Step,
+}
+
+/// The lookup of a pod, or of anything else (`spec` is `None`) that asks the VPC's resolver by itself.
+pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec>) -> Option<Lookups> {
+    let cluster = context.cloud.as_ref()?;
+    let pods = spec.and_then(|spec| dns::answering_pods(context, spec));
+    let Some(pods) = pods.filter(|pods| !pods.is_empty()) else {
+        return Some(Lookups { to_resolver: None, upstream: lookup_from(cluster, origin) });
+    };
+    let mut legs: Vec<Step> = Vec::new();
+    let mut upstream: Vec<Step> = Vec::new();
+    for (i, port) in pods {
+        let pod = &context.snapshot.pods[i as usize];
+        let party = context.party(pod);
+        let target = |family| Target::Pod { party: Box::new(party.clone()), pod: Some(i), family };
+        let families = if party.families().is_empty() { vec![Family::V4] } else { party.families() };
+        let first = families.first().copied().unwrap_or(Family::V4);
+        let aims = [Aim { target: target(first), port }];
+        let answers = ask(cluster, origin, &aims, Protocol::Udp, None);
+        let mut leg = step(&aims, &answers);
+        leg.layer = Layer::Dns;
+        if leg.outcome.outcome().is_some() {
+            let name = format!("{}/{}", party.namespace, pod.meta.name);
+            leg.summary = format!("the way to {name} through the VPC: {}", leg.summary);
+            legs.extend(Some(leg).filter(|leg| !legs.contains(leg)));
+        }
+        let own = cluster.pod(pod, layers::groups_of(context, &party));
+        let one = lookup_from(cluster, &own);
+        upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
+    }
+    let upstream = all_needed(upstream).unwrap_or_else(|| lookup_from(cluster, origin));
+    Some(Lookups { to_resolver: all_needed(legs), upstream })
+}
+
+fn all_needed(steps: Vec<Step>) -> Option<Step> {
+    let combined = Outcome::all_needed(steps.iter().filter_map(|s| s.outcome.outcome()))?;
+    let mut chosen = steps.iter().find(|s| s.outcome == StepOutcome::from(combined)).or(steps.first())?.clone();
+    chosen.outcome = combined.into();
+    Some(chosen)
+}
+
+fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
+    let unsure = |why: String| {
+        let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, why.clone());
+        step.doubts.push(Doubt { reason: why, not_evaluated: None });
+        step
+    };
+    if let Some(why) = &origin.doubt {
+        return unsure(why.clone());
+    }
+    let vpcs = origin.vpcs();
+    let [vpc] = vpcs.as_slice() else {
+        return unsure("the source may be in several VPCs, and their resolvers differ".to_owned());
+    };
+    match cloud::resolve::resolver(&cluster.net, vpc) {
+        Resolver::Amazon => {
+            let mut step = Step::new(Layer::Dns, Outcome::Reachable, format!("the Amazon-provided resolver of {vpc}"));
+            step.assumptions
+                .push(format!("no forwarding rule, DNS firewall or private zone of {vpc} changes the answer"));
+            step
+        }
+        Resolver::Off(evidence) => {
+            let summary = format!("enableDnsSupport of {vpc} is off: the Amazon-provided resolver does not answer");
+            let mut step = Step::new(Layer::Dns, Outcome::Blocked, summary);
+            step.codes.push(crate::model::codes::AWS_DNS_OFF.id.into());
+            step.evidence.push(evidence);
+            step
+        }
+        Resolver::Unknown(why) => unsure(why),
+        Resolver::Custom(addresses, evidence) => custom(cluster, origin, &addresses, evidence),
+    }
+}
+
+/// Resolvers that the DHCP options name: one that answers is enough, but where some do and some do not it is not said
+/// which one is asked.
+fn custom(cluster: &Cluster<'_>, origin: &Origin<'_>, addresses: &[IpAddr], evidence: Evidence) -> Step {
+    let by_address = |ip: &IpAddr| {
+        let set = AddrSet::single(*ip);
+        let ask = Ask { to: &set, protocol: Protocol::Udp, port: 53, host: None };
+        let verdict = cloud::judge(&cluster.net, origin, ask);
+        let aim = super::target::aim_of_set(set, Known::Complete, 53);
+        let mut step = words(&verdict, &aim);
+        step.layer = Layer::Dns;
+        step.summary = format!("resolver {ip} of the DHCP options: {}", step.summary);
+        step
+    };
+    let steps: Vec<Step> = addresses.iter().map(by_address).collect();
+    let is = |outcome: StepOutcome| move |s: &&Step| s.outcome == outcome;
+    let mut step = if let Some(open) = steps.iter().find(is(StepOutcome::Reachable)) {
+        open.clone()
+    } else if steps.iter().all(|s| s.outcome == StepOutcome::Blocked) {
+        let mut all = steps.into_iter();
+        let Some(mut first) = all.next() else {
+            return Step::new(Layer::Dns, StepOutcome::Unknown, "the DHCP options name no resolver");
+        };
+        all.for_each(|s| append_new(&mut first.evidence, s.evidence));
+        first.codes = vec![crate::model::codes::AWS_DNS_RESOLVER.id.into()];
+        first
+    } else {
+        let mut first = steps
+            .into_iter()
+            .find(|s| s.outcome != StepOutcome::Blocked)
+            .unwrap_or_else(|| Step::new(Layer::Dns, StepOutcome::Unknown, "the DHCP options name no resolver"));
+        first.outcome = StepOutcome::Unknown;
+        first
+    };
+    append_new(&mut step.evidence, vec![evidence]);
+    step
+}
+
+/// Puts what the VPC says about a lookup into the step that says what policies do.
+pub fn merge_lookup(step: &mut Step, theirs: Step) {
+    let rank = |s: &Step| s.outcome.outcome();
+    if rank(&theirs) > rank(step) {
+        let mut assumptions = std::mem::take(&mut step.assumptions);
+        *step = theirs;
+        append_new(&mut assumptions, std::mem::take(&mut step.assumptions));
+        step.assumptions = assumptions;
+    } else {
+        append_new(&mut step.assumptions, theirs.assumptions);
+    }
+}

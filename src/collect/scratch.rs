@@ -119,7 +119,9 @@ impl Scratch {
         if pairs.is_empty() {
             return self.none.clone();
         }
-        let labels = Labels::from_sorted(pairs.iter().map(|(k, v)| (self.str(k), self.str(v))).collect());
+        let keys = pairs.iter().map(|(key, _)| self.str(key)).collect();
+        let keys = self.words(keys);
+        let labels = Labels::from_sorted(keys, pairs.iter().map(|(_, value)| self.str(value)).collect());
         self.shared.0.labels.share(labels)
     }
 

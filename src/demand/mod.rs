@@ -19,7 +19,7 @@ mod url;
 use std::net::IpAddr;
 
 use crate::model::report::Candidate;
-use crate::model::{Protocol, Selector, Snapshot, Str};
+use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 
 pub use build::{FindError, find};
 pub use catalogue::Catalogue;
@@ -37,19 +37,19 @@ pub struct Subject {
     /// Name.
     pub name: Str,
     /// Indexes into `Snapshot::pods`: the running pods that it stands for. Empty for a predicted subject.
-    pub pods: Vec<u32>,
+    pub pods: Few<u32>,
     /// Index into `Snapshot::workloads`: the template that predicts it.
     pub template: Option<u32>,
     /// Build system, such as `Tekton`.
     pub system: Option<&'static str>,
     /// Why it counts as a build.
-    pub signals: Vec<Signal>,
+    pub signals: List<Signal>,
     /// Noisy-or of the signals, 0 to 1.
     pub score: f64,
     /// What it needs; empty where [`Demand::shared`] says it for all.
-    pub requirements: Vec<Requirement>,
+    pub requirements: List<Requirement>,
     /// What is known about its needs and is no endpoint: `container `build` downloads no module: …`.
-    pub notes: Vec<String>,
+    pub notes: List<String>,
 }
 
 /// One reason to believe that a pod builds.

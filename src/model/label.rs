@@ -6,46 +6,68 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::list::List;
 use super::text::Str;
 
-/// The labels of an object, sorted by key. Clones share one allocation.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Labels(Arc<[(Str, Str)]>);
+/// The labels of an object, sorted by key. Clones share one allocation, and the keys, of which there are few
+/// different lists, may be shared with others too.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Labels {
+    keys: List<Str>,
+    /// One for each key.
+    values: Arc<[Str]>,
+}
 
 impl Labels {
     /// The labels from pairs in any order; of two with one key the last counts.
     pub fn new(pairs: impl IntoIterator<Item = (Str, Str)>) -> Self {
         let map: BTreeMap<Str, Str> = pairs.into_iter().collect();
-        Self(map.into_iter().collect())
+        let (keys, values): (Vec<Str>, Vec<Str>) = map.into_iter().unzip();
+        Self::from_sorted(keys.into(), values)
     }
 
-    /// The labels from pairs that are sorted by key and have no key twice.
-    pub fn from_sorted(pairs: Vec<(Str, Str)>) -> Self {
-        debug_assert!(pairs.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted, no key twice");
-        Self(pairs.into())
+    /// The labels from keys that are sorted, none of them twice, with their values.
+    pub fn from_sorted(keys: List<Str>, values: Vec<Str>) -> Self {
+        debug_assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "sorted, no key twice");
+        debug_assert_eq!(keys.len(), values.len(), "one value for each key");
+        Self { keys, values: if values.is_empty() { Arc::default() } else { values.into() } }
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Str> {
-        self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok().map(|i| &self.0[i].1)
+        self.position(key).map(|i| &self.values[i])
+    }
+
+    /// Where a key stands among the keys.
+    pub fn position(&self, key: &str) -> Option<usize> {
+        self.keys.binary_search_by(|k| k.as_str().cmp(key)).ok()
+    }
+
+    /// The keys, sorted.
+    pub fn keys(&self) -> &List<Str> {
+        &self.keys
+    }
+
+    /// The values in order of their keys.
+    pub fn values(&self) -> &[Str] {
+        &self.values
     }
 
     /// The pairs in order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&Str, &Str)> {
-        self.0.iter().map(|(k, v)| (k, v))
+        self.keys.iter().zip(&*self.values)
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty()
     }
 
     /// These labels with one more, or with another value for its key.
     #[must_use]
     pub fn with(&self, key: &str, value: &str) -> Self {
-        let mut pairs: Vec<_> = self.0.to_vec();
-        pairs.push((key.into(), value.into()));
-        Self::new(pairs)
+        let pairs = self.iter().map(|(k, v)| (k.clone(), v.clone()));
+        Self::new(pairs.chain([(key.into(), value.into())]))
     }
 }
 

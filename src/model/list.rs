@@ -28,6 +28,15 @@ impl<T> List<T> {
     {
         *self = self.iter().cloned().chain([item]).collect();
     }
+
+    /// Whether the two share their items, which says more than that these are equal.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
 }
 
 impl<T> Default for List<T> {
@@ -73,11 +82,7 @@ impl<T> Borrow<[T]> for List<T> {
 
 impl<T: PartialEq> PartialEq for List<T> {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
-            _ => false,
-        }
+        self.is_same(other) || self.as_slice() == other.as_slice()
     }
 }
 

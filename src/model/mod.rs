@@ -3,8 +3,8 @@
 pub mod addr;
 pub mod aws;
 pub mod codes;
+pub mod few;
 pub mod finding;
-pub mod ips;
 pub mod label;
 pub mod list;
 pub mod object;
@@ -16,8 +16,8 @@ pub mod text;
 pub mod trace;
 
 pub use addr::{AddrSet, Family};
+pub use few::Few;
 pub use finding::{Finding, Hit, Severity};
-pub use ips::Ips;
 pub use label::{Labels, Selector};
 pub use list::List;
 pub use object::ObjectRef;

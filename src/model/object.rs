@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ips::Ips;
+use super::few::Few;
 use super::label::{Labels, Selector, SelectorError};
 use super::list::List;
 use super::port::Protocol;
@@ -160,7 +160,7 @@ pub struct Pod {
     pub phase: Phase,
     /// `status.podIPs`, else `status.podIP`.
     #[serde(default)]
-    pub ips: Ips,
+    pub ips: Few<IpAddr>,
     /// `status.hostIPs`, else `status.hostIP`.
     #[serde(default)]
     pub host_ips: List<IpAddr>,

@@ -237,7 +237,7 @@ fn subject_info(audit: &Audit<'_>, subject: &Subject, places: &mut Places) -> Su
         pods: subject.pods.len() as u64,
         predicted: subject.pods.is_empty(),
         system: subject.system.map(Into::into),
-        notes: subject.notes.clone(),
+        notes: subject.notes.to_vec(),
         signals: subject.signals.iter().map(|s| format!("{} ({:.0} %)", s.what, s.weight * 100.0)).collect(),
         place,
     }

@@ -14,7 +14,7 @@ use super::{Demand, DemandOptions, Signal, Subject};
 use crate::model::label::Labels;
 use crate::model::object::{Owner, Pod, PodSpec, Workload};
 use crate::model::report::Candidate;
-use crate::model::{Snapshot, Str};
+use crate::model::{Few, List, Snapshot, Str};
 
 /// How many near candidates are told when nothing was found.
 const NEAREST: usize = 5;
@@ -74,25 +74,26 @@ impl<'a> Builder<'a> {
             if !chosen {
                 continue;
             }
-            let mut subject = Subject {
+            let requirements = if shared {
+                List::default()
+            } else {
+                let Needs { mut requirements, .. } =
+                    self.read(&pod.spec, &pod.meta.labels, pod.meta.namespace.as_ref(), pod.meta.origin.source);
+                needs::merge(&mut requirements, asked.clone());
+                requirements.into()
+            };
+            subjects.push(Subject {
                 namespace,
                 kind: kind.clone(),
                 name: pod.meta.name.clone(),
-                pods: vec![at],
+                pods: Few::one(at),
                 template: None,
                 system: None,
-                signals: Vec::new(),
+                signals: List::default(),
                 score: 0.0,
-                requirements: Vec::new(),
-                notes: Vec::new(),
-            };
-            if !shared {
-                subject.requirements = self
-                    .read(&pod.spec, &pod.meta.labels, pod.meta.namespace.as_ref(), pod.meta.origin.source)
-                    .requirements;
-                needs::merge(&mut subject.requirements, asked.clone());
-            }
-            subjects.push(subject);
+                requirements,
+                notes: List::default(),
+            });
         }
         sort(&mut subjects);
         Demand { subjects, nearest: Vec::new(), shared: shared.then_some(asked) }
@@ -198,13 +199,13 @@ impl<'a> Builder<'a> {
             namespace: group.namespace,
             kind: group.kind,
             name: group.name,
-            pods: group.pods,
+            pods: group.pods.into(),
             template: group.template,
             system: signal::system(hits),
-            signals: signal::signals(hits),
+            signals: signal::signals(hits).into(),
             score,
-            requirements: all.requirements,
-            notes: all.notes,
+            requirements: all.requirements.into(),
+            notes: all.notes.into(),
         }
     }
 

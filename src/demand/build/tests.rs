@@ -162,8 +162,8 @@ fn pods_are_grouped_by_their_top_controller() {
             "ci/TaskRun/build-api"
         ]
     );
-    assert_eq!(demand.subjects[0].pods, [2, 3]);
-    assert_eq!(demand.subjects[1].pods, [0, 1]);
+    assert_eq!(*demand.subjects[0].pods, [2, 3]);
+    assert_eq!(*demand.subjects[1].pods, [0, 1]);
     assert!(demand.subjects.iter().all(|subject| subject.template.is_none()));
 }
 
@@ -260,7 +260,7 @@ fn selectors_narrow_or_replace_what_is_found() {
     let team = |value: &str| Selector::new([("team".into(), value.into())], []).unwrap();
     let a = demand(&snapshot, &DemandOptions { selector: Some(team("a")), ..DemandOptions::default() });
     assert_eq!(
-        (names(&a), a.subjects[0].pods.as_slice()),
+        (names(&a), &*a.subjects[0].pods),
         (vec!["ci/Deployment/web".to_owned(), "ci/Job/later".to_owned()], &[0u32][..])
     );
     // A template stays represented by a pod that the selector leaves out.
@@ -355,11 +355,9 @@ fn every_pod_is_a_subject_cheaply() {
     };
     let all = demand(&snapshot, &options);
     assert_eq!(all.subjects.len(), count - 1);
-    assert!(
-        all.subjects.iter().all(|s| s.requirements.capacity() == 0 && s.signals.capacity() == 0 && s.kind == "Pod")
-    );
+    assert!(all.subjects.iter().all(|s| s.requirements.is_empty() && s.signals.is_empty() && s.kind == "Pod"));
     assert_eq!(all.requirements(&all.subjects[0]).len(), 1);
-    assert_eq!(all.subjects[7].pods, [8]);
+    assert_eq!(*all.subjects[7].pods, [8]);
     // Without endpoints of the user, each pod's own needs count.
     let few = DemandOptions {
         all_pods: true,

@@ -113,6 +113,8 @@ pub struct Net<'a> {
     by_instance: FxHashMap<&'a str, Vec<u32>>,
     by_group: FxHashMap<&'a str, Vec<u32>>,
     vpc_blocks: BTreeMap<&'a str, [AddrSet; 2]>,
+    /// Blocks inside a subnet that rules speak of: only these tell addresses of one subnet apart.
+    narrow: Vec<AddrSet>,
 }
 
 fn by_id<'a, T>(scopes: &'a [AwsScope], list: fn(&'a AwsScope) -> &'a [T], id: fn(&'a T) -> &'a Str) -> ById<'a, T> {
@@ -163,10 +165,12 @@ impl<'a> Net<'a> {
             by_instance: FxHashMap::default(),
             by_group: FxHashMap::default(),
             vpc_blocks: BTreeMap::new(),
+            narrow: Vec::new(),
         };
         net.index_links();
         net.index_blocks();
         net.index_ifaces();
+        net.index_narrow();
         Some(net)
     }
 
@@ -266,6 +270,42 @@ impl<'a> Net<'a> {
             }
         }
         self.ifaces = ifaces;
+    }
+
+    fn index_narrow(&mut self) {
+        let mut texts: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
+        for s in self.scopes {
+            for permission in s.security_groups.iter().flat_map(|g| g.ip_permissions.iter().flatten()) {
+                texts.extend(permission.ip_ranges.iter().map(|r| r.cidr_ip.as_str()));
+                texts.extend(permission.ipv6_ranges.iter().map(|r| r.cidr_ipv6.as_str()));
+            }
+            for rule in s.security_group_rules.iter().filter(|r| !r.is_egress) {
+                texts.extend([rule.cidr_ipv4.as_str(), rule.cidr_ipv6.as_str()]);
+            }
+            for entry in s.network_acls.iter().flat_map(|a| &a.entries) {
+                texts.extend([entry.cidr_block.as_str(), entry.ipv6_cidr_block.as_str()]);
+            }
+            for table in &s.route_tables {
+                texts.extend(table.routes.iter().map(|r| super::route::destination(r)));
+            }
+        }
+        let subnets: Vec<AddrSet> = self
+            .subnets
+            .keys()
+            .flat_map(|id| [Family::V4, Family::V6].map(|family| self.subnet_blocks(id, family)))
+            .flatten()
+            .collect();
+        let written = texts.into_iter().filter_map(|t| t.parse::<IpNet>().ok()).map(|n| AddrSet::net(n.trunc()));
+        let listed = self.prefix_lists.values().flatten().flat_map(|set| set.nets()).map(AddrSet::net);
+        let is_narrow = |block: &AddrSet| subnets.iter().any(|s| block.is_subset(s) && block != s);
+        self.narrow = written.chain(listed).filter(is_narrow).collect();
+        self.narrow.sort_by_key(AddrSet::first);
+        self.narrow.dedup();
+    }
+
+    /// Which of the blocks that tell addresses of one subnet apart hold an address.
+    pub fn narrow_blocks(&self, from: &AddrSet) -> Vec<u32> {
+        (0u32..).zip(&self.narrow).filter(|(_, block)| !block.is_disjoint(from)).map(|(i, _)| i).collect()
     }
 
     /// Whether a list was read whole in a scope.

@@ -87,6 +87,27 @@ pub struct Way<'a> {
     pub assumptions: Vec<String>,
 }
 
+/// What decides of an origin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    ways: Vec<Vec<(AddrSet, Result<SocketShape, String>, bool)>>,
+    combine: Ways,
+    doubt: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct SocketShape {
+    vpc: Str,
+    subnet: Str,
+    groups: Vec<Str>,
+    is_public: bool,
+    deny_igw: bool,
+    ports: PortSet,
+    /// Blocks smaller than a subnet, of those that rules speak of, in which the address lies.
+    within: Vec<u32>,
+    instance: Option<Str>,
+}
+
 /// How several ways combine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ways {
@@ -135,6 +156,28 @@ impl<'a> Origin<'a> {
         vpcs.sort_unstable();
         vpcs.dedup();
         vpcs
+    }
+
+    /// What of it decides: origins of one shape have equal verdicts. `with_instance`: destinations may be on the
+    /// very instance.
+    pub fn shape(&self, net: &Net<'_>, with_instance: bool) -> Shape {
+        let of_socket = |s: &Socket<'_>| SocketShape {
+            vpc: s.vpc.clone(),
+            subnet: s.subnet.clone(),
+            groups: s.groups.clone(),
+            is_public: s.is_public,
+            deny_igw: s.deny_igw,
+            ports: s.ports.clone(),
+            within: net.narrow_blocks(&s.from),
+            instance: s.instance.filter(|_| with_instance).cloned(),
+        };
+        let of_leg =
+            |leg: &Leg<'_>| (leg.to.clone(), leg.from.as_ref().map(of_socket).map_err(Clone::clone), leg.impossible);
+        Shape {
+            ways: self.ways.iter().map(|way| way.legs.iter().map(of_leg).collect()).collect(),
+            combine: self.combine,
+            doubt: self.doubt.clone(),
+        }
     }
 
     /// The addresses from which connections start, as far as they are known one by one.

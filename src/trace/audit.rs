@@ -5,10 +5,12 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::classes::{Class, Classes, Member};
+use super::cloud;
 use super::context::Context;
 use super::dns::{self, Lookup};
 use super::flow::{Flow, Judgement, Known, Source};
 use super::layers;
+use super::network::Network;
 use super::plan::{Answers, Plan, Planned};
 use super::target::{Aim, aim_of_set, combine_judgements};
 use crate::demand::ranges::Ranges;
@@ -61,6 +63,10 @@ pub struct Evaluated {
     pub party: Party,
     /// The lookup of public names.
     pub lookup: Option<Lookup>,
+    /// The last leg of the lookup of names that the cluster does not know: to the VPC's resolver.
+    upstream: Option<Step>,
+    /// Number of the VPC's answers per planned endpoint.
+    pub answers: Vec<Option<u32>>,
     /// Verdict number per planned endpoint; `u32::MAX` where nobody of the class needs it.
     pub verdicts: Vec<u32>,
 }
@@ -80,6 +86,8 @@ pub struct Audit<'a> {
     pub evaluated: Vec<Evaluated>,
     /// Verdicts by number.
     pub verdicts: Vec<Rc<Verdict>>,
+    /// The network of the VPC, if anything was read about it.
+    pub network: Option<Network<'a>>,
     /// What was asked, in order of the first subject who asks it.
     pub questions: Vec<Asked<'a>>,
     /// All subjects, each with the number of its question.
@@ -151,6 +159,7 @@ impl<'a> Audit<'a> {
             classes: classes.classes,
             evaluated: Vec::new(),
             verdicts: Vec::new(),
+            network: Network::new(context, classes.origins),
             questions,
             subjects,
             plan,
@@ -168,8 +177,14 @@ impl<'a> Audit<'a> {
             .map(|class| {
                 let party = class.member.party(self.context);
                 let pod = class.member.pod();
-                let lookup = with_lookup.then(|| dns::lookup(self.context, &party, pod, &class.selecting));
-                Evaluated { party, lookup, verdicts: vec![NOT_NEEDED; endpoints] }
+                let mut lookup = with_lookup.then(|| dns::lookup(self.context, &party, pod, &class.selecting));
+                let of_vpc = self.network.as_ref().filter(|_| with_lookup).and_then(|n| n.lookups(self.context, class));
+                if let (Some(lookup), Some(leg)) = (&mut lookup, of_vpc.as_ref().and_then(|l| l.to_resolver.clone())) {
+                    cloud::merge_lookup(&mut lookup.step, leg);
+                }
+                let upstream = of_vpc.map(|l| l.upstream);
+                let answers = vec![None; if self.network.is_some() { endpoints } else { 0 }];
+                Evaluated { party, lookup, upstream, answers, verdicts: vec![NOT_NEEDED; endpoints] }
             })
             .collect();
         // Which class needs which endpoint.
@@ -190,11 +205,20 @@ impl<'a> Audit<'a> {
                 if !needed[endpoint][class] {
                     continue;
                 }
-                let alias = dns::known_without_lookup(&evaluated.party.spec, &planned.endpoint.host);
-                if let Some(ip) = alias.filter(|_| !planned.bare) {
-                    let aliased = planned.at(self.context, ip);
-                    let verdict =
-                        judge(&aliased, &flows_of(self.context, &aliased), &self.classes[class], &evaluated.party);
+                let entry = &self.classes[class];
+                let number = number32(endpoint);
+                if let Some(network) = &mut self.network {
+                    network.look(self.context, entry, number, planned);
+                }
+                let alias = aliased(self.context, planned, &evaluated.party);
+                let seen =
+                    alias.clone().or_else(|| self.network.as_ref()?.seen(entry, number).map(|s| s.planned.clone()));
+                if let Some(network) = &mut self.network {
+                    let planned = seen.as_deref().unwrap_or(planned);
+                    evaluated.answers[endpoint] = network.judge(entry, number, planned, alias.is_some());
+                }
+                if let Some(seen) = seen {
+                    let verdict = judge(&seen, &flows_of(self.context, &seen), entry, &evaluated.party);
                     evaluated.verdicts[endpoint] = number32(self.verdicts.len());
                     self.verdicts.push(Rc::new(verdict));
                     continue;
@@ -239,6 +263,13 @@ impl<'a> Audit<'a> {
         if judgement.outcome != Some(Outcome::Reachable) || judgement.note.is_some() {
             return None;
         }
+        if let (Some(network), Some(cluster)) = (&self.network, &self.context.cloud) {
+            let aims = std::slice::from_ref(&aim);
+            let answers = network.origin(entry).map(|origin| cloud::ask(cluster, origin, aims, Protocol::Tcp, None));
+            if answers.is_some_and(|answers| cloud::outcome(aims, &answers) != Some(Outcome::Reachable)) {
+                return None;
+            }
+        }
         let rules: Vec<_> = judgement.gates.iter().flat_map(|(gate, _)| &gate.by).collect();
         if rules.is_empty() {
             let message =
@@ -274,13 +305,20 @@ impl<'a> Audit<'a> {
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
             return Trace { steps };
         }
-        steps.push(dns_step(self.context, planned, evaluated));
-        steps.push(self.policy_step(class, endpoint));
+        let seen = self.seen(class, endpoint);
+        let mut dns = dns_step(self.context, planned, evaluated);
+        if let Some(by) = seen.as_ref().and_then(|(_, by)| by.as_ref()) {
+            dns.summary = format!("{}; the name leads to {}", dns.summary, by.object.name);
+            dns.evidence.push(by.clone());
+        }
+        steps.push(dns);
+        let family = self.family(class, endpoint);
+        steps.push(self.policy_step(class, endpoint, family));
         let member = self.classes[class as usize].member;
         let (party, annotations) = (&evaluated.party, member.annotations());
         let protocol = planned.endpoint.protocol;
         steps.push(layers::mesh_step(self.context, party, annotations, member.pod().is_none(), protocol));
-        steps.push(layers::cloud_step(self.context, Some(party), planned.outside));
+        steps.push(self.cloud_step(class, endpoint, family));
         if !planned.outside {
             for (_, aims) in &planned.families {
                 layers::merge_destination(&mut steps, layers::destination_steps(self.context, aims, protocol));
@@ -300,6 +338,52 @@ impl<'a> Audit<'a> {
             }
         }
         Trace { steps }
+    }
+
+    /// An endpoint as a class sees it, where that differs: by its own host aliases, or by an interface endpoint of its
+    /// VPC, which is named.
+    fn seen(&self, class: u32, endpoint: u32) -> Option<(Rc<Planned>, Option<Evidence>)> {
+        let planned = &self.plan.endpoints[endpoint as usize];
+        let alias = aliased(self.context, planned, &self.evaluated[class as usize].party);
+        let by_vpc = || {
+            let seen = self.network.as_ref()?.seen(&self.classes[class as usize], endpoint)?;
+            Some((Rc::clone(&seen.planned), seen.by.clone()))
+        };
+        alias.map(|planned| (planned, None)).or_else(by_vpc)
+    }
+
+    /// The family that serves best over policies and the VPC together; `None` where the VPC is not read.
+    fn family(&self, class: u32, endpoint: u32) -> Option<Family> {
+        let network = self.network.as_ref()?;
+        let answers = self.evaluated[class as usize].answers[endpoint as usize]?;
+        let seen = self.seen(class, endpoint);
+        let planned = seen.as_ref().map_or(&self.plan.endpoints[endpoint as usize], |(planned, _)| planned);
+        let verdict = self.verdict(class, endpoint)?;
+        let along = |(family, judgements): &&(Family, Vec<Judgement>)| {
+            Outcome::along(over_aims(judgements).into_iter().chain(network.outcome(answers, planned, *family)))
+        };
+        verdict.families.iter().min_by_key(along).map(|(family, _)| *family)
+    }
+
+    /// The cloud layer in words.
+    fn cloud_step(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
+        let party = &self.evaluated[class as usize].party;
+        let planned = &self.plan.endpoints[endpoint as usize];
+        let Some(network) = &self.network else {
+            return layers::cloud_step(self.context, Some(party), planned.outside);
+        };
+        let seen = self.seen(class, endpoint);
+        let planned = seen.as_ref().map_or(planned, |(planned, _)| planned);
+        let answers = self.evaluated[class as usize].answers[endpoint as usize].map(|number| network.answers(number));
+        let of_family = |family: Family| {
+            let (_, aims) = planned.families.iter().find(|(f, _)| *f == family)?;
+            let (_, answers) = answers?.iter().find(|(f, _)| *f == family)?;
+            Some(cloud::step(aims, answers))
+        };
+        let step = family.and_then(of_family);
+        step.unwrap_or_else(|| {
+            Step::new(Layer::Cloud, StepOutcome::NotAssessed, "it is not known which address is asked")
+        })
     }
 
     fn config_step(&self, requirement: &Requirement) -> Step {
@@ -323,11 +407,9 @@ impl<'a> Audit<'a> {
     }
 
     /// The policy layer in words.
-    fn policy_step(&self, class: u32, endpoint: u32) -> Step {
-        let planned = &self.plan.endpoints[endpoint as usize];
-        let alias = dns::known_without_lookup(&self.evaluated[class as usize].party.spec, &planned.endpoint.host);
-        let aliased = alias.filter(|_| !planned.bare).map(|ip| planned.at(self.context, ip));
-        let planned = aliased.as_ref().unwrap_or(planned);
+    fn policy_step(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
+        let seen = self.seen(class, endpoint);
+        let planned = seen.as_ref().map_or(&self.plan.endpoints[endpoint as usize], |(planned, _)| planned);
         if let Some(doubt) = &planned.doubt {
             let mut step = Step::new(Layer::Policy, StepOutcome::Unknown, doubt.reason.clone());
             step.doubts.push(doubt.clone());
@@ -344,7 +426,10 @@ impl<'a> Audit<'a> {
                 aims.iter().zip(judgements).map(|(aim, j)| (aim.flow(self.context, protocol), j.clone())).collect();
             steps.push((*family, combine_judgements(&judged)));
         }
-        let best = steps.iter().position(|(_, s)| s.outcome.outcome() == verdict.outcome);
+        let best = match family {
+            Some(family) => steps.iter().position(|(f, _)| *f == family),
+            None => steps.iter().position(|(_, s)| s.outcome.outcome() == verdict.outcome),
+        };
         let Some(best) = best.or(if steps.is_empty() { None } else { Some(0) }) else {
             let summary = "it has no address of the pod's families";
             if matches!(planned.known(), Some(Known::Complete)) {
@@ -381,13 +466,25 @@ fn dns_step(context: &Context<'_>, planned: &Planned, evaluated: &Evaluated) -> 
         return step;
     }
     match &evaluated.lookup {
-        Some(lookup) => lookup.step.clone(),
+        Some(lookup) => {
+            let mut step = lookup.step.clone();
+            if let Some(upstream) = evaluated.upstream.as_ref().filter(|_| !is_cluster_name) {
+                cloud::merge_lookup(&mut step, upstream.clone());
+            }
+            step
+        }
         None => Step::new(Layer::Dns, StepOutcome::NotAssessed, "no lookup was asked for"),
     }
 }
 
 fn evaluated_family_is_assumed(party: &Party, planned: &Planned) -> bool {
     !planned.bare && party.families().is_empty() && planned.families.len() > 1
+}
+
+/// The endpoint at the address that a pod knows by itself (`hostAliases`).
+fn aliased(context: &Context<'_>, planned: &Planned, party: &Party) -> Option<Rc<Planned>> {
+    let ip = dns::known_without_lookup(&party.spec, &planned.endpoint.host).filter(|_| !planned.bare)?;
+    Some(Rc::new(planned.at(context, ip)))
 }
 
 /// The pods or the template of a subject.

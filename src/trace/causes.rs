@@ -159,6 +159,13 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                 causes.add(&codes::CFG_NO_FALLBACK, Vec::new(), message, subjects, Some(path), &required);
             }
             for step in steps_with(&path.trace, Outcome::Blocked) {
+                if let Some(code) = own_code(step) {
+                    let all: Vec<&EndpointInfo> = path.endpoints.iter().collect();
+                    let severity = if required.is_empty() { Severity::Medium } else { code.severity };
+                    let cause = add_step(causes, code, subjects, path, step, &all);
+                    cause.severity = Some(cause.severity.map_or(severity, |known| known.min(severity)));
+                    continue;
+                }
                 if step.layer == Layer::Dns {
                     let all: Vec<&EndpointInfo> = path.endpoints.iter().collect();
                     let cause = add_step(causes, &codes::DNS_CUT_OFF, subjects, path, step, &all);
@@ -189,7 +196,9 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
         Outcome::Partial => {
             for step in steps_with(&path.trace, Outcome::Partial) {
                 if !required.is_empty() {
-                    add_step(causes, &codes::NET_PARTIAL, subjects, path, step, &required);
+                    let code = own_code(step).unwrap_or(&codes::NET_PARTIAL);
+                    let severity = codes::NET_PARTIAL.severity;
+                    add_step(causes, code, subjects, path, step, &required).severity = Some(severity);
                 }
                 if !conditional.is_empty() {
                     add_step(causes, &codes::NET_CONDITIONAL, subjects, path, step, &conditional);
@@ -211,6 +220,11 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
         }
         Outcome::Reachable | Outcome::Unknown => {}
     }
+}
+
+/// The code that a gate has of its own: those of the cloud layer do.
+fn own_code(step: &Step) -> Option<&'static Code> {
+    step.codes.first().and_then(|id| codes::find(id))
 }
 
 fn add_step<'a>(

@@ -5,6 +5,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::context::Context;
 use super::layers;
 use super::plan::Plan;
+use crate::cloud::Origin;
+use crate::cloud::origin::Shape;
 use crate::model::object::{HostAlias, Pod, Workload};
 use crate::model::{Family, Labels, List, Str};
 use crate::policy::{Direction, Party, PolicyId};
@@ -85,6 +87,8 @@ struct Key {
     node: Option<Str>,
     enforcement: u8,
     marks: layers::Marks,
+    /// Where it stands in the VPC.
+    origin: Option<u32>,
     /// Labels and addresses, where a destination looks at who comes.
     identity: Option<(Labels, Box<[std::net::IpAddr]>)>,
 }
@@ -96,6 +100,8 @@ pub struct Class<'a> {
     pub member: Member<'a>,
     /// The policies that select them for egress.
     pub selecting: Vec<PolicyId>,
+    /// Number of the place in the VPC from which they start, if anything was read about it.
+    pub origin: Option<u32>,
 }
 
 /// What is known about the pods of one namespace.
@@ -124,6 +130,9 @@ pub struct Classes<'a> {
     with_identity: bool,
     with_node: bool,
     with_lookup: bool,
+    /// Places in the VPC, by number.
+    pub origins: Vec<Origin<'a>>,
+    origin_numbers: FxHashMap<Shape, u32>,
 }
 
 impl<'a> Classes<'a> {
@@ -152,12 +161,14 @@ impl<'a> Classes<'a> {
             with_identity,
             with_node: node_local || plan.endpoints.iter().any(super::plan::Planned::is_node),
             with_lookup,
+            origins: Vec::new(),
+            origin_numbers: FxHashMap::default(),
         }
     }
 
     /// The class of a pod.
     #[allow(clippy::cast_possible_truncation)] // fewer classes than pods
-    pub fn add(&mut self, context: &Context<'_>, member: Member<'a>) -> u32 {
+    pub fn add(&mut self, context: &'a Context<'a>, member: Member<'a>) -> u32 {
         let spec = member.spec();
         let nowhere = Str::default();
         let namespace = member.namespace().unwrap_or(&nowhere);
@@ -171,7 +182,9 @@ impl<'a> Classes<'a> {
         let families = [Family::V4, Family::V6].map(|family| ips.iter().any(|ip| Family::of(*ip) == family));
         // A nameserver of the pod's own may be a pod, a Service or a node that looks at who comes.
         let own_resolver = self.with_lookup && !spec.nameservers.is_empty();
+        let origin = self.origin(context, member);
         let key = Key {
+            origin,
             namespace: number as u32,
             selecting,
             predicted: member.pod().is_none(),
@@ -196,9 +209,21 @@ impl<'a> Classes<'a> {
             return *known;
         }
         let new = self.classes.len() as u32;
-        self.classes.push(Class { member, selecting: self.signatures[selecting as usize].clone() });
+        self.classes.push(Class { member, selecting: self.signatures[selecting as usize].clone(), origin });
         self.known.insert(key, new);
         new
+    }
+
+    /// The number of the place in the VPC from which a pod starts.
+    #[allow(clippy::cast_possible_truncation)] // fewer places than pods
+    fn origin(&mut self, context: &'a Context<'a>, member: Member<'a>) -> Option<u32> {
+        let origin = super::cloud::origin_of(context, member)?;
+        let shape = origin.shape(&context.cloud.as_ref()?.net, self.with_node);
+        let origins = &mut self.origins;
+        Some(*self.origin_numbers.entry(shape).or_insert_with(|| {
+            origins.push(origin);
+            origins.len() as u32 - 1
+        }))
     }
 
     /// The number of a namespace.

@@ -51,7 +51,13 @@ impl Planned {
     /// The same endpoint at one address that the pod knows by itself (`hostAliases`).
     #[must_use]
     pub fn at(&self, context: &Context<'_>, ip: IpAddr) -> Self {
-        let endpoint = Endpoint { addresses: Addresses::Listed(vec![ip]), ..self.endpoint.clone() };
+        self.with(context, &[ip])
+    }
+
+    /// The same endpoint at other addresses: what its name means where it is asked for.
+    #[must_use]
+    pub fn with(&self, context: &Context<'_>, ips: &[IpAddr]) -> Self {
+        let endpoint = Endpoint { addresses: Addresses::Listed(ips.to_vec()), ..self.endpoint.clone() };
         plan(context, &Ranges::builtin(), &Answers::new(), &endpoint, true)
     }
 

@@ -41,6 +41,8 @@ pub struct Result {
 struct Group<'a> {
     ecosystem: Option<&'a Str>,
     verdict: Vec<u32>,
+    /// Numbers of the VPC's answers.
+    answers: Vec<Option<u32>>,
     doubt: Option<&'a str>,
     setting: Option<(&'a str, u32, u32)>,
     port: u16,
@@ -111,6 +113,11 @@ fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requireme
     Group {
         ecosystem: requirement.ecosystem.as_ref(),
         verdict: asked.classes.iter().map(|c| audit.evaluated[*c as usize].verdicts[endpoint as usize]).collect(),
+        answers: asked
+            .classes
+            .iter()
+            .filter_map(|c| audit.evaluated[*c as usize].answers.get(endpoint as usize).copied())
+            .collect(),
         doubt: requirement.doubt.as_deref(),
         setting: requirement.setting.as_ref().map(|s| (s.text.as_str(), s.source, s.line)),
         port: planned.endpoint.port,

@@ -109,7 +109,7 @@ fn expect_findings(context: &Context<'_>) -> AssertionResult {
         status,
         decided_by: decided_by.unwrap_or_default(),
         reason,
-        trace: Trace { steps: Vec::new() },
+        trace: Trace::default(),
     }
 }
 
@@ -195,7 +195,7 @@ impl Judge<'_> {
             steps.push(Step::new(Layer::Mesh, StepOutcome::NotApplicable, "the source is no pod"));
         }
         layers::merge_destination(&mut steps, layers::destination_steps(context, destination, assertion.protocol));
-        Trace { steps }
+        Trace::new(steps)
     }
 
     fn lookup(&self, origin: &Origin, host: &str) -> Step {
@@ -352,11 +352,7 @@ fn result(index: i64, assertion: &Assertion, traces: &[Trace], mut doubts: Vec<D
     let mut cited: Vec<String> = Vec::new();
     for step in deciding.iter().filter(|s| assertion.layer.is_none_or(|l| l == s.layer)) {
         cited.extend(
-            step.evidence
-                .iter()
-                .map(super::super::model::trace::Evidence::citation)
-                .filter(|c| !cited.contains(c))
-                .collect::<Vec<_>>(),
+            step.evidence.iter().map(|evidence| evidence.citation()).filter(|c| !cited.contains(c)).collect::<Vec<_>>(),
         );
     }
     let actual = Expectation::from(outcome);
@@ -397,7 +393,7 @@ fn result(index: i64, assertion: &Assertion, traces: &[Trace], mut doubts: Vec<D
         status,
         decided_by: cited.join("; "),
         reason: reason.join("; "),
-        trace: trace.unwrap_or(Trace { steps: Vec::new() }),
+        trace: trace.unwrap_or_default(),
     }
 }
 

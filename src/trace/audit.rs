@@ -245,7 +245,7 @@ impl<'a> Audit<'a> {
                 format!("no policy limits what builds of namespace {} may contact", evaluated.party.namespace);
             return Some((message, Vec::new()));
         }
-        let evidence: Vec<Evidence> = rules.iter().map(|rule| self.context.rule_evidence(**rule)).collect();
+        let evidence = rules.iter().map(|rule| (*self.context.rule_evidence(**rule)).clone()).collect();
         Some((
             "a build that needs a known list of endpoints may contact every public address on 443/TCP".to_owned(),
             evidence,
@@ -272,7 +272,7 @@ impl<'a> Audit<'a> {
             // The build may contact somebody else: what lies on the way to this host decides nothing.
             let why = format!("the build may not contact this host: {doubt}");
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
-            return Trace { steps };
+            return Trace::new(steps);
         }
         steps.push(dns_step(self.context, planned, evaluated));
         steps.push(self.policy_step(class, endpoint));
@@ -299,7 +299,7 @@ impl<'a> Audit<'a> {
                 step.doubts.push(Doubt { reason, not_evaluated: None });
             }
         }
-        Trace { steps }
+        Trace::new(steps)
     }
 
     fn config_step(&self, requirement: &Requirement) -> Step {

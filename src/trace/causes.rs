@@ -284,6 +284,9 @@ fn of_subjects(causes: &mut Causes, audit: &Audit<'_>, result: &Result) {
         }
     }
     for class in &result.classes {
+        if audit.classes[*class as usize].member.is_source() {
+            continue;
+        }
         let evaluated = &audit.evaluated[*class as usize];
         let party = &evaluated.party;
         if party.host_network {

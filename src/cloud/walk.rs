@@ -85,25 +85,18 @@ pub(super) fn leave_subnet(net: &Net<'_>, here: Here<'_, '_>, ask: Ask<'_>, into
     back.replies(net, ask.to, (&here.socket.ports, Picker::Source), ask.to, into);
 }
 
+/// The gate of the source's subnet on whatever way out: a next hop in the same subnet crosses it as well, though it
+/// may send from other ports, so that nothing can be said about replies.
+fn leave_somehow(net: &Net<'_>, here: Here<'_, '_>, ask: Ask<'_>, into: &mut Verdict) {
+    let out = Border { subnet: here.subnet, egress: true, protocol: ask.protocol };
+    out.request(net, ask.to, ask.port, ask.to, into);
+}
+
 /// Routes packets from a subnet.
 pub(super) fn forward<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: &mut Verdict) {
     let table = match net.table_of(here.subnet) {
         Ok(table) => table,
-        Err(why) => {
-            // Definite denies of what is known stand, wherever the routes lead.
-            leave_groups(net, here, ask, into);
-            let vpc = net.vpc_blocks(here.socket.vpc, ask.to.family());
-            let inside = vpc.map_or_else(|| AddrSet::empty(ask.to.family()), |vpc| ask.to.intersection(vpc));
-            if !inside.is_empty() {
-                // An unread route could divert it; unless that is so, these gates decide.
-                deliver::inside(net, here, Ask { to: &inside, ..ask }, into);
-            }
-            let outside = ask.to.difference(&inside);
-            if !outside.is_empty() {
-                leave_subnet(net, here, Ask { to: &outside, ..ask }, into);
-            }
-            return into.doubt(ask.to, why, Vec::new());
-        }
+        Err(why) => return unrouted(net, here, ask, why, Vec::new(), into),
     };
     for taken in route::split(net, table, ask.to) {
         let ask = Ask { to: &taken.share, ..ask };
@@ -119,12 +112,31 @@ pub(super) fn forward<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into:
                     evidence: vec![route::cite_table(net, table.it)],
                 });
             }
-            By::Unsure(why, evidence) => {
-                leave_groups(net, here, ask, into);
-                into.doubt(ask.to, why, evidence);
-            }
+            By::Unsure(why, evidence) => unrouted(net, here, ask, why, evidence, into),
         }
     }
+}
+
+/// Where the routes lead is not known: definite denies of what is known stand, wherever it is.
+fn unrouted<'a>(
+    net: &Net<'a>,
+    here: Here<'a, '_>,
+    ask: Ask<'_>,
+    why: String,
+    evidence: Vec<Evidence>,
+    into: &mut Verdict,
+) {
+    let inside = deliver::known_inside(net, here.socket.vpc, ask.to);
+    if !inside.is_empty() {
+        deliver::inside(net, here, Ask { to: &inside, ..ask }, into);
+    }
+    let outside = ask.to.difference(&inside);
+    if !outside.is_empty() {
+        let ask = Ask { to: &outside, ..ask };
+        leave_groups(net, here, ask, into);
+        leave_somehow(net, here, ask, into);
+    }
+    into.doubt(ask.to, why, evidence);
 }
 
 fn follow<'a>(

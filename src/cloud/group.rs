@@ -263,7 +263,7 @@ impl Gate<'_> {
             let open = set.intersection(&left);
             if !open.is_empty() {
                 unsure = unsure.union(&open);
-                let share = self.of(share, &open, &other);
+                let share = self.of(share, &open);
                 into.doubt(&share, why.clone(), Vec::new());
             }
         }
@@ -278,13 +278,12 @@ impl Gate<'_> {
         }
         let near = near_misses(net, &rules, &other, ask, self.way, &denied, self.scope);
         into.near_misses.extend(near.into_iter().filter(|e| !into.near_misses.contains(e)).collect::<Vec<_>>());
-        let share = self.of(share, &denied, &other);
+        let share = self.of(share, &denied);
         into.deny(self.blocker(net, share, rules.is_empty(), ask));
     }
 
     /// What of the destination a share of the other end stands for.
-    fn of(&self, share: &AddrSet, part: &AddrSet, other: &End<'_>) -> AddrSet {
-        let _ = other;
+    fn of(&self, share: &AddrSet, part: &AddrSet) -> AddrSet {
         if self.way == Way::Out { part.clone() } else { share.clone() }
     }
 

@@ -83,6 +83,14 @@ impl Iface<'_> {
     }
 }
 
+/// A prefix list whose entries were read.
+#[derive(Debug)]
+struct PrefixEntries {
+    /// As they are written: in a route table each counts with its own length.
+    nets: Vec<IpNet>,
+    sets: [AddrSet; 2],
+}
+
 /// An indexed network.
 #[derive(Debug)]
 pub struct Net<'a> {
@@ -104,7 +112,7 @@ pub struct Net<'a> {
     endpoint_of_iface: FxHashMap<&'a str, &'a str>,
     peerings: ById<'a, VpcPeeringConnection>,
     dhcp_options: ById<'a, DhcpOptions>,
-    prefix_lists: FxHashMap<&'a str, [AddrSet; 2]>,
+    prefix_lists: FxHashMap<&'a str, PrefixEntries>,
     /// In order of their ids.
     pub ifaces: Vec<Iface<'a>>,
     iface_by_id: FxHashMap<&'a str, u32>,
@@ -231,10 +239,15 @@ impl<'a> Net<'a> {
                 .iter()
                 .map(|list| (&list.prefix_list_id, list.entries.iter().map(|e| e.cidr.as_str()).collect::<Vec<_>>()));
             for (id, texts) in inline.chain(entries) {
-                let both = [Family::V4, Family::V6].map(|family| blocks(family, texts.iter().copied()));
+                let nets: Option<Vec<IpNet>> = texts
+                    .iter()
+                    .filter(|t| !t.is_empty())
+                    .map(|t| t.parse::<IpNet>().ok().map(|n| n.trunc()))
+                    .collect();
                 // A list of which an entry cannot be read is not known.
-                if let [Some(v4), Some(v6)] = both {
-                    self.prefix_lists.insert(id, [v4, v6]);
+                if let Some(nets) = nets {
+                    let sets = [Family::V4, Family::V6].map(|family| AddrSet::from_nets(family, nets.iter().copied()));
+                    self.prefix_lists.insert(id, PrefixEntries { nets, sets });
                 }
             }
         }
@@ -286,7 +299,7 @@ impl<'a> Net<'a> {
                 texts.extend([entry.cidr_block.as_str(), entry.ipv6_cidr_block.as_str()]);
             }
             for table in &s.route_tables {
-                texts.extend(table.routes.iter().map(|r| super::route::destination(r)));
+                texts.extend(table.routes.iter().map(super::route::destination));
             }
         }
         let subnets: Vec<AddrSet> = self
@@ -296,7 +309,7 @@ impl<'a> Net<'a> {
             .flatten()
             .collect();
         let written = texts.into_iter().filter_map(|t| t.parse::<IpNet>().ok()).map(|n| AddrSet::net(n.trunc()));
-        let listed = self.prefix_lists.values().flatten().flat_map(|set| set.nets()).map(AddrSet::net);
+        let listed = self.prefix_lists.values().flat_map(|list| &list.nets).map(|net| AddrSet::net(*net));
         let is_narrow = |block: &AddrSet| subnets.iter().any(|s| block.is_subset(s) && block != s);
         self.narrow = written.chain(listed).filter(is_narrow).collect();
         self.narrow.sort_by_key(AddrSet::first);
@@ -453,7 +466,12 @@ impl<'a> Net<'a> {
 
     /// The addresses of a prefix list in a family; `None` if its entries were not read.
     pub fn prefix_list(&self, id: &str, family: Family) -> Option<&AddrSet> {
-        self.prefix_lists.get(id).map(|sets| &sets[family as usize])
+        self.prefix_lists.get(id).map(|list| &list.sets[family as usize])
+    }
+
+    /// The entries of a prefix list, as they are written; `None` if they were not read.
+    pub fn prefix_entries(&self, id: &str) -> Option<&[IpNet]> {
+        self.prefix_lists.get(id).map(|list| list.nets.as_slice())
     }
 
     /// An interface by id.

@@ -46,15 +46,16 @@ pub fn check(document: &str, host: Option<&str>, service: &str) -> Result<(), (S
 /// What a build asks of a service: actions with their resources (Amazon ECR user guide, "VPC endpoints").
 fn requests(host: Option<&str>, service: &str) -> Option<Vec<(&'static str, String)>> {
     let region = service.split('.').nth(2)?;
-    if service.ends_with(".s3") {
+    let of_service = |name: &str| service.strip_suffix(name).is_some();
+    if of_service(".s3") {
         let host = host?;
         // The bucket stands before the service's own name.
         let (bucket, _) = host.split_once(".s3.").or_else(|| host.split_once(&format!(".s3-{region}.")))?;
         return Some(vec![("s3:GetObject", format!("arn:aws:s3:::{bucket}/x"))]);
     }
     match service {
-        _ if service.ends_with(".ecr.api") => Some(vec![("ecr:GetAuthorizationToken", "*".to_owned())]),
-        _ if service.ends_with(".ecr.dkr") => {
+        _ if of_service(".ecr.api") => Some(vec![("ecr:GetAuthorizationToken", "*".to_owned())]),
+        _ if of_service(".ecr.dkr") => {
             let account = host.and_then(|h| h.split('.').next()).unwrap_or("*");
             let repository = format!("arn:aws:ecr:{region}:{account}:repository/x");
             Some(vec![("ecr:BatchGetImage", repository.clone()), ("ecr:GetDownloadUrlForLayer", repository)])

@@ -282,12 +282,12 @@ fn onward<'a>(net: &Net<'a>, here: Here<'a, '_>, subnet: &'a str, ask: Ask<'_>, 
     if here.appliances >= MAX_APPLIANCES || subnet == here.subnet {
         return;
     }
-    let next = Here { subnet, is_source: false, appliances: here.appliances + 1, ..here };
-    let mut behind = Verdict::new(ask.to);
-    forward(net, next, ask, &mut behind);
+    let behind = Here { subnet, is_source: false, appliances: here.appliances + 1, ..here };
+    let mut found = Verdict::new(ask.to);
+    forward(net, behind, ask, &mut found);
     // Only what routes and gateways say: behind an appliance the packets may have another source.
     let lasting = [&codes::AWS_NO_ROUTE, &codes::AWS_BLACKHOLE, &codes::AWS_GATEWAY];
-    behind.blockers.into_iter().filter(|b| lasting.contains(&b.code)).for_each(|b| into.deny(b));
+    found.blockers.into_iter().filter(|b| lasting.contains(&b.code)).for_each(|b| into.deny(b));
 }
 
 /// A component that does not work.

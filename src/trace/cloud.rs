@@ -105,7 +105,7 @@ pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
     for other in steps {
         let fits = other.outcome == StepOutcome::from(combined);
         // Of a mixture the first that does not pass explains most.
-        if (fits && !alike) || (!alike && step.outcome == StepOutcome::Reachable) {
+        if !alike && (fits || step.outcome == StepOutcome::Reachable) {
             step = other;
             alike = fits;
         } else if fits || combined != Outcome::Reachable && other.outcome != StepOutcome::Reachable {
@@ -250,11 +250,11 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
         let one = lookup_from(cluster, &own);
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
-    let upstream = all_needed(upstream).unwrap_or_else(|| lookup_from(cluster, origin));
-    Some(Lookups { to_resolver: all_needed(legs), upstream })
+    let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(cluster, origin));
+    Some(Lookups { to_resolver: all_needed(&legs), upstream })
 }
 
-fn all_needed(steps: Vec<Step>) -> Option<Step> {
+fn all_needed(steps: &[Step]) -> Option<Step> {
     let combined = Outcome::all_needed(steps.iter().filter_map(|s| s.outcome.outcome()))?;
     let mut chosen = steps.iter().find(|s| s.outcome == StepOutcome::from(combined)).or(steps.first())?.clone();
     chosen.outcome = combined.into();

@@ -30,10 +30,14 @@ pub(super) struct Here<'a, 's> {
 pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verdict {
     let mut verdict = Verdict::new(ask.to);
     verdict.way.push(socket.label.clone());
-    let here = Here { socket, subnet: socket.subnet, is_source: true, appliances: 0 };
+    let Some(subnet) = socket.subnet else {
+        group_alone(net, socket, ask, &mut verdict);
+        return verdict;
+    };
+    let here = Here { socket, subnet, is_source: true, appliances: 0 };
     let family = ask.to.family();
     // Inside the subnet nothing is routed and no ACL looks on.
-    let neighbours = net.subnet_blocks(socket.subnet, family).unwrap_or_else(|| AddrSet::empty(family));
+    let neighbours = net.subnet_blocks(subnet, family).unwrap_or_else(|| AddrSet::empty(family));
     let near = ask.to.intersection(&neighbours);
     if !near.is_empty() {
         deliver::inside(net, here, Ask { to: &near, ..ask }, &mut verdict);
@@ -43,6 +47,27 @@ pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verd
         forward(net, here, Ask { to: &far, ..ask }, &mut verdict);
     }
     verdict
+}
+
+/// A security group without any interface that carries it: its rules, and what could not be seen.
+fn group_alone(net: &Net<'_>, socket: &Socket<'_>, ask: Ask<'_>, into: &mut Verdict) {
+    group::leave(net, socket, ask, &End { set: ask.to, groups: None }, into);
+    let name = socket.groups.first().map_or("", Str::as_str);
+    into.assumptions.push(format!(
+        "{name} keeps state: replies come back without an inbound rule, so whether {} is open inbound is beside the point",
+        ask.port
+    ));
+    let rules: Vec<String> = into.by.iter().map(Evidence::citation).collect();
+    let lets_out = if rules.is_empty() {
+        String::new()
+    } else {
+        let part = if into.blockers.is_empty() { "" } else { " to a part of it only" };
+        format!("{name} lets {}/{} out{part}, by {}; ", ask.port, ask.protocol, rules.join(" and "))
+    };
+    let why = format!(
+        "{lets_out}which interfaces carry it was not read, so their subnets' network ACLs, routes, NAT gateways and resolver could not be seen"
+    );
+    into.doubt(ask.to, why, into.by.clone());
 }
 
 /// The gate of the source's groups, for destinations that are no interfaces that were read.

@@ -1,6 +1,7 @@
 //! Every subject × everything it needs, by class.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -259,6 +260,9 @@ impl<'a> Audit<'a> {
         let aim = aim_of_set(public_internet(family), known, 443);
         let flow = aim.flow(self.context, Protocol::Tcp);
         let entry = &self.classes[class as usize];
+        if entry.member.is_source() {
+            return None;
+        }
         let judgement = flow.judge(Source::Pod(&evaluated.party, entry.member.pod()), &entry.selecting);
         if judgement.outcome != Some(Outcome::Reachable) || judgement.note.is_some() {
             return None;
@@ -276,7 +280,7 @@ impl<'a> Audit<'a> {
                 format!("no policy limits what builds of namespace {} may contact", evaluated.party.namespace);
             return Some((message, Vec::new()));
         }
-        let evidence: Vec<Evidence> = rules.iter().map(|rule| self.context.rule_evidence(**rule)).collect();
+        let evidence = rules.iter().map(|rule| (*self.context.rule_evidence(**rule)).clone()).collect();
         Some((
             "a build that needs a known list of endpoints may contact every public address on 443/TCP".to_owned(),
             evidence,
@@ -303,13 +307,13 @@ impl<'a> Audit<'a> {
             // The build may contact somebody else: what lies on the way to this host decides nothing.
             let why = format!("the build may not contact this host: {doubt}");
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
-            return Trace { steps };
+            return Trace::new(steps);
         }
         let seen = self.seen(class, endpoint);
         let mut dns = dns_step(self.context, planned, evaluated);
         if let Some(by) = seen.as_ref().and_then(|(_, by)| by.as_ref()) {
             dns.summary = format!("{}; the name leads to {}", dns.summary, by.object.name);
-            dns.evidence.push(by.clone());
+            dns.evidence.push(Arc::new(by.clone()));
         }
         steps.push(dns);
         let family = self.family(class, endpoint);
@@ -337,7 +341,7 @@ impl<'a> Audit<'a> {
                 step.doubts.push(Doubt { reason, not_evaluated: None });
             }
         }
-        Trace { steps }
+        Trace::new(steps)
     }
 
     /// An endpoint as a class sees it, where that differs: by its own host aliases, or by an interface endpoint of its
@@ -408,6 +412,14 @@ impl<'a> Audit<'a> {
 
     /// The policy layer in words.
     fn policy_step(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
+        let mut step = self.policies_of(class, endpoint, family);
+        if self.classes[class as usize].member.is_source() && step.outcome == StepOutcome::NotApplicable {
+            step.summary = "pod policies do not see what is no pod".to_owned();
+        }
+        step
+    }
+
+    fn policies_of(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
         let seen = self.seen(class, endpoint);
         let planned = seen.as_ref().map_or(&self.plan.endpoints[endpoint as usize], |(planned, _)| planned);
         if let Some(doubt) = &planned.doubt {
@@ -444,7 +456,8 @@ impl<'a> Audit<'a> {
         if families > 1 {
             step.summary = format!("{family}: {}", step.summary);
         }
-        if evaluated_family_is_assumed(&self.evaluated[class as usize].party, planned) {
+        let is_source = self.classes[class as usize].member.is_source();
+        if !is_source && evaluated_family_is_assumed(&self.evaluated[class as usize].party, planned) {
             step.assumptions.push("the pod's address is IPv4: it has none yet".to_owned());
         }
         step
@@ -488,11 +501,12 @@ fn aliased(context: &Context<'_>, planned: &Planned, party: &Party) -> Option<Rc
 }
 
 /// The pods or the template of a subject.
-pub fn members<'a, 's>(context: &Context<'a>, subject: &'s Subject) -> impl Iterator<Item = Member<'a>> + use<'a, 's> {
+pub fn members<'a>(context: &Context<'a>, subject: &'a Subject) -> impl Iterator<Item = Member<'a>> + use<'a> {
     let snapshot = context.snapshot;
     let running = subject.pods.iter().map(move |i| Member::Running(*i, &snapshot.pods[*i as usize]));
     let predicted = subject.template.filter(|_| subject.pods.is_empty());
-    running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize])))
+    let source = (subject.pods.is_empty() && subject.template.is_none()).then_some(Member::Source(subject));
+    running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize]))).chain(source)
 }
 
 fn flows_of<'a>(context: &'a Context<'a>, planned: &'a Planned) -> Vec<(Family, Vec<Flow<'a>>)> {

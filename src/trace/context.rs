@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
 use super::dns::Resolver;
 use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
 use crate::cloud::Cluster;
+use crate::demand::{Subject, sources};
 use crate::model::object::{Meta, NetworkPolicy, Node, Pod, Service, Workload};
 use crate::model::{Decided, Doubt, Evidence, ObjectRef, Snapshot, Str};
 use crate::policy::engine::Overrides;
@@ -53,7 +54,9 @@ pub struct Context<'a> {
     /// The mesh whose configuration was read.
     pub(super) mesh: Option<&'static str>,
     /// Rules as evidence, put into words once.
-    rules: RefCell<FxHashMap<RuleId, Evidence>>,
+    rules: RefCell<FxHashMap<RuleId, Arc<Evidence>>>,
+    /// Policies as evidence.
+    whole: RefCell<FxHashMap<PolicyId, Arc<Evidence>>>,
 }
 
 /// Where a node's name stands.
@@ -124,6 +127,7 @@ impl<'a> Context<'a> {
             cloud: Cluster::new(snapshot, profile.cni.as_deref()),
             mesh: mesh(snapshot),
             rules: RefCell::default(),
+            whole: RefCell::default(),
         }
     }
 
@@ -260,13 +264,36 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// A subject that is no pod, with the addresses that it is known to have.
+    pub fn source(&self, subject: &Subject) -> Party {
+        let is_node = subject.kind == sources::NODE;
+        let mut ips = if is_node { self.node_addresses(&subject.name) } else { Vec::new() };
+        if let (Some(cloud), true) = (&self.cloud, ips.is_empty()) {
+            ips = cloud.source(&subject.kind, &subject.name).addresses();
+        }
+        Party {
+            namespace_labels: self.policies.namespace_labels(&Str::default()),
+            namespace: Str::default(),
+            labels: crate::model::Labels::default(),
+            node: is_node.then(|| subject.name.clone()),
+            host_network: true,
+            node_ips: ips.clone(),
+            ips: ips.into(),
+            spec: super::classes::host_spec().clone(),
+        }
+    }
+
     /// The written policy.
     pub fn written(&self, id: PolicyId) -> &'a NetworkPolicy {
         &self.snapshot.network_policies[self.policies.policy(id).object as usize]
     }
 
     /// A policy as evidence: it decides by default.
-    pub fn policy_evidence(&self, id: PolicyId) -> Evidence {
+    pub fn policy_evidence(&self, id: PolicyId) -> Arc<Evidence> {
+        self.whole.borrow_mut().entry(id).or_insert_with(|| Arc::new(self.new_policy_evidence(id))).clone()
+    }
+
+    fn new_policy_evidence(&self, id: PolicyId) -> Evidence {
         let written = self.written(id);
         let mut evidence = self.evidence_of(written);
         evidence.line = (written.meta.origin.line > 0).then_some(written.meta.origin.line);
@@ -274,8 +301,8 @@ impl<'a> Context<'a> {
     }
 
     /// A rule as evidence, with what it does in words.
-    pub fn rule_evidence(&self, id: RuleId) -> Evidence {
-        self.rules.borrow_mut().entry(id).or_insert_with(|| self.new_rule_evidence(id)).clone()
+    pub fn rule_evidence(&self, id: RuleId) -> Arc<Evidence> {
+        self.rules.borrow_mut().entry(id).or_insert_with(|| Arc::new(self.new_rule_evidence(id))).clone()
     }
 
     fn new_rule_evidence(&self, id: RuleId) -> Evidence {
@@ -325,6 +352,9 @@ impl<'a> Context<'a> {
 
     /// Running pods on nodes where nothing enforces policies, though the rest of the cluster does: why, and which.
     pub(super) fn exempt_pods(&self) -> Vec<(String, Evidence)> {
+        if !self.enforcement.exempts_nodes() {
+            return Vec::new();
+        }
         let pods = self.snapshot.pods.iter().filter(|p| !p.phase.is_terminal() && !p.spec.host_network);
         pods.filter_map(|pod| {
             let why = self.enforcement.exempt(pod.node.as_ref()?)?;

@@ -105,9 +105,9 @@ fn reports_are_deterministic_and_survive_a_snapshot() {
     let saved = folder.path().join("saved");
     let saved = saved.to_string_lossy();
     let audit = |source: &str| buildreach(&["audit", source, "--at", AT, "-o", "json"]).1;
-    let first = audit("src/demo/manifests");
-    assert!(first == audit("src/demo/manifests"));
-    let (code, _, err) = buildreach(&["snapshot", "src/demo/manifests", "--at", AT, "-O", &saved]);
+    let first = audit("src/demo");
+    assert!(first == audit("src/demo"));
+    let (code, _, err) = buildreach(&["snapshot", "src/demo", "--at", AT, "-O", &saved]);
     assert_eq!(code, 0, "{err}");
     let again = buildreach(&["audit", &saved, "-o", "json"]).1;
     assert!(first == again, "the saved snapshot gives another report");

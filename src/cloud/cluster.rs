@@ -72,7 +72,9 @@ impl<'a> Cluster<'a> {
             };
         }
         if pod.ips.is_empty() {
-            return self.expected(&Labels::default(), pod.node.as_deref(), groups);
+            let on = pod.node.as_deref().and_then(|n| self.nodes.get(n));
+            let candidates = on.map_or_else(|| self.candidates(&Labels::default(), true), |node| vec![*node]);
+            return self.expected(&candidates, Ways::OneIsTrue, groups);
         }
         if groups.is_some() && !matches!(place, Place::Fargate) {
             return Origin::unknown("a SecurityGroupPolicy selects the pod, which shows no interface of its own");
@@ -92,19 +94,22 @@ impl<'a> Cluster<'a> {
 
     /// The sockets of a pod that a template predicts: on any node that may run it.
     pub fn predicted(&self, workload: &Workload, groups: Option<&[Str]>) -> Origin<'a> {
-        if workload.spec.host_network {
-            let nodes = self.candidates(&workload.spec.node_selector);
-            let mut ways = Vec::new();
-            for node in nodes {
-                match self.place(Some(&node.meta.name), &node.addresses) {
-                    Place::Instance(primary) => ways.extend(of_node(primary, Some(&node.meta.name)).ways),
-                    Place::Fargate => {}
-                    Place::Unknown(why) => return Origin::unknown(why),
-                }
-            }
-            return finish(ways, Ways::AllNeeded);
+        let spec = &workload.spec;
+        let candidates = self.candidates(&spec.node_selector, spec.picks_nodes);
+        // Where it picks nodes by what was not kept, one of them is true and it is not known which.
+        let chosen = if spec.picks_nodes { Ways::OneIsTrue } else { Ways::AllNeeded };
+        if !spec.host_network {
+            return self.expected(&candidates, chosen, groups);
         }
-        self.expected(&workload.spec.node_selector, None, groups)
+        let mut ways = Vec::new();
+        for node in candidates {
+            match self.place(Some(&node.meta.name), &node.addresses) {
+                Place::Instance(primary) => ways.extend(of_node(primary, Some(&node.meta.name)).ways),
+                Place::Fargate => {}
+                Place::Unknown(why) => return Origin::unknown(why),
+            }
+        }
+        finish(ways, chosen)
     }
 
     /// The sockets of a node itself: image pulls, and pods on the host network.
@@ -324,23 +329,20 @@ impl<'a> Cluster<'a> {
         Some(blocks.union(&AddrSet::from_nets(Family::V4, exempt)))
     }
 
-    /// Nodes on which a pod with a selector may land: those without taints, unless all have some.
-    fn candidates(&self, selector: &Labels) -> Vec<&'a Node> {
+    /// Nodes on which a pod with a selector may land: those without taints, unless all have some or it may tolerate
+    /// them.
+    fn candidates(&self, selector: &Labels, picks: bool) -> Vec<&'a Node> {
         let fits = |node: &&Node| {
             selector.iter().all(|(key, value)| node.meta.labels.get(key).is_some_and(|v| v == value))
                 && node.os.as_deref() != Some("windows")
         };
         let all: Vec<&Node> = self.snapshot.nodes.iter().filter(fits).collect();
         let untainted: Vec<&Node> = all.iter().filter(|n| n.taints.is_empty()).copied().collect();
-        if untainted.is_empty() { all } else { untainted }
+        if picks || untainted.is_empty() { all } else { untainted }
     }
 
-    /// A pod without an address yet, on one node or on any that fits.
-    fn expected(&self, selector: &Labels, node: Option<&str>, groups: Option<&[Str]>) -> Origin<'a> {
-        let candidates: Vec<&'a Node> = match node.and_then(|n| self.nodes.get(n)) {
-            Some(node) => vec![*node],
-            None => self.candidates(selector),
-        };
+    /// A pod without an address yet, on one of these nodes.
+    fn expected(&self, candidates: &[&'a Node], chosen: Ways, groups: Option<&[Str]>) -> Origin<'a> {
         if candidates.is_empty() {
             return Origin::unknown("no node was read that may run it, so its interface is not known");
         }
@@ -349,14 +351,16 @@ impl<'a> Cluster<'a> {
             let name = node.meta.name.as_str();
             match self.place(Some(name), &node.addresses) {
                 Place::Instance(primary) => self.expected_on(primary, name, groups, &mut ways),
-                Place::Fargate => {
-                    return Origin::unknown("which subnet a Fargate pod gets is not known before it runs");
-                }
+                // Such a node is there for one pod only.
+                Place::Fargate => {}
                 Place::Unknown(why) => return Origin::unknown(why),
             }
         }
+        if ways.is_empty() {
+            return Origin::unknown("which subnet a Fargate pod gets is not known before it runs");
+        }
         let settled = self.cni.runs.is_some() && self.cni.ports.len() == 1 && self.cni.external_snat.is_some();
-        let combine = if settled || self.cni.runs == Some(false) { Ways::AllNeeded } else { Ways::OneIsTrue };
+        let combine = if settled || self.cni.runs == Some(false) { chosen } else { Ways::OneIsTrue };
         finish(ways, combine)
     }
 

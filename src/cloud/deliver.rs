@@ -5,7 +5,7 @@ use super::group::{self, End, Gate, Way};
 use super::net::{Iface, Net, blocks};
 use super::route::{self, By, Target};
 use super::verdict::{Blocker, Picker, Verdict};
-use super::walk::{Here, bad_state, cite_plain, leave_groups, leave_subnet};
+use super::walk::{Here, bad_state, cite_plain, endpoint_policy, leave_groups, leave_subnet};
 use super::{Ask, Socket};
 use crate::model::aws::{AwsList, PeeringVpc};
 use crate::model::{AddrSet, Family, Str, codes};
@@ -101,6 +101,7 @@ fn to_iface<'a>(net: &Net<'a>, here: Here<'a, '_>, iface: &Iface<'a>, ask: Ask<'
     gate.check(net, from, ask.to, ask, into);
     if let Some(endpoint) = net.endpoint_of_iface(iface.id) {
         into.way.push(format!("endpoint {}", endpoint.it.vpc_endpoint_id));
+        endpoint_policy(net, endpoint, ask, into);
     }
 }
 

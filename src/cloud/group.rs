@@ -197,7 +197,11 @@ fn coverage(net: &Net<'_>, scope: usize, peer: &Peer<'_>, other: &End<'_>) -> (A
                 let carried = groups.iter().any(|g| g.as_str() == *id);
                 return (if carried { set.clone() } else { none() }, None);
             }
-            let private = if family == Family::V4 { set.difference(&public_internet(family)) } else { set.clone() };
+            // Every IPv6 address looks public: what is no interface's lies outside of the VPC's blocks.
+            let private = match family {
+                Family::V4 => set.difference(&public_internet(family)),
+                Family::V6 => net.inside(scope, set),
+            };
             let carriers = net.carriers(id).flat_map(|i| i.addresses.iter().map(|(ip, _)| *ip));
             let sure = AddrSet::from_ips(family, carriers).intersection(&private);
             let perhaps = private.difference(&sure);

@@ -120,6 +120,8 @@ pub struct Net<'a> {
     with_prefixes: Vec<u32>,
     by_instance: FxHashMap<&'a str, Vec<u32>>,
     by_group: FxHashMap<&'a str, Vec<u32>>,
+    /// States of instances, such as `running`.
+    instance_states: FxHashMap<&'a str, &'a str>,
     vpc_blocks: BTreeMap<&'a str, [AddrSet; 2]>,
     /// Blocks inside a subnet that rules speak of: only these tell addresses of one subnet apart.
     narrow: Vec<AddrSet>,
@@ -172,6 +174,7 @@ impl<'a> Net<'a> {
             with_prefixes: Vec::new(),
             by_instance: FxHashMap::default(),
             by_group: FxHashMap::default(),
+            instance_states: FxHashMap::default(),
             vpc_blocks: BTreeMap::new(),
             narrow: Vec::new(),
         };
@@ -186,6 +189,11 @@ impl<'a> Net<'a> {
         for (scope, s) in self.scopes.iter().enumerate() {
             for it in &s.egress_only_internet_gateways {
                 self.internet_gateways.insert(it.egress_only_internet_gateway_id.as_str(), In { scope, it });
+            }
+            for instance in &s.instances {
+                if let Some(state) = &instance.state {
+                    self.instance_states.insert(&instance.instance_id, &state.name);
+                }
             }
             for rule in &s.security_group_rules {
                 self.group_rules.entry(&rule.group_id).or_default().push(rule);
@@ -349,6 +357,12 @@ impl<'a> Net<'a> {
         self.vpc_blocks.get(id).map(|sets| &sets[family as usize])
     }
 
+    /// What of a set may be inside a VPC of a scope: in the blocks of those that were read.
+    pub fn inside(&self, scope: usize, set: &AddrSet) -> AddrSet {
+        let vpcs = self.scopes[scope].vpcs.iter().filter_map(|vpc| self.vpc_blocks(&vpc.vpc_id, set.family()));
+        vpcs.fold(AddrSet::empty(set.family()), |sum, blocks| sum.union(&set.intersection(blocks)))
+    }
+
     /// A subnet.
     pub fn subnet(&self, id: &str) -> Option<In<'a, Subnet>> {
         self.subnets.get(id).copied()
@@ -496,6 +510,11 @@ impl<'a> Net<'a> {
         let mut all: Vec<u32> = own.chain(delegated).copied().collect();
         all.dedup();
         all.into_iter().map(|i| &self.ifaces[i as usize])
+    }
+
+    /// The state of an instance, where it was read.
+    pub fn instance_state(&self, id: &str) -> Option<&'a str> {
+        self.instance_states.get(id).copied().filter(|state| !state.is_empty())
     }
 
     /// Interfaces that carry a security group.

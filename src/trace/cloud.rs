@@ -227,7 +227,7 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
     let cluster = context.cloud.as_ref()?;
     let pods = spec.and_then(|spec| dns::answering_pods(context, spec));
     let Some(pods) = pods.filter(|pods| !pods.is_empty()) else {
-        return Some(Lookups { to_resolver: None, upstream: lookup_from(cluster, origin) });
+        return Some(Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin) });
     };
     let mut legs: Vec<Step> = Vec::new();
     let mut upstream: Vec<Step> = Vec::new();
@@ -247,10 +247,10 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
             legs.extend(Some(leg).filter(|leg| !legs.contains(leg)));
         }
         let own = cluster.pod(pod, layers::groups_of(context, &party));
-        let one = lookup_from(cluster, &own);
+        let one = lookup_from(context, cluster, &own);
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
-    let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(cluster, origin));
+    let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(context, cluster, origin));
     Some(Lookups { to_resolver: all_needed(&legs), upstream })
 }
 
@@ -261,7 +261,7 @@ fn all_needed(steps: &[Step]) -> Option<Step> {
     Some(chosen)
 }
 
-fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
+fn lookup_from(context: &Context<'_>, cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
     let unsure = |why: String| {
         let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, why.clone());
         step.doubts.push(Doubt { reason: why, not_evaluated: None });
@@ -275,6 +275,13 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
         return unsure("the source may be in several VPCs, and their resolvers differ".to_owned());
     };
     match cloud::resolve::resolver(&cluster.net, vpc) {
+        Resolver::Amazon if rules_of_resolver(context).is_some() => {
+            let key = rules_of_resolver(context).unwrap_or_default();
+            let reason = format!("{key} of Route 53 Resolver were given, and this version does not evaluate them");
+            let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, reason.clone());
+            step.doubts.push(Doubt { reason, not_evaluated: Some("Route 53 Resolver".into()) });
+            step
+        }
         Resolver::Amazon => {
             let mut step = Step::new(Layer::Dns, Outcome::Reachable, format!("the Amazon-provided resolver of {vpc}"));
             step.assumptions
@@ -291,6 +298,12 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
         Resolver::Unknown(why) => unsure(why),
         Resolver::Custom(addresses, evidence) => custom(cluster, origin, &addresses, evidence),
     }
+}
+
+/// The key of a document that may change what the Amazon-provided resolver answers.
+fn rules_of_resolver(context: &Context<'_>) -> Option<Str> {
+    let may = ["FirewallRuleGroupAssociations", "ResolverRuleAssociations"];
+    context.snapshot.cloud_documents.iter().map(|d| &d.key).find(|key| may.contains(&key.as_str())).cloned()
 }
 
 /// Resolvers that the DHCP options name: one that answers is enough, but where some do and some do not it is not said

@@ -11,7 +11,7 @@ use crate::model::aws::{AwsList, PeeringVpc};
 use crate::model::{AddrSet, Family, Str, codes};
 
 /// More addresses than these are not looked at one by one.
-const FEW: u128 = 256;
+pub(super) const FEW: u128 = 256;
 
 /// Destinations inside the VPC: each address is one interface, or none that was read.
 pub(super) fn inside<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: &mut Verdict) {

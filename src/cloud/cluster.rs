@@ -125,6 +125,12 @@ impl<'a> Cluster<'a> {
         finish(ways, chosen)
     }
 
+    /// Whether pods may be hidden from the VPC: no VPC CNI runs, and all interfaces were read.
+    pub fn has_overlay(&self) -> bool {
+        let read = self.net.scopes.iter().any(|s| s.has(crate::model::aws::AwsList::NetworkInterfaces));
+        self.cni.runs == Some(false) && read
+    }
+
     /// The sockets of a node itself: image pulls, and pods on the host network.
     pub fn node(&self, name: &str) -> Origin<'a> {
         let addresses = self.nodes.get(name).map(|n| n.addresses.clone()).unwrap_or_default();

@@ -35,6 +35,8 @@ pub enum Answer {
     Verdict(Rc<Verdict>),
     /// The network is not on this path, and why.
     Aside(&'static str),
+    /// It cannot be told.
+    Unsure(&'static str),
 }
 
 /// The answers for all aims of one family.
@@ -55,11 +57,21 @@ fn one(cluster: &Cluster<'_>, origin: &Origin<'_>, aim: &Aim, protocol: Protocol
     };
     match &aim.target {
         Target::Addresses { set, .. } => verdict(set),
-        Target::Pod { party, family, .. } => match address_of(party, *family) {
-            Some(ip) if party.host_network || cluster.net.holders(ip).next().is_some() => verdict(&AddrSet::single(ip)),
-            // Packets between pods of an overlay are wrapped: the VPC sees nodes only.
-            _ => Answer::Aside("the pods are on an overlay network, or have no address yet: the VPC does not see them"),
-        },
+        Target::Pod { party, family, .. } => {
+            let address = address_of(party, *family);
+            let is_held = |ip: IpAddr| cluster.net.holders(ip).next().is_some();
+            match address {
+                // Packets between pods of an overlay are wrapped: the VPC sees nodes only.
+                Some(ip) if !party.host_network && !is_held(ip) && cluster.has_overlay() => {
+                    Answer::Aside("the pods are on an overlay network, which the VPC does not see")
+                }
+                Some(ip) => verdict(&AddrSet::single(ip)),
+                None if cluster.has_overlay() => {
+                    Answer::Aside("the pods are on an overlay network, which the VPC does not see")
+                }
+                None => Answer::Unsure("the destination has no address yet"),
+            }
+        }
     }
 }
 
@@ -81,6 +93,7 @@ pub fn outcome(aims: &[Aim], answers: &[Answer]) -> Option<Outcome> {
     let of = |(aim, answer): (&Aim, &Answer)| match answer {
         Answer::Verdict(verdict) => Some(verdict.outcome(mixed(aim))),
         Answer::Aside(_) => None,
+        Answer::Unsure(_) => Some(Outcome::Unknown),
     };
     Outcome::all_needed(aims.iter().zip(answers).filter_map(of))
 }
@@ -90,13 +103,14 @@ pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
     let Some(combined) = outcome(aims, answers) else {
         let why = answers.iter().find_map(|a| match a {
             Answer::Aside(why) => Some(*why),
-            Answer::Verdict(_) => None,
+            Answer::Verdict(_) | Answer::Unsure(_) => None,
         });
         return Step::new(Layer::Cloud, StepOutcome::NotApplicable, why.unwrap_or("the destination has no address"));
     };
     let mut steps = aims.iter().zip(answers).filter_map(|(aim, answer)| match answer {
         Answer::Verdict(verdict) => Some(words(verdict, aim)),
         Answer::Aside(_) => None,
+        Answer::Unsure(why) => Some(Step { layer: Layer::Cloud, ..unsure((*why).to_owned()) }),
     });
     let Some(mut step) = steps.next() else {
         return Step::new(Layer::Cloud, StepOutcome::NotApplicable, "the destination has no address");

@@ -182,7 +182,10 @@ pub struct Trace {
 impl Trace {
     /// A trace of these steps, in path order.
     pub fn new(steps: Vec<Step>) -> Self {
-        Self { steps: steps.into_iter().map(Arc::new).collect() }
+        // Not collected in the place of the steps, which are ten times as large as what points to them.
+        let mut shared = Vec::with_capacity(steps.len());
+        shared.extend(steps.into_iter().map(Arc::new));
+        Self { steps: shared }
     }
 
     /// The combined outcome; if no step takes part, `Reachable`, which is then an assumption.

@@ -50,14 +50,16 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn labels(self) -> &'a Labels {
+    /// Its labels.
+    pub fn labels(self) -> &'a Labels {
         match self {
             Self::Running(_, pod) => &pod.meta.labels,
             Self::Predicted(workload) => &workload.template_labels,
         }
     }
 
-    fn spec(self) -> &'a crate::model::object::PodSpec {
+    /// Its specification.
+    pub fn spec(self) -> &'a crate::model::object::PodSpec {
         match self {
             Self::Running(_, pod) => &pod.spec,
             Self::Predicted(workload) => &workload.spec,
@@ -81,10 +83,17 @@ struct Key {
     predicted: bool,
     host_network: bool,
     families: [bool; 2],
-    resolver: Option<(Option<Str>, List<std::net::IpAddr>, List<HostAlias>)>,
-    node: Option<Str>,
     enforcement: u8,
     marks: layers::Marks,
+    /// `None` where nothing asks for it, as in a matrix of addresses outside.
+    rare: Option<Box<Rare>>,
+}
+
+/// What decides in addition, for some questions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Rare {
+    resolver: Option<(Option<Str>, List<std::net::IpAddr>, List<HostAlias>)>,
+    node: Option<Str>,
     /// Labels and addresses, where a destination looks at who comes.
     identity: Option<(Labels, Box<[std::net::IpAddr]>)>,
 }
@@ -99,12 +108,20 @@ pub struct Class<'a> {
 }
 
 /// What is known about the pods of one namespace.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Namespace<'a> {
     name: Option<&'a Str>,
-    /// The policies that select pods, by the labels at the keys which decide about that.
-    selecting: FxHashMap<Vec<Option<&'a Str>>, u32>,
+    labels: Option<Labels>,
+    /// For lists of keys that its pods have: where the keys stand that decide which policies select a pod.
+    layouts: Vec<(&'a List<Str>, Vec<Option<usize>>)>,
+    /// The policies that select pods, by the values there.
+    by_text: FxHashMap<Vec<Option<&'a Str>>, u32>,
+    /// The same by the addresses of the values: equal ones mostly are one allocation, which need not be read.
+    by_address: FxHashMap<Vec<usize>, u32>,
 }
+
+/// About this many layouts and addresses are kept for a namespace: of labels that share nothing there is no end.
+const KEPT: usize = 256;
 
 /// The classes of an audit.
 #[derive(Debug)]
@@ -120,7 +137,7 @@ pub struct Classes<'a> {
     /// The namespace of the pod before: pods mostly come sorted.
     last: usize,
     /// Kept for its room.
-    values: Vec<Option<&'a Str>>,
+    values: Vec<usize>,
     with_identity: bool,
     with_node: bool,
     with_lookup: bool,
@@ -161,7 +178,7 @@ impl<'a> Classes<'a> {
         let spec = member.spec();
         let nowhere = Str::default();
         let namespace = member.namespace().unwrap_or(&nowhere);
-        let number = self.namespace(member.namespace());
+        let number = self.namespace(context, member.namespace());
         // No policy selects a pod on the host network: the empty list comes first.
         let selecting = if spec.host_network { 0 } else { self.selecting(context, number, namespace, member.labels()) };
         let ips: &[std::net::IpAddr] = match member {
@@ -171,26 +188,25 @@ impl<'a> Classes<'a> {
         let families = [Family::V4, Family::V6].map(|family| ips.iter().any(|ip| Family::of(*ip) == family));
         // A nameserver of the pod's own may be a pod, a Service or a node that looks at who comes.
         let own_resolver = self.with_lookup && !spec.nameservers.is_empty();
+        let with_node = self.with_node || own_resolver || spec.host_network;
+        let with_identity = self.with_identity || own_resolver;
         let key = Key {
             namespace: number as u32,
             selecting,
             predicted: member.pod().is_none(),
             host_network: spec.host_network,
             families,
-            resolver: self
-                .with_lookup
-                .then(|| (spec.dns_policy.clone(), spec.nameservers.clone(), spec.host_aliases.clone())),
-            node: member.node().filter(|_| self.with_node || own_resolver || spec.host_network).cloned(),
             enforcement: context.enforcement.node_class(member.node()),
-            marks: layers::marks(
-                context,
-                namespace,
-                member.labels(),
-                member.annotations(),
-                spec,
-                member.pod().is_none(),
-            ),
-            identity: (self.with_identity || own_resolver).then(|| (member.labels().clone(), ips.into())),
+            marks: layers::marks(context, namespace, self.namespaces[number].labels.as_ref(), member),
+            rare: (with_node || with_identity || self.with_lookup).then(|| {
+                Box::new(Rare {
+                    resolver: self
+                        .with_lookup
+                        .then(|| (spec.dns_policy.clone(), spec.nameservers.clone(), spec.host_aliases.clone())),
+                    node: member.node().filter(|_| with_node).cloned(),
+                    identity: with_identity.then(|| (member.labels().clone(), ips.into())),
+                })
+            }),
         };
         if let Some(known) = self.known.get(&key) {
             return *known;
@@ -202,11 +218,12 @@ impl<'a> Classes<'a> {
     }
 
     /// The number of a namespace.
-    fn namespace(&mut self, name: Option<&'a Str>) -> usize {
+    fn namespace(&mut self, context: &Context<'_>, name: Option<&'a Str>) -> usize {
         if self.namespaces.get(self.last).is_none_or(|last| last.name != name) {
             let Self { namespaces, by_name, .. } = self;
             self.last = *by_name.entry(name).or_insert_with(|| {
-                namespaces.push(Namespace { name, selecting: FxHashMap::default() });
+                let labels = name.and_then(|name| context.policies.labels_of(name)).cloned();
+                namespaces.push(Namespace { name, labels, ..Namespace::default() });
                 namespaces.len() - 1
             });
         }
@@ -216,11 +233,27 @@ impl<'a> Classes<'a> {
     /// The number of the list of policies that select pods with these labels.
     #[allow(clippy::cast_possible_truncation)] // fewer lists than pods
     fn selecting(&mut self, context: &Context<'_>, number: usize, namespace: &Str, labels: &'a Labels) -> u32 {
-        let keys = context.policies.selecting_keys(namespace);
+        let Namespace { layouts, by_address, by_text, .. } = &mut self.namespaces[number];
+        if layouts.len() > 16 {
+            layouts.clear();
+        }
+        let at = layouts.iter().position(|(keys, _)| keys.is_same(labels.keys())).unwrap_or_else(|| {
+            let keys = context.policies.selecting_keys(namespace);
+            layouts.push((labels.keys(), keys.iter().map(|key| labels.position(key)).collect()));
+            layouts.len() - 1
+        });
+        let values = || layouts[at].1.iter().map(|at| at.map(|at| &labels.values()[at]));
         self.values.clear();
-        self.values.extend(keys.iter().map(|key| labels.get(key)));
-        let known = &mut self.namespaces[number].selecting;
-        if let Some(known) = known.get(&self.values) {
+        self.values.extend(values().map(|value| value.map_or(0, |value| value.as_ptr() as usize)));
+        if let Some(known) = by_address.get(self.values.as_slice()) {
+            return *known;
+        }
+        if by_address.len() > KEPT {
+            by_address.clear();
+        }
+        let text: Vec<Option<&Str>> = values().collect();
+        if let Some(known) = by_text.get(&text) {
+            by_address.insert(self.values.clone(), *known);
             return *known;
         }
         let list = context.policies.selecting(namespace, labels, Direction::Egress);
@@ -229,7 +262,8 @@ impl<'a> Classes<'a> {
             signatures.push(list.clone());
             signatures.len() as u32 - 1
         });
-        known.insert(self.values.clone(), number);
+        by_address.insert(self.values.clone(), number);
+        by_text.insert(text, number);
         number
     }
 }

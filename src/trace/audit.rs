@@ -125,12 +125,12 @@ impl<'a> Audit<'a> {
             });
             list_of.push(number);
         }
-        let mut classes = Classes::new(context, &plan);
+        let mut classes = Classes::new(context, &plan, &demand.subjects);
         let mut questions: Vec<Asked<'a>> = Vec::new();
         let mut numbers: FxHashMap<(u32, Few<u32>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
         for (subject, list) in demand.subjects.iter().zip(list_of) {
-            let mut all = members(context, subject).map(|member| classes.add(context, member));
+            let mut all = members(context, subject).map(|member| classes.of(context, member));
             let of = match (all.next(), all.next()) {
                 (Some(only), None) => Few::one(only),
                 (first, second) => {

@@ -2,9 +2,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::context::Context;
+use super::context::{Context, both};
 use super::layers;
 use super::plan::Plan;
+use crate::demand::Subject;
 use crate::model::object::{HostAlias, Pod, Workload};
 use crate::model::{Family, Labels, List, Str};
 use crate::policy::{Direction, Party, PolicyId};
@@ -126,15 +127,73 @@ const KEPT: usize = 256;
 /// The classes of an audit.
 #[derive(Debug)]
 pub struct Classes<'a> {
-    /// In the order in which they were met.
+    /// In the order in which subjects were met who are of them.
     pub classes: Vec<Class<'a>>,
+    sorter: Sorter<'a>,
+    /// The sorter's number of each pod that is asked about.
+    of_pod: Vec<u32>,
+    /// Numbers of `classes` by those of the sorter.
+    numbers: Vec<u32>,
+}
+
+/// Marks what has no number.
+const NONE: u32 = u32::MAX;
+
+impl<'a> Classes<'a> {
+    /// Sorts the pods of subjects who ask for the planned endpoints.
+    ///
+    /// Pods are looked at in the order in which they lie in memory, which takes half the time of another order.
+    pub fn new(context: &Context<'a>, plan: &Plan, subjects: &[Subject]) -> Self {
+        let pods = &context.snapshot.pods;
+        let mut sorter = Sorter::new(context, plan);
+        let mut of_pod = vec![NONE; pods.len()];
+        for pod in subjects.iter().flat_map(|subject| &*subject.pods) {
+            of_pod[*pod as usize] = 0;
+        }
+        let half = pods.len() / 2;
+        let (left, right) = of_pod.split_at_mut(half);
+        let mut other = sorter.like();
+        let (pods_left, pods_right) = pods.split_at(half);
+        both(pods.len(), || sorter.sort(context, 0, pods_left, left), || other.sort(context, half, pods_right, right));
+        let numbers: Vec<u32> = other.classes.iter().map(|class| sorter.add(context, class.member)).collect();
+        for number in right.iter_mut().filter(|number| **number != NONE) {
+            *number = numbers[*number as usize];
+        }
+        Self { classes: Vec::new(), sorter, of_pod, numbers: Vec::new() }
+    }
+
+    /// The class of a pod of one of the subjects, or of the pod that the template of one predicts.
+    #[allow(clippy::cast_possible_truncation)] // fewer classes than pods
+    pub fn of(&mut self, context: &Context<'_>, member: Member<'a>) -> u32 {
+        let sorted = match member {
+            Member::Running(pod, _) => self.of_pod[pod as usize],
+            Member::Predicted(_) => self.sorter.add(context, member),
+        };
+        if self.numbers.len() < self.sorter.classes.len() {
+            self.numbers.resize(self.sorter.classes.len(), NONE);
+        }
+        let number = &mut self.numbers[sorted as usize];
+        if *number == NONE {
+            *number = self.classes.len() as u32;
+            let selecting = std::mem::take(&mut self.sorter.classes[sorted as usize].selecting);
+            self.classes.push(Class { member, selecting });
+        }
+        *number
+    }
+}
+
+/// Tells pods apart.
+#[derive(Debug)]
+struct Sorter<'a> {
+    /// In the order in which they were met.
+    classes: Vec<Class<'a>>,
     known: FxHashMap<Key, u32>,
     /// Lists of policies that select pods, by number.
     signatures: Vec<Vec<PolicyId>>,
     numbers: FxHashMap<Vec<PolicyId>, u32>,
     namespaces: Vec<Namespace<'a>>,
     by_name: FxHashMap<Option<&'a Str>, usize>,
-    /// The namespace of the pod before: pods mostly come sorted.
+    /// The namespace of the pod before.
     last: usize,
     /// Kept for its room.
     values: Vec<usize>,
@@ -143,9 +202,9 @@ pub struct Classes<'a> {
     with_lookup: bool,
 }
 
-impl<'a> Classes<'a> {
-    /// An empty index for pods that ask for the planned endpoints.
-    pub fn new(context: &Context<'_>, plan: &Plan) -> Self {
+impl<'a> Sorter<'a> {
+    /// For pods that ask for the planned endpoints.
+    fn new(context: &Context<'_>, plan: &Plan) -> Self {
         let with_lookup = plan.endpoints.iter().any(|p| !p.bare);
         let gated =
             |party: &Party| !context.policies.selecting(&party.namespace, &party.labels, Direction::Ingress).is_empty();
@@ -157,6 +216,16 @@ impl<'a> Classes<'a> {
         let node_local = with_lookup
             && (super::dns::is_node_local(context)
                 || super::dns::resolver_pods(context).iter().any(|party| party.host_network));
+        let with_node = node_local || plan.endpoints.iter().any(super::plan::Planned::is_node);
+        Self::with(with_identity, with_node, with_lookup)
+    }
+
+    /// Another one for the same endpoints.
+    fn like(&self) -> Self {
+        Self::with(self.with_identity, self.with_node, self.with_lookup)
+    }
+
+    fn with(with_identity: bool, with_node: bool, with_lookup: bool) -> Self {
         Self {
             classes: Vec::new(),
             known: FxHashMap::default(),
@@ -167,14 +236,22 @@ impl<'a> Classes<'a> {
             last: 0,
             values: Vec::new(),
             with_identity,
-            with_node: node_local || plan.endpoints.iter().any(super::plan::Planned::is_node),
+            with_node,
             with_lookup,
+        }
+    }
+
+    /// Numbers the pods that have a number already, of those that begin at an index of the snapshot.
+    #[allow(clippy::cast_possible_truncation)] // fewer than 2^32 pods fit into memory
+    fn sort(&mut self, context: &Context<'_>, first: usize, pods: &'a [Pod], numbers: &mut [u32]) {
+        for (at, (pod, number)) in pods.iter().zip(numbers).enumerate().filter(|(_, (_, number))| **number != NONE) {
+            *number = self.add(context, Member::Running((first + at) as u32, pod));
         }
     }
 
     /// The class of a pod.
     #[allow(clippy::cast_possible_truncation)] // fewer classes than pods
-    pub fn add(&mut self, context: &Context<'_>, member: Member<'a>) -> u32 {
+    fn add(&mut self, context: &Context<'_>, member: Member<'a>) -> u32 {
         let spec = member.spec();
         let nowhere = Str::default();
         let namespace = member.namespace().unwrap_or(&nowhere);

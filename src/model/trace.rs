@@ -143,9 +143,9 @@ pub struct Step {
     pub outcome: StepOutcome,
     /// One line: what the gate does, or why it takes no part.
     pub summary: String,
-    /// What decided; a piece of evidence is cited by many steps. For `Blocked` by default: the objects that isolate.
+    /// What decided. For `Blocked` by default: the objects that isolate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<Arc<Evidence>>,
+    pub evidence: Vec<Arc<Evidence>>, // one rule is cited by many steps
     /// Rules that come close.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near_misses: Vec<Arc<Evidence>>,
@@ -175,8 +175,8 @@ impl Step {
 /// All steps of one requirement in path order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trace {
-    /// One per layer. Traces have most steps in common.
-    pub steps: Vec<Arc<Step>>,
+    /// One per layer.
+    pub steps: Vec<Arc<Step>>, // traces have most steps in common
 }
 
 impl Trace {

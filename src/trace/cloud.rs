@@ -17,7 +17,7 @@ use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, S
 use crate::policy::Party;
 
 /// Where the connections of a pod start, if anything was read about the network of its VPC.
-pub fn origin_of<'a>(context: &'a Context<'a>, member: Member<'a>) -> Option<Origin<'a>> {
+pub fn origin_of<'a>(context: &Context<'a>, member: Member<'_>) -> Option<Origin<'a>> {
     let cluster = context.cloud.as_ref()?;
     let party = member.party(context);
     let groups = layers::groups_of(context, &party);

@@ -6,6 +6,7 @@ use crate::model::object::{OtherObject, PodSpec, WrittenSelector};
 use crate::model::{Doubt, Labels, Layer, Outcome, Protocol, Snapshot, Step, StepOutcome, Str, World};
 use crate::policy::Party;
 
+use super::classes::Member;
 use super::context::Context;
 use super::target::{Aim, Target};
 
@@ -67,18 +68,18 @@ pub(super) struct Marks {
     security_groups: Option<usize>,
 }
 
-/// The marks of a pod.
+/// The marks of a pod in a namespace with labels.
 pub(super) fn marks(
     context: &Context<'_>,
     namespace: &Str,
-    labels: &Labels,
-    annotations: &Labels,
-    spec: &PodSpec,
-    predicted: bool,
+    of_namespace: Option<&Labels>,
+    member: Member<'_>,
 ) -> Marks {
-    let of_namespace = context.policies.labels_of(namespace);
+    let labels = member.labels();
     let security_groups = context.security_group_policies.iter().position(|p| p.selects(namespace, labels));
-    Marks { proxy: has_proxy(of_namespace, labels, spec, annotations, predicted), security_groups }
+    let predicted = member.pod().is_none();
+    let proxy = has_proxy(of_namespace, labels, member.spec(), member.annotations(), predicted);
+    Marks { proxy, security_groups }
 }
 
 impl SecurityGroupPolicy {

@@ -32,4 +32,5 @@ pub mod redact;
 pub mod resolve;
 mod scratch;
 pub mod snapshot_io;
+mod terraform;
 mod yaml;

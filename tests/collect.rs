@@ -389,6 +389,8 @@ fn a_saved_snapshot_is_the_snapshot() {
         ("b.yaml", b"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: n, namespace: ci}\nspec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: http, protocol: TCP}, {port: 1, endPort: 5}]}, {}], x: 1}\n"),
         ("c.yaml", b"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c}\nspec: {b: [1, 2.5, null], a: {}}\n"),
         ("d.json", b"{\"networkProfile\": {\"outboundType\": \"none\"}}"),
+        ("e.json", b"{\"Vpcs\": []}"),
+        ("eu-west-1/f.json", b"{\"Vpcs\": [{\"VpcId\": \"vpc-1\"}, {}]}"),
     ]);
     let options = Options { instant: "2026-11-24T21:40:00.123456789Z".parse().unwrap(), ..Options::default() };
     let snapshot = files::collect(&[folder.path().to_str().unwrap().to_owned()], &options).unwrap();

@@ -122,6 +122,9 @@ impl Decoder {
         if kind.ends_with("List") && self.list(text, gvk, lines, facts, depth) {
             return;
         }
+        if gvk == aws::META_GVK && aws::read_meta(text, self.origin, facts) {
+            return;
+        }
         let result = match kinds::classify(group, kind) {
             Class::Ignored => {
                 *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1;

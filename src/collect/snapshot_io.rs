@@ -1,12 +1,20 @@
 //! Saves a Snapshot and loads it again, equal in everything.
+//!
+//! A saved snapshot is a folder: one file for everything but the facts about AWS, and these as `aws ec2` prints them, so
+//! that the folder `aws` of a snapshot is a source by itself.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde::{Deserializer, Serialize};
 
+use super::aws;
 use crate::model::Snapshot;
+use crate::model::aws::AwsScope;
 
 /// The file of a saved snapshot in its folder.
 pub const FILE_NAME: &str = "buildreach-snapshot.json";
@@ -38,11 +46,24 @@ pub enum Error {
     },
 }
 
+impl Error {
+    fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error }
+    }
+
+    fn unreadable(path: PathBuf, why: impl fmt::Display) -> Self {
+        Self::Unreadable { path, why: why.to_string() }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Saved<'s> {
     api_version: &'static str,
     kind: &'static str,
+    /// The folders of the facts about AWS.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    aws_folders: BTreeSet<&'s str>,
     #[serde(flatten)]
     snapshot: &'s Snapshot,
 }
@@ -54,18 +75,43 @@ struct Saved<'s> {
 /// Where the folder cannot be written, or a file of that name is no snapshot.
 pub fn save(snapshot: &Snapshot, folder: &Path) -> Result<PathBuf, Error> {
     let path = folder.join(FILE_NAME);
-    let io = |error| Error::Io { path: path.clone(), error };
-    std::fs::create_dir_all(folder).map_err(|error| Error::Io { path: folder.to_owned(), error })?;
+    let io = |error| Error::io(&path, error);
+    fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     if path.symlink_metadata().is_ok() && !is_snapshot(&path).map_err(io)? {
         return Err(Error::Occupied(path));
     }
-    // A run that ends half-way leaves the earlier snapshot as it was.
-    let partial = folder.join(format!("{FILE_NAME}.partial"));
-    let mut file = BufWriter::new(File::create(&partial).map_err(io)?);
-    let saved = Saved { api_version: API_VERSION, kind: KIND, snapshot };
+    let files = aws_files(snapshot);
+    let earlier = earlier_files(folder);
+    let names: BTreeSet<PathBuf> = files.iter().map(|(name, _)| folder.join(name)).collect();
+    if let Some(occupied) = names.iter().find(|name| name.symlink_metadata().is_ok() && !earlier.contains(*name)) {
+        return Err(Error::Occupied(occupied.clone()));
+    }
+
+    // A run that ends half-way leaves the earlier snapshot as it was: nothing is replaced before all is written.
+    let partial = |path: &Path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        PathBuf::from(name)
+    };
+    for (name, text) in &files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
+        fs::write(partial(&path), text).map_err(|error| Error::io(&path, error))?;
+    }
+    let mut file = BufWriter::new(File::create(partial(&path)).map_err(io)?);
+    let aws_folders = files.iter().map(|(name, _)| aws::folder_of(name)).collect();
+    let saved = Saved { api_version: API_VERSION, kind: KIND, aws_folders, snapshot };
     serde_json::to_writer_pretty(&mut file, &saved).map_err(|error| io(error.into()))?;
     file.write_all(b"\n").and_then(|()| file.flush()).map_err(io)?;
-    std::fs::rename(&partial, &path).map_err(io)?;
+
+    for gone in earlier.difference(&names) {
+        fs::remove_file(gone).or_else(absent).map_err(|error| Error::io(gone, error))?;
+    }
+    for path in names.iter().chain([&path]) {
+        fs::rename(partial(path), path).map_err(|error| Error::io(path, error))?;
+    }
+    remove_empty(&earlier, folder);
     Ok(path)
 }
 
@@ -79,9 +125,87 @@ pub fn load(path: &Path) -> Result<Option<Snapshot>, Error> {
     if !path.is_file() || !is_snapshot(&path).unwrap_or(false) {
         return Ok(None);
     }
-    let unreadable = |why: String| Error::Unreadable { path: path.clone(), why };
-    let text = std::fs::read(&path).map_err(|error| Error::Io { path: path.clone(), error })?;
-    serde_json::from_slice(&text).map(Some).map_err(|error| unreadable(error.to_string()))
+    let text = fs::read(&path).map_err(|error| Error::io(&path, error))?;
+    let mut snapshot: Snapshot =
+        serde_json::from_slice(&text).map_err(|error| Error::unreadable(path.clone(), error))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files = Vec::new();
+    for name in aws_folders(&text) {
+        let meta_name = format!("{name}/{}", aws::META_FILE);
+        let meta_text = read_part(folder, &meta_name)?;
+        let meta = aws::Meta::parse(&meta_text);
+        let meta = meta.ok_or_else(|| Error::unreadable(folder.join(&meta_name), "it describes no scope"))?;
+        if meta.instant != snapshot.instant {
+            return Err(Error::unreadable(folder.join(&meta_name), "it is of another snapshot"));
+        }
+        if !name.split('/').all(is_plain) || !meta.files.iter().all(|file| is_plain(file)) {
+            return Err(Error::unreadable(folder.join(&meta_name), "it names files outside of its folder"));
+        }
+        for file in &meta.files {
+            let name = format!("{name}/{file}");
+            let text = read_part(folder, &name)?;
+            files.push((name, text));
+        }
+        files.push((meta_name, meta_text));
+    }
+    snapshot.aws = aws_from_files(&files).map_err(|(name, why)| Error::unreadable(folder.join(name), why))?;
+    Ok(Some(snapshot))
+}
+
+/// The files of a saved snapshot that hold the facts about AWS, by their paths from its folder.
+pub fn aws_files(snapshot: &Snapshot) -> Vec<(String, String)> {
+    aws::files(&snapshot.aws, snapshot.instant)
+}
+
+/// What [`aws_files`] wrote.
+///
+/// # Errors
+///
+/// The path of a file that is something else, and why.
+pub fn aws_from_files(files: &[(String, String)]) -> Result<Vec<AwsScope>, (String, String)> {
+    aws::scopes(files)
+}
+
+/// A file that a snapshot consists of.
+fn read_part(folder: &Path, name: &str) -> Result<String, Error> {
+    let path = folder.join(name);
+    fs::read_to_string(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::unreadable(path, "it is not there, and a snapshot is the whole folder"),
+        _ => Error::io(&path, error),
+    })
+}
+
+/// The files about AWS that an earlier snapshot of this folder wrote.
+fn earlier_files(folder: &Path) -> BTreeSet<PathBuf> {
+    let below = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files = BTreeSet::new();
+    for scope in below(folder.join(aws::FOLDER)).flat_map(below) {
+        let meta_path = scope.join(aws::META_FILE);
+        let meta = fs::read_to_string(&meta_path).ok().and_then(|text| aws::Meta::parse(&text));
+        let Some(meta) = meta else { continue };
+        files.extend(meta.files.iter().filter(|name| is_plain(name)).map(|name| scope.join(name)));
+        files.insert(meta_path);
+    }
+    files
+}
+
+/// Whether a name is that of a file in the folder itself: nothing outside of a scope's own folder is taken for ours.
+fn is_plain(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|plain| plain == name)
+}
+
+/// Removes the folders below `folder` in which an earlier snapshot had files, where nothing is left in them.
+fn remove_empty(earlier: &BTreeSet<PathBuf>, folder: &Path) {
+    let parents = |path: &Path| path.ancestors().skip(1).take_while(|p| *p != folder).map(Path::to_owned).collect();
+    let folders: BTreeSet<PathBuf> = earlier.iter().flat_map(|path| -> Vec<PathBuf> { parents(path) }).collect();
+    for folder in folders.iter().rev() {
+        // It fails where something is left, as it should.
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Whether a file begins as [`save`] begins one.
@@ -90,4 +214,41 @@ fn is_snapshot(path: &Path) -> io::Result<bool> {
     BufReader::new(File::open(path)?).take(256).read_to_end(&mut start)?;
     let start = String::from_utf8_lossy(&start);
     Ok(super::head::peek(&start) == Some((API_VERSION, KIND)))
+}
+
+/// `awsFolders` of a snapshot. It stands near the beginning, and what comes after is not looked at.
+fn aws_folders(text: &[u8]) -> Vec<String> {
+    struct Folders<'f>(&'f mut Vec<String>);
+    impl<'de> DeserializeSeed<'de> for Folders<'_> {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_map(self)
+        }
+    }
+    impl<'de> Visitor<'de> for Folders<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a snapshot")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            for _ in 0..3 {
+                match map.next_key::<String>()?.as_deref() {
+                    Some("apiVersion" | "kind") => drop(map.next_value::<String>()?),
+                    Some("awsFolders") => {
+                        *self.0 = map.next_value()?;
+                        return Ok(());
+                    }
+                    _ => return Ok(()),
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut folders = Vec::new();
+    // That the rest was not read is an error, and the one that is wanted.
+    let _ = Folders(&mut folders).deserialize(&mut serde_json::Deserializer::from_slice(text));
+    folders
 }

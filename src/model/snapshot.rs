@@ -90,9 +90,9 @@ pub enum World {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
-    /// `kubernetes`, or `file <name>`.
+    /// `kubernetes`, `file <name>`, or `aws <account>/<region>` as far as these are known.
     pub source: Str,
-    /// API kind, such as `NetworkPolicy`; `*` for a whole file.
+    /// API kind, such as `NetworkPolicy`, or key of a list, such as `SecurityGroups`; `*` for a whole file.
     pub kind: Str,
     /// The namespace, where only one was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

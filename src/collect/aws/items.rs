@@ -189,11 +189,22 @@ pub(crate) trait VisitMut {
     fn list<T: Item>(&mut self, list: AwsList, items: &mut Vec<T>);
 }
 
+/// Something that is told from every list of a scope.
+pub(crate) trait Visit {
+    /// Looks at one.
+    fn list<T: Item>(&mut self, list: AwsList, items: &[T]);
+}
+
 macro_rules! lists {
     ($($list:ident $field:ident,)+) => {
         /// Goes over the lists of a scope.
         pub(crate) fn each_mut(scope: &mut AwsScope, visitor: &mut impl VisitMut) {
             $(visitor.list(AwsList::$list, &mut scope.$field);)+
+        }
+
+        /// Goes over the lists of a scope.
+        pub(crate) fn each(scope: &AwsScope, visitor: &mut impl Visit) {
+            $(visitor.list(AwsList::$list, &scope.$field);)+
         }
 
         /// Adds the objects of another scope, after those that are there.

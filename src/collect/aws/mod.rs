@@ -6,8 +6,14 @@
 
 mod items;
 mod keys;
+mod load;
+mod meta;
 mod read;
+mod save;
 mod scope;
 
-pub(crate) use read::{Document, Origins, broken, fields, read};
+pub(crate) use load::scopes;
+pub(crate) use meta::{META_FILE, META_GVK, Meta};
+pub(crate) use read::{Document, Origins, broken, fields, read, read_meta};
+pub(crate) use save::{FOLDER, files, folder_of};
 pub(crate) use scope::{coverage, merge};

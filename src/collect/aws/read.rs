@@ -12,6 +12,7 @@ use super::super::place;
 use super::super::raw::Text;
 use super::items::{self, Item, VisitMut};
 use super::keys::{self, Key};
+use super::meta::Meta;
 use crate::model::aws::{AwsList, AwsScope, PrefixListEntries, PrefixListEntry};
 use crate::model::object::Origin;
 use crate::model::{CoverageState, Problem, ProblemClass, Str};
@@ -25,6 +26,8 @@ pub(crate) struct Document {
     pub(crate) scope: AwsScope,
     /// It says that its lists go on in another document.
     pub(crate) goes_on: bool,
+    /// It is what a saved scope says about itself.
+    pub(crate) meta: Option<Meta>,
 }
 
 /// Where the objects of a document are said to have been read.
@@ -33,7 +36,6 @@ pub(crate) enum Origins {
     /// In this document.
     Here,
     /// Where they say themselves: a saved snapshot.
-    #[allow(dead_code)] // until snapshots are loaded from such documents
     Written,
 }
 
@@ -73,6 +75,14 @@ pub(crate) fn broken(text: &str, origin: Origin, why: &str, facts: &mut Facts) {
         document.scope.read.insert(list, CoverageState::Failed(why.to_owned()));
         facts.aws.push(document);
     }
+}
+
+/// Reads what a saved scope says about itself; `false` if it is not readable.
+pub(crate) fn read_meta(text: &str, origin: Origin, facts: &mut Facts) -> bool {
+    let meta = Meta::parse(text);
+    let is_read = meta.is_some();
+    facts.aws.push(Document { origin, meta, ..Document::default() });
+    is_read
 }
 
 /// A document about one thing that says nothing alone.

@@ -1,9 +1,11 @@
 //! From documents to scopes: which account and region a file is about, and what its lists are together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::items::{self, Item, VisitMut};
+use super::meta::Meta;
 use super::read::Document;
+use super::save::folder_of;
 use crate::model::aws::{AwsList, AwsScope};
 use crate::model::object::Origin;
 use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Str};
@@ -19,12 +21,23 @@ pub(crate) struct Merged {
 /// Puts documents together, which are in the order in which they were read. `name_of` gives the name of a source.
 pub(crate) fn merge<'s>(documents: Vec<Document>, name_of: impl Fn(u32) -> &'s str) -> Merged {
     let mut merged = Merged::default();
+    let metas: HashMap<&str, Meta> = documents
+        .iter()
+        .filter_map(|document| Some((folder_of(name_of(document.origin.source)), document.meta.clone()?)))
+        .collect();
     let mut scopes: BTreeMap<(Str, Str), Parts> = BTreeMap::new();
     for mut document in documents {
         let name = name_of(document.origin.source);
         name_entries(&mut document, name, &mut merged.problems);
-        let (account, region) = place(name);
-        scopes.entry((account.into(), region.into())).or_default().add(document);
+        let meta = metas.get(folder_of(name));
+        let key = meta.map_or_else(
+            || {
+                let (account, region) = place(name);
+                (account.into(), region.into())
+            },
+            |meta| (meta.account.clone(), meta.region.clone()),
+        );
+        scopes.entry(key).or_default().add(document, meta);
     }
     for ((account, region), parts) in scopes {
         let mut scope = parts.finish();
@@ -93,18 +106,29 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, document: Document) {
-        let Document { mut scope, goes_on, .. } = document;
+    /// Adds a document; `meta` is what its folder says.
+    fn add(&mut self, document: Document, meta: Option<&Meta>) {
+        let Document { mut scope, goes_on, meta: own, .. } = document;
         for (list, state) in std::mem::take(&mut scope.read) {
             let (some_go_on, some_end) = self.pages.entry(list).or_default();
             *some_go_on |= goes_on;
             *some_end |= !goes_on;
-            let known = self.scope.read.entry(list).or_insert_with(|| state.clone());
-            if *known == CoverageState::Read {
-                *known = state;
+            if let Some(state) = meta.map_or(Some(state.clone()), |meta| meta.correct(list, state)) {
+                self.state(list, state);
             }
         }
+        for (list, state) in own.iter().flat_map(Meta::told) {
+            self.state(list, state.clone());
+        }
         items::append(&mut self.scope, scope);
+    }
+
+    /// A list is read if all that is known of it is.
+    fn state(&mut self, list: AwsList, state: CoverageState) {
+        let known = self.scope.read.entry(list).or_insert_with(|| state.clone());
+        if *known == CoverageState::Read {
+            *known = state;
+        }
     }
 
     fn finish(mut self) -> AwsScope {

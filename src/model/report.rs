@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Severity};
+use super::list::List;
 use super::outcome::{Layer, Outcome};
 use super::snapshot::Coverage;
 use super::text::Str;
@@ -133,11 +134,11 @@ pub struct SubjectInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Str>,
     /// Why it counts as a build: the signals with their scores.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub signals: Vec<String>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub signals: List<String>,
     /// What is known about its needs and is no endpoint: `container build downloads no module`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub notes: List<String>,
     /// File and line of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Str>,
@@ -151,7 +152,7 @@ pub struct PathResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecosystem: Option<Str>,
     /// Which endpoints.
-    pub endpoints: Vec<EndpointInfo>,
+    pub endpoints: List<EndpointInfo>,
     /// The combined outcome.
     pub outcome: Outcome,
     /// Layer by layer.

@@ -1,6 +1,7 @@
 //! Steps of a path with their evidence.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -144,12 +145,12 @@ pub struct Step {
     pub outcome: StepOutcome,
     /// One line: what the gate does, or why it takes no part.
     pub summary: String,
-    /// What decided. For `Blocked` by default: the objects that isolate.
+    /// What decided; a piece of evidence is cited by many steps. For `Blocked` by default: the objects that isolate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<Arc<Evidence>>,
     /// Rules that come close.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub near_misses: Vec<Evidence>,
+    pub near_misses: Vec<Arc<Evidence>>,
     /// Codes of the findings that this gate causes, where it has codes of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Str>,
@@ -178,13 +179,18 @@ impl Step {
 }
 
 /// All steps of one requirement in path order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trace {
-    /// One per layer.
-    pub steps: Vec<Step>,
+    /// One per layer. Traces have most steps in common.
+    pub steps: Vec<Arc<Step>>,
 }
 
 impl Trace {
+    /// A trace of these steps, in path order.
+    pub fn new(steps: Vec<Step>) -> Self {
+        Self { steps: steps.into_iter().map(Arc::new).collect() }
+    }
+
     /// The combined outcome; if no step takes part, `Reachable`, which is then an assumption.
     pub fn outcome(&self) -> Outcome {
         Outcome::along(self.steps.iter().filter_map(|s| s.outcome.outcome())).unwrap_or(Outcome::Reachable)
@@ -193,6 +199,6 @@ impl Trace {
     /// The steps whose outcome is the combined one.
     pub fn deciding(&self) -> impl Iterator<Item = &Step> {
         let outcome = self.outcome();
-        self.steps.iter().filter(move |s| s.outcome.outcome() == Some(outcome))
+        self.steps.iter().map(|s| &**s).filter(move |s| s.outcome.outcome() == Some(outcome))
     }
 }

@@ -412,6 +412,11 @@ impl Enforcement {
         u8::from(self.exempt_nodes.contains_key(node)) + 2 * u8::from(unready)
     }
 
+    /// Whether there are nodes where nothing enforces policies.
+    pub fn exempts_nodes(&self) -> bool {
+        !self.exempt_nodes.is_empty()
+    }
+
     /// Why nothing enforces policies on a node, if that is so.
     pub fn exempt(&self, node: &Str) -> Option<&'static str> {
         self.exempt_nodes.get(node).copied()

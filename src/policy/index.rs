@@ -146,6 +146,11 @@ impl PolicyIndex {
         &self.rules[id.0 as usize]
     }
 
+    /// Every rule.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
     /// Every policy.
     pub fn policies(&self) -> impl Iterator<Item = (PolicyId, &Policy)> {
         (0u32..).map(PolicyId).zip(&self.policies)

@@ -28,7 +28,7 @@ impl Decided {
         }
         for step in steps {
             decided.by.push(said(step, path.outcome));
-            decided.places.extend(step.evidence.iter().filter_map(place));
+            decided.places.extend(step.evidence.iter().filter_map(|evidence| place(evidence)));
         }
         dedup(&mut decided.by);
         dedup(&mut decided.places);
@@ -44,7 +44,13 @@ impl Decided {
 /// The steps to cite. A path that gets through does so at every layer; what a reader asks then is which
 /// policy lets it pass, so that is the one to name.
 fn deciding(path: &PathResult) -> Vec<&Step> {
-    let same: Vec<_> = path.trace.steps.iter().filter(|step| step.outcome.outcome() == Some(path.outcome)).collect();
+    let same: Vec<_> = path
+        .trace
+        .steps
+        .iter()
+        .map(|step| &**step)
+        .filter(|step| step.outcome.outcome() == Some(path.outcome))
+        .collect();
     if path.outcome == Outcome::Reachable {
         let policy = same.iter().find(|step| step.layer == Layer::Policy).or(same.last());
         return policy.copied().into_iter().collect();

@@ -115,7 +115,7 @@ fn one_step(step: &Step, layers: usize, outcomes: usize, page: &mut Page<'_>) ->
     let left = format!(" {:<layers$}{painted}{:gap$}", step.layer.to_string(), "");
     let columns = plain_width(&left);
     page.prose(&left, columns, &step.summary)?;
-    let column = aligned(step.evidence.iter().chain(&step.near_misses));
+    let column = aligned(step.evidence.iter().chain(&step.near_misses).map(|evidence| &**evidence));
     let label = |page: &Page<'_>, word: &str| format!("{:columns$}{}", "", page.paint(FAINT, word));
     for evidence in &step.evidence {
         page.evidence(&label(page, "decided by"), columns + LABEL, evidence, column)?;

@@ -111,7 +111,7 @@ fn expect_findings(context: &Context<'_>) -> AssertionResult {
         status,
         decided_by: decided_by.unwrap_or_default(),
         reason,
-        trace: Trace { steps: Vec::new() },
+        trace: Trace::default(),
     }
 }
 
@@ -174,7 +174,7 @@ impl<'a> Judge<'a> {
             steps.push(Step::new(Layer::Mesh, StepOutcome::NotApplicable, "the source is no pod"));
         }
         layers::merge_destination(&mut steps, layers::destination_steps(context, destination, assertion.protocol));
-        Trace { steps }
+        Trace::new(steps)
     }
 
     /// Policies and the cloud, family by family: a name serves over any family that passes both.
@@ -437,11 +437,7 @@ fn result(index: i64, assertion: &Assertion, traces: &[Trace], mut doubts: Vec<D
     let mut cited: Vec<String> = Vec::new();
     for step in deciding.iter().filter(|s| assertion.layer.is_none_or(|l| l == s.layer)) {
         cited.extend(
-            step.evidence
-                .iter()
-                .map(super::super::model::trace::Evidence::citation)
-                .filter(|c| !cited.contains(c))
-                .collect::<Vec<_>>(),
+            step.evidence.iter().map(|evidence| evidence.citation()).filter(|c| !cited.contains(c)).collect::<Vec<_>>(),
         );
     }
     let actual = Expectation::from(outcome);
@@ -482,7 +478,7 @@ fn result(index: i64, assertion: &Assertion, traces: &[Trace], mut doubts: Vec<D
         status,
         decided_by: cited.join("; "),
         reason: reason.join("; "),
-        trace: trace.unwrap_or(Trace { steps: Vec::new() }),
+        trace: trace.unwrap_or_default(),
     }
 }
 

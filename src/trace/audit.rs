@@ -1,6 +1,7 @@
 //! Every subject × everything it needs, by class.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -276,7 +277,7 @@ impl<'a> Audit<'a> {
                 format!("no policy limits what builds of namespace {} may contact", evaluated.party.namespace);
             return Some((message, Vec::new()));
         }
-        let evidence: Vec<Evidence> = rules.iter().map(|rule| self.context.rule_evidence(**rule)).collect();
+        let evidence = rules.iter().map(|rule| (*self.context.rule_evidence(**rule)).clone()).collect();
         Some((
             "a build that needs a known list of endpoints may contact every public address on 443/TCP".to_owned(),
             evidence,
@@ -303,13 +304,13 @@ impl<'a> Audit<'a> {
             // The build may contact somebody else: what lies on the way to this host decides nothing.
             let why = format!("the build may not contact this host: {doubt}");
             steps.extend(Layer::ALL[1..].iter().map(|layer| Step::new(*layer, StepOutcome::NotAssessed, why.clone())));
-            return Trace { steps };
+            return Trace::new(steps);
         }
         let seen = self.seen(class, endpoint);
         let mut dns = dns_step(self.context, planned, evaluated);
         if let Some(by) = seen.as_ref().and_then(|(_, by)| by.as_ref()) {
             dns.summary = format!("{}; the name leads to {}", dns.summary, by.object.name);
-            dns.evidence.push(by.clone());
+            dns.evidence.push(Arc::new(by.clone()));
         }
         steps.push(dns);
         let family = self.family(class, endpoint);
@@ -337,7 +338,7 @@ impl<'a> Audit<'a> {
                 step.doubts.push(Doubt { reason, not_evaluated: None });
             }
         }
-        Trace { steps }
+        Trace::new(steps)
     }
 
     /// An endpoint as a class sees it, where that differs: by its own host aliases, or by an interface endpoint of its

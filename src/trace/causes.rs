@@ -1,6 +1,7 @@
 //! Findings about who reaches what: one for each cause, with everybody whom it hits.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::audit::Audit;
 use super::objects::finding;
@@ -137,7 +138,7 @@ pub fn findings(audit: &Audit<'_>, results: &[Result]) -> Vec<Finding> {
                 let message =
                     "it admits single addresses of a service that answers from many: they change without notice"
                         .to_owned();
-                causes.add(&codes::NET_PINNED, vec![rule.clone()], message, subjects, Some(path), &all);
+                causes.add(&codes::NET_PINNED, vec![(**rule).clone()], message, subjects, Some(path), &all);
             }
         }
         of_subjects(&mut causes, audit, result);
@@ -243,10 +244,10 @@ fn add_step<'a>(
             reasons.join("; ")
         }
     };
-    let cause = causes.add(code, step.evidence.clone(), message, subjects, Some(path), endpoints);
+    let cause = causes.add(code, cloned(&step.evidence), message, subjects, Some(path), endpoints);
     for near in &step.near_misses {
         if cause.near_misses.len() < 3 && !cause.near_misses.contains(near) {
-            cause.near_misses.push(near.clone());
+            cause.near_misses.push((**near).clone());
         }
     }
     cause
@@ -257,12 +258,16 @@ fn missing(endpoints: &[&EndpointInfo], by_ingress: bool) -> Option<Missing> {
     Some(Missing::Rule { by_ingress, port: first.port, protocol: first.protocol.clone() })
 }
 
+fn cloned(evidence: &[Arc<Evidence>]) -> Vec<Evidence> {
+    evidence.iter().map(|one| (**one).clone()).collect()
+}
+
 fn dns_evidence(path: &PathResult) -> Vec<Evidence> {
-    path.trace.steps.iter().filter(|s| s.layer == Layer::Dns).flat_map(|s| s.evidence.clone()).collect()
+    path.trace.steps.iter().filter(|s| s.layer == Layer::Dns).flat_map(|s| cloned(&s.evidence)).collect()
 }
 
 fn policy_evidence(path: &PathResult) -> Vec<Evidence> {
-    path.trace.steps.iter().filter(|s| s.layer == Layer::Policy).flat_map(|s| s.evidence.clone()).collect()
+    path.trace.steps.iter().filter(|s| s.layer == Layer::Policy).flat_map(|s| cloned(&s.evidence)).collect()
 }
 
 /// What concerns a subject as a whole: too much is open, or policies do not see it.

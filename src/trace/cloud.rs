@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::classes::Member;
 use super::context::Context;
@@ -120,6 +121,10 @@ pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
     step
 }
 
+fn arcs(evidence: &[Evidence]) -> Vec<Arc<Evidence>> {
+    evidence.iter().cloned().map(Arc::new).collect()
+}
+
 fn append_new<T: PartialEq>(to: &mut Vec<T>, more: Vec<T>) {
     for one in more {
         if !to.contains(&one) {
@@ -140,24 +145,24 @@ fn words(verdict: &Verdict, aim: &Aim) -> Step {
             parts.push(format!("{}{}{}", share_of(&blocker.share), blocker.why, ra(blocker.ra_code)));
             append_new(&mut step.codes, vec![Str::from(blocker.code.id)]);
             if outcome != Outcome::Unknown {
-                append_new(&mut step.evidence, blocker.evidence.clone());
+                append_new(&mut step.evidence, arcs(&blocker.evidence));
             }
         }
     }
     match outcome {
         Outcome::Reachable => {
             parts.push(verdict.way.join(", "));
-            step.evidence.clone_from(&verdict.by);
+            step.evidence = arcs(&verdict.by);
         }
         Outcome::Partial => {
             for replies in &verdict.replies {
                 parts.push(format!("{}{}{}", share_of(&replies.share), replies.why, ra(Some("REMAP_EPHEMERAL_PORT"))));
                 append_new(&mut step.codes, vec![Str::from(crate::model::codes::AWS_ACL_REPLIES_PARTLY.id)]);
-                append_new(&mut step.evidence, replies.evidence.clone());
+                append_new(&mut step.evidence, arcs(&replies.evidence));
             }
             for mixed in &verdict.mixed {
                 parts.push(format!("{}{}", share_of(&mixed.share), mixed.why));
-                append_new(&mut step.evidence, mixed.evidence.clone());
+                append_new(&mut step.evidence, arcs(&mixed.evidence));
             }
         }
         Outcome::Unknown => unknown(verdict, aim, &shares, &mut step, &mut parts),
@@ -165,7 +170,7 @@ fn words(verdict: &Verdict, aim: &Aim) -> Step {
     }
     step.summary = parts.join("; ");
     if matches!(outcome, Outcome::Blocked | Outcome::Partial | Outcome::Unknown) {
-        step.near_misses = verdict.near_misses.iter().take(3).cloned().collect();
+        step.near_misses = verdict.near_misses.iter().take(3).cloned().map(Arc::new).collect();
     }
     step.assumptions.clone_from(&verdict.assumptions);
     step
@@ -175,7 +180,7 @@ fn unknown(verdict: &Verdict, aim: &Aim, shares: &Shares, step: &mut Step, parts
     for (at, one) in verdict.uncertainties.iter().filter(|u| !u.share.is_disjoint(&shares.unknown)).enumerate() {
         parts.insert(at, one.why.clone());
         step.doubts.push(Doubt { reason: one.why.clone(), not_evaluated: None });
-        append_new(&mut step.evidence, one.evidence.clone());
+        append_new(&mut step.evidence, arcs(&one.evidence));
     }
     if let Target::Addresses { known: Known::StandIn { title, .. }, .. } = &aim.target
         && !shares.denied.is_empty()
@@ -185,7 +190,7 @@ fn unknown(verdict: &Verdict, aim: &Aim, shares: &Shares, step: &mut Step, parts
             "its addresses are not published, and only {} of {title} gets through: {why}",
             percent(shares.open.size(), verdict.asked.size())
         );
-        let cited: Vec<Evidence> = verdict.blockers.iter().flat_map(|b| b.evidence.iter().cloned()).collect();
+        let cited = verdict.blockers.iter().flat_map(|b| arcs(&b.evidence)).collect();
         append_new(&mut step.evidence, cited);
         step.doubts.push(Doubt { reason, not_evaluated: None });
     }
@@ -279,7 +284,7 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
             let summary = format!("enableDnsSupport of {vpc} is off: the Amazon-provided resolver does not answer");
             let mut step = Step::new(Layer::Dns, Outcome::Blocked, summary);
             step.codes.push(crate::model::codes::AWS_DNS_OFF.id.into());
-            step.evidence.push(evidence);
+            step.evidence.push(Arc::new(evidence));
             step
         }
         Resolver::Unknown(why) => unsure(why),
@@ -320,7 +325,7 @@ fn custom(cluster: &Cluster<'_>, origin: &Origin<'_>, addresses: &[IpAddr], evid
         first.outcome = StepOutcome::Unknown;
         first
     };
-    append_new(&mut step.evidence, vec![evidence]);
+    append_new(&mut step.evidence, vec![Arc::new(evidence)]);
     step
 }
 

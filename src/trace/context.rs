@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
@@ -53,7 +53,9 @@ pub struct Context<'a> {
     /// The mesh whose configuration was read.
     pub(super) mesh: Option<&'static str>,
     /// Rules as evidence, put into words once.
-    rules: RefCell<FxHashMap<RuleId, Evidence>>,
+    rules: RefCell<FxHashMap<RuleId, Arc<Evidence>>>,
+    /// Policies as evidence.
+    whole: RefCell<FxHashMap<PolicyId, Arc<Evidence>>>,
 }
 
 /// Where a node's name stands.
@@ -124,6 +126,7 @@ impl<'a> Context<'a> {
             cloud: Cluster::new(snapshot, profile.cni.as_deref()),
             mesh: mesh(snapshot),
             rules: RefCell::default(),
+            whole: RefCell::default(),
         }
     }
 
@@ -266,7 +269,11 @@ impl<'a> Context<'a> {
     }
 
     /// A policy as evidence: it decides by default.
-    pub fn policy_evidence(&self, id: PolicyId) -> Evidence {
+    pub fn policy_evidence(&self, id: PolicyId) -> Arc<Evidence> {
+        self.whole.borrow_mut().entry(id).or_insert_with(|| Arc::new(self.new_policy_evidence(id))).clone()
+    }
+
+    fn new_policy_evidence(&self, id: PolicyId) -> Evidence {
         let written = self.written(id);
         let mut evidence = self.evidence_of(written);
         evidence.line = (written.meta.origin.line > 0).then_some(written.meta.origin.line);
@@ -274,8 +281,8 @@ impl<'a> Context<'a> {
     }
 
     /// A rule as evidence, with what it does in words.
-    pub fn rule_evidence(&self, id: RuleId) -> Evidence {
-        self.rules.borrow_mut().entry(id).or_insert_with(|| self.new_rule_evidence(id)).clone()
+    pub fn rule_evidence(&self, id: RuleId) -> Arc<Evidence> {
+        self.rules.borrow_mut().entry(id).or_insert_with(|| Arc::new(self.new_rule_evidence(id))).clone()
     }
 
     fn new_rule_evidence(&self, id: RuleId) -> Evidence {
@@ -325,6 +332,9 @@ impl<'a> Context<'a> {
 
     /// Running pods on nodes where nothing enforces policies, though the rest of the cluster does: why, and which.
     pub(super) fn exempt_pods(&self) -> Vec<(String, Evidence)> {
+        if !self.enforcement.exempts_nodes() {
+            return Vec::new();
+        }
         let pods = self.snapshot.pods.iter().filter(|p| !p.phase.is_terminal() && !p.spec.host_network);
         pods.filter_map(|pod| {
             let why = self.enforcement.exempt(pod.node.as_ref()?)?;

@@ -19,9 +19,9 @@ pub fn explain(
     let audit = Audit::new(context, demand, ranges, question);
     let result = results::results(&audit).into_iter().next()?;
     let subject = result.class.subjects.into_iter().next()?;
-    let has = |e: &crate::model::report::EndpointInfo| e.host == endpoint.host && e.port == endpoint.port;
-    let path = result.class.paths.into_iter().find(|path| path.endpoints.iter().any(has))?;
-    let endpoint = path.endpoints.into_iter().find(has)?;
+    let has = |e: &&crate::model::report::EndpointInfo| e.host == endpoint.host && e.port == endpoint.port;
+    let path = result.class.paths.into_iter().find(|path| path.endpoints.iter().any(|e| has(&e)))?;
+    let endpoint = path.endpoints.iter().find(has)?.clone();
     let doubts: Vec<Doubt> = path.trace.steps.iter().flat_map(|s| s.doubts.iter().cloned()).collect();
     Some(Explanation {
         api_version: API_VERSION.into(),

@@ -7,6 +7,7 @@ use crate::policy::rule::Peers;
 use crate::policy::{Admitted, Direction, Gate, Hold, Other, Party, PolicyId, Quick, Sweep};
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Who opens the connection.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +161,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Rules that come close, for a blocked judgement.
-    pub fn near_misses(&self, judgement: &Judgement) -> Vec<Evidence> {
+    pub fn near_misses(&self, judgement: &Judgement) -> Vec<Arc<Evidence>> {
         let blocked =
             judgement.gates.iter().filter(|(g, o)| *o == Outcome::Blocked && g.direction == Direction::Egress);
         blocked
@@ -393,7 +394,7 @@ impl<'a> Flow<'a> {
         match (outcome, &gate.admitted) {
             (Outcome::Blocked, _) => {
                 let policies: Vec<_> = gate.isolating.iter().map(|id| self.context.policy_evidence(*id)).collect();
-                let names: Vec<_> = policies.iter().map(short).collect();
+                let names: Vec<_> = policies.iter().map(|policy| short(policy)).collect();
                 let end = if direction == Direction::Egress { "" } else { " at the destination" };
                 parts.push(format!("by default{end}: {} {asked}", none_of(&names)));
                 step.evidence.extend(policies);
@@ -407,7 +408,7 @@ impl<'a> Flow<'a> {
             }
             _ => {
                 let rules: Vec<_> = gate.by.iter().map(|rule| self.context.rule_evidence(*rule)).collect();
-                let names: Vec<_> = rules.iter().map(Evidence::citation).collect();
+                let names: Vec<_> = rules.iter().map(|rule| rule.citation()).collect();
                 parts.push(format!("by {}", names.join(" and ")));
                 step.evidence.extend(rules);
             }

@@ -138,16 +138,16 @@ fn without_effect(context: &Context<'_>) -> Vec<Finding> {
     if context.snapshot.pods.is_empty() && context.snapshot.workloads.is_empty() {
         return found;
     }
-    let names = port_names(context);
+    let undeclared = undeclared_ports(context);
     for (_, policy) in context.policies.policies().filter(|(_, p)| p.invalid.is_none()) {
         for direction in Direction::ALL.into_iter().filter(|d| policy.isolates(*d)) {
             for rule_id in policy.rules(direction) {
                 let rule = context.policies.rule(rule_id);
-                let unresolved = rule.ports.named.iter().find(|(_, name)| !names.contains(name));
+                let unresolved = rule.ports.named.iter().find(|(_, name)| undeclared.contains(name));
                 if let Some((_, name)) = unresolved {
                     let evidence = context.rule_evidence(rule_id);
                     let message = format!("{}: no container declares a port named `{name}`", evidence.citation());
-                    found.push(finding(&codes::OBJ_NO_EFFECT, message, vec![evidence]));
+                    found.push(finding(&codes::OBJ_NO_EFFECT, message, vec![(*evidence).clone()]));
                 }
             }
         }
@@ -155,14 +155,18 @@ fn without_effect(context: &Context<'_>) -> Vec<Finding> {
     found
 }
 
-fn port_names<'a>(context: &Context<'a>) -> BTreeSet<&'a Str> {
+/// The port names of rules that no container declares.
+fn undeclared_ports<'a>(context: &'a Context<'_>) -> BTreeSet<&'a Str> {
     let snapshot = context.snapshot;
-    let mut seen = BTreeSet::new();
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<&Str> = context.policies.rules().flat_map(|r| &r.ports.named).map(|(_, n)| n).collect();
     let specs = snapshot.pods.iter().map(|p| &p.spec).chain(snapshot.workloads.iter().map(|w| &w.spec));
-    for spec in specs {
-        if seen.insert(std::sync::Arc::as_ptr(spec)) {
-            names.extend(spec.containers.iter().flat_map(|c| &c.ports).filter_map(|p| p.name.as_ref()));
+    for port in specs.flat_map(|spec| &spec.containers).flat_map(|c| &c.ports) {
+        // A name that many rules ask for is declared by many pods: not all of them are looked at.
+        if names.is_empty() {
+            break;
+        }
+        if let Some(name) = &port.name {
+            names.remove(name);
         }
     }
     names
@@ -172,7 +176,7 @@ fn port_names<'a>(context: &Context<'a>) -> BTreeSet<&'a Str> {
 fn not_enforced(context: &Context<'_>) -> Vec<Finding> {
     let snapshot = context.snapshot;
     let mut found = Vec::new();
-    let policies = context.policies.policies().map(|(id, _)| context.policy_evidence(id));
+    let policies = context.policies.policies().map(|(id, _)| (*context.policy_evidence(id)).clone());
     let others =
         snapshot.others.iter().zip(others_evidence(context)).filter(|(o, _)| kinds::is_policy_kind(o)).map(|(_, e)| e);
     if let Some(why) = context.enforcement.nothing_enforces() {

@@ -1,6 +1,8 @@
 //! Results per class of subjects: what the audit found, put into words once for all who share it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -9,7 +11,7 @@ use super::flow::Known;
 use crate::demand::{Requirement, Subject};
 use crate::model::object::Origin;
 use crate::model::report::{ClassResult, EndpointInfo, PathResult, SubjectInfo};
-use crate::model::{Evidence, Family, Outcome, Protocol, Step, StepOutcome, Str, Trace};
+use crate::model::{Evidence, Family, Few, Layer, List, Outcome, Protocol, Step, StepOutcome, Str, Trace};
 use crate::policy::Direction;
 
 /// What a path shows beside its trace; findings are made from it.
@@ -20,7 +22,7 @@ pub struct Asides {
     /// A family that is blocked while the name is reached over another.
     pub blocked_family: Option<Family>,
     /// Rules that admit single addresses of a feed.
-    pub pinned: Vec<Evidence>,
+    pub pinned: Vec<Arc<Evidence>>,
     /// The blocking gate is the destination's.
     pub by_ingress: bool,
 }
@@ -36,13 +38,10 @@ pub struct Result {
     pub classes: Vec<u32>,
 }
 
-/// What makes two requirements of a class share a trace.
+/// What makes two requirements of a class share a trace, if its verdicts are the same.
 #[derive(PartialEq, Eq, Hash)]
-struct Group<'a> {
+struct Kind<'a> {
     ecosystem: Option<&'a Str>,
-    verdict: Vec<u32>,
-    /// Numbers of the VPC's answers.
-    answers: Vec<Option<u32>>,
     doubt: Option<&'a str>,
     setting: Option<(&'a str, u32, u32)>,
     port: u16,
@@ -50,9 +49,28 @@ struct Group<'a> {
     bare: bool,
     outside: bool,
     known: Option<&'a Known>,
-    /// Endpoints whose destination is in doubt, or that a host alias answers for, stand alone.
+    /// Endpoints whose destination is in doubt stand alone.
     alone: Option<u32>,
 }
+
+/// What results have in common, made once.
+#[derive(Default)]
+struct Shared<'a> {
+    /// `file:line` in words: in compact JSON a hundred thousand pods stand on one line.
+    places: FxHashMap<Origin, Str>,
+    kinds: FxHashMap<Kind<'a>, u32>,
+    /// The kinds of the requirements of a list.
+    kinds_of: FxHashMap<*const Requirement, Rc<[u32]>>,
+    /// Endpoints by their places in a list of requirements.
+    endpoints: FxHashMap<(*const Requirement, Vec<u32>), List<EndpointInfo>>,
+    /// Steps that many traces have.
+    steps: Vec<Arc<Step>>,
+    /// Kept for its room.
+    name: String,
+}
+
+/// At most this many steps are looked at when a trace may share some of them.
+const STEPS: usize = 64;
 
 /// The results of an audit, in order of their first subject.
 pub fn results(audit: &Audit<'_>) -> Vec<Result> {
@@ -60,72 +78,132 @@ pub fn results(audit: &Audit<'_>) -> Vec<Result> {
     for (subject, question) in &audit.subjects {
         groups[*question as usize].push(subject);
     }
-    let mut places = Places::default();
-    audit.questions.iter().zip(groups).map(|(asked, subjects)| result(audit, asked, &subjects, &mut places)).collect()
+    let mut shared = Shared::default();
+    audit.questions.iter().zip(groups).map(|(asked, subjects)| result(audit, asked, &subjects, &mut shared)).collect()
 }
 
-/// `file:line` in words, each once: in compact JSON a hundred thousand pods stand on one line.
-type Places = FxHashMap<Origin, Str>;
-
-fn result(audit: &Audit<'_>, asked: &Asked<'_>, subjects: &[&Subject], places: &mut Places) -> Result {
-    let mut index: FxHashMap<Group<'_>, usize> = FxHashMap::default();
+fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject], shared: &mut Shared<'a>) -> Result {
+    let kinds = shared.kinds(audit, asked);
+    let specs = || asked.classes.iter().map(|class| &audit.evaluated[*class as usize].party.spec);
+    let may_know = specs().any(|spec| !spec.host_aliases.is_empty());
+    let mut index: FxHashMap<(u32, Few<u32>, Option<u32>, Vec<Option<u32>>), usize> = FxHashMap::default();
     let mut paths: Vec<PathResult> = Vec::new();
+    let mut places: Vec<Vec<u32>> = Vec::new();
     let mut asides: Vec<Asides> = Vec::new();
-    let protocols = Protocol::ALL.map(|p| Str::from(p.to_string()));
-    for (requirement, endpoint) in asked.requirements.iter().zip(asked.endpoints.iter().copied()) {
-        let group = group(audit, asked, requirement, endpoint);
-        let at = *index.entry(group).or_insert_with(|| {
-            let (trace, aside) = trace(audit, asked, requirement, endpoint);
+    for ((place, requirement), (endpoint, kind)) in
+        (0u32..).zip(asked.requirements).zip(asked.endpoints.iter().copied().zip(kinds.iter().copied()))
+    {
+        let host = &audit.plan.endpoints[endpoint as usize].endpoint.host;
+        // What a host alias answers for stands alone.
+        let aliased = may_know && specs().any(|spec| super::dns::known_without_lookup(spec, host).is_some());
+        let verdict = |class: &u32| audit.evaluated[*class as usize].verdicts[endpoint as usize];
+        let verdicts = match asked.classes.as_slice() {
+            [class] => Few::one(verdict(class)),
+            classes => classes.iter().map(verdict).collect::<Vec<_>>().into(),
+        };
+        // The VPC's answers, where anything was read about one.
+        let answer = |class: &u32| audit.evaluated[*class as usize].answers.get(endpoint as usize).copied();
+        let answers = asked.classes.iter().filter_map(answer).collect();
+        let at = *index.entry((kind, verdicts, aliased.then_some(endpoint), answers)).or_insert_with(|| {
+            let (mut trace, aside) = trace(audit, asked, requirement, endpoint);
+            shared.steps(&mut trace);
             paths.push(PathResult {
                 ecosystem: requirement.ecosystem.clone(),
-                endpoints: Vec::new(),
+                endpoints: List::default(),
                 outcome: trace.outcome(),
                 trace,
             });
+            places.push(Vec::new());
             asides.push(aside);
             paths.len() - 1
         });
-        paths[at].endpoints.push(EndpointInfo {
-            host: requirement.endpoint.host.clone(),
-            port: requirement.endpoint.port,
-            protocol: protocols[requirement.endpoint.protocol as usize].clone(),
-            required: requirement.required,
-            why: (!requirement.why.is_empty()).then(|| requirement.why.clone()),
-            alternative: requirement.alternative,
-        });
+        places[at].push(place);
+    }
+    for (path, places) in paths.iter_mut().zip(places) {
+        path.endpoints = shared.endpoints(asked, places);
     }
     let outcome = subject_outcome(&paths);
-    for path in &mut paths {
-        path.endpoints.shrink_to_fit();
-    }
     paths.shrink_to_fit();
-    let mut infos: Vec<SubjectInfo> = subjects.iter().map(|subject| subject_info(audit, subject, places)).collect();
+    let mut infos: Vec<SubjectInfo> = subjects.iter().map(|subject| subject_info(audit, subject, shared)).collect();
     infos.sort();
     Result { class: ClassResult { subjects: infos, outcome, paths }, asides, classes: asked.classes.clone() }
 }
 
-fn group<'a>(audit: &'a Audit<'_>, asked: &Asked<'_>, requirement: &'a Requirement, endpoint: u32) -> Group<'a> {
-    let planned = &audit.plan.endpoints[endpoint as usize];
-    let aliased = asked.classes.iter().any(|class| {
-        let spec = &audit.evaluated[*class as usize].party.spec;
-        super::dns::known_without_lookup(spec, &planned.endpoint.host).is_some()
-    });
-    Group {
-        ecosystem: requirement.ecosystem.as_ref(),
-        verdict: asked.classes.iter().map(|c| audit.evaluated[*c as usize].verdicts[endpoint as usize]).collect(),
-        answers: asked
-            .classes
-            .iter()
-            .filter_map(|c| audit.evaluated[*c as usize].answers.get(endpoint as usize).copied())
-            .collect(),
-        doubt: requirement.doubt.as_deref(),
-        setting: requirement.setting.as_ref().map(|s| (s.text.as_str(), s.source, s.line)),
-        port: planned.endpoint.port,
-        protocol: planned.endpoint.protocol,
-        bare: planned.bare,
-        outside: planned.outside,
-        known: planned.known(),
-        alone: (planned.doubt.is_some() || aliased).then_some(endpoint),
+impl<'a> Shared<'a> {
+    /// The kinds of all requirements of a list, by number.
+    #[allow(clippy::cast_possible_truncation)] // requirements are listed by people
+    fn kinds(&mut self, audit: &'a Audit<'_>, asked: &'a Asked<'_>) -> Rc<[u32]> {
+        if let Some(known) = self.kinds_of.get(&asked.requirements.as_ptr()) {
+            return Rc::clone(known);
+        }
+        let number = |(requirement, endpoint): (&'a Requirement, &u32)| {
+            let planned = &audit.plan.endpoints[*endpoint as usize];
+            let new = self.kinds.len() as u32;
+            let kind = Kind {
+                ecosystem: requirement.ecosystem.as_ref(),
+                doubt: requirement.doubt.as_deref(),
+                setting: requirement.setting.as_ref().map(|s| (s.text.as_str(), s.source, s.line)),
+                port: planned.endpoint.port,
+                protocol: planned.endpoint.protocol,
+                bare: planned.bare,
+                outside: planned.outside,
+                known: planned.known(),
+                alone: planned.doubt.is_some().then_some(*endpoint),
+            };
+            *self.kinds.entry(kind).or_insert(new)
+        };
+        let kinds: Rc<[u32]> = asked.requirements.iter().zip(asked.endpoints.iter()).map(number).collect();
+        self.kinds_of.insert(asked.requirements.as_ptr(), Rc::clone(&kinds));
+        kinds
+    }
+
+    /// Puts known steps in the place of equal ones; the policies' are hardly ever equal.
+    fn steps(&mut self, trace: &mut Trace) {
+        for step in trace.steps.iter_mut().filter(|step| step.layer != Layer::Policy) {
+            if let Some(known) = self.steps.iter().find(|known| *known == step) {
+                *step = Arc::clone(known);
+            } else if self.steps.len() < STEPS {
+                self.steps.push(Arc::clone(step));
+            }
+        }
+    }
+
+    /// The endpoints at these places of a list of requirements.
+    fn endpoints(&mut self, asked: &Asked<'_>, places: Vec<u32>) -> List<EndpointInfo> {
+        let key = (asked.requirements.as_ptr(), places);
+        if let Some(known) = self.endpoints.get(&key) {
+            return known.clone();
+        }
+        let info = |place: &u32| {
+            let requirement = &asked.requirements[*place as usize];
+            EndpointInfo {
+                host: requirement.endpoint.host.clone(),
+                port: requirement.endpoint.port,
+                protocol: requirement.endpoint.protocol.to_string().into(),
+                required: requirement.required,
+                why: (!requirement.why.is_empty()).then(|| requirement.why.clone()),
+                alternative: requirement.alternative,
+            }
+        };
+        let endpoints: List<EndpointInfo> = key.1.iter().map(info).collect();
+        self.endpoints.insert(key, endpoints.clone());
+        endpoints
+    }
+
+    /// `ns/Kind/name`.
+    fn name(&mut self, subject: &Subject) -> Str {
+        self.name.clear();
+        for part in [&subject.namespace, "/", &subject.kind, "/", &subject.name] {
+            self.name.push_str(part);
+        }
+        self.name.as_str().into()
+    }
+
+    /// `file:line`, if there are lines.
+    fn place(&mut self, audit: &Audit<'_>, origin: Origin) -> Option<Str> {
+        let source = audit.context.snapshot.source(origin.source);
+        let place = |origin: &Origin| format!("{source}:{}", origin.line).into();
+        (origin.line > 0).then(|| self.places.entry(origin).or_insert_with_key(place).clone())
     }
 }
 
@@ -148,9 +226,9 @@ fn trace(audit: &Audit<'_>, asked: &Asked<'_>, requirement: &Requirement, endpoi
     }
     // Some pods get through and others do not: the trace of one that does not, with what the mixture amounts to.
     let failing = traces.iter().position(|t| t.outcome() != Outcome::Reachable);
-    let mut trace = failing.map_or(Trace { steps: Vec::new() }, |at| traces.swap_remove(at));
+    let mut trace = failing.map_or(Trace::default(), |at| traces.swap_remove(at));
     let worst = trace.outcome();
-    for step in &mut trace.steps {
+    for step in trace.steps.iter_mut().map(Arc::make_mut) {
         if step.outcome.outcome() == Some(worst) {
             step.outcome = StepOutcome::from(outcome);
             step.summary = format!("the pods of this subject do not fare alike; one of them: {}", step.summary);
@@ -229,28 +307,25 @@ fn subject_outcome(paths: &[PathResult]) -> Outcome {
     }
 }
 
-fn subject_info(audit: &Audit<'_>, subject: &Subject, places: &mut Places) -> SubjectInfo {
+fn subject_info(audit: &Audit<'_>, subject: &Subject, shared: &mut Shared<'_>) -> SubjectInfo {
     let snapshot = audit.context.snapshot;
     let origin = match (subject.pods.first(), subject.template) {
         (Some(pod), _) => Some(snapshot.pods[*pod as usize].meta.origin),
         (None, Some(template)) => Some(snapshot.workloads[template as usize].meta.origin),
         (None, None) => None,
     };
-    let place = origin
-        .filter(|o| o.line > 0)
-        .map(|o| places.entry(o).or_insert_with(|| format!("{}:{}", snapshot.source(o.source), o.line).into()).clone());
     SubjectInfo {
-        name: format!("{}/{}/{}", subject.namespace, subject.kind, subject.name).into(),
+        name: shared.name(subject),
         pods: subject.pods.len() as u64,
         predicted: subject.pods.is_empty(),
         system: subject.system.map(Into::into),
-        notes: subject.notes.to_vec(),
+        notes: subject.notes.clone(),
         signals: subject.signals.iter().map(|s| format!("{} ({:.0} %)", s.what, s.weight * 100.0)).collect(),
-        place,
+        place: origin.and_then(|origin| shared.place(audit, origin)),
     }
 }
 
 /// The steps of a trace that have an outcome.
 pub fn steps_with(trace: &Trace, outcome: Outcome) -> impl Iterator<Item = &Step> {
-    trace.steps.iter().filter(move |s| s.outcome.outcome() == Some(outcome))
+    trace.steps.iter().map(|s| &**s).filter(move |s| s.outcome.outcome() == Some(outcome))
 }

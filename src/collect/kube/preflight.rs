@@ -9,7 +9,8 @@ use super::groups::CONFIG_MAPS;
 use super::kinds::{How, Kind, plan};
 use super::list::within;
 use super::read::fallback_namespace;
-use super::{LiveOptions, in_order};
+use super::LiveOptions;
+use crate::collect::in_order::in_order;
 
 /// Whether the credentials may do one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -217,7 +217,10 @@ mod tests {
     fn an_attribute_is_the_one_that_was_asked_for() {
         let value = sdk::AttributeBooleanValue::builder().value(false).build();
         let support = vpc_attribute("vpc-1", &sdk::VpcAttributeName::EnableDnsSupport, Some(&value));
-        assert_eq!((support.enable_dns_support, support.enable_dns_hostnames), (Some(BoolValue { value: false }), None));
+        assert_eq!(
+            (support.enable_dns_support, support.enable_dns_hostnames),
+            (Some(BoolValue { value: false }), None)
+        );
         let names = vpc_attribute("vpc-1", &sdk::VpcAttributeName::EnableDnsHostnames, Some(&value));
         assert_eq!((names.enable_dns_support, names.enable_dns_hostnames), (None, Some(BoolValue { value: false })));
         let absent = vpc_attribute("vpc-1", &sdk::VpcAttributeName::EnableDnsSupport, None);

@@ -100,7 +100,10 @@ pub(super) fn vpc_endpoint(it: &sdk::VpcEndpoint) -> VpcEndpoint {
         policy_document: text(it.policy_document()),
         route_table_ids: texts(it.route_table_ids()),
         subnet_ids: texts(it.subnet_ids()),
-        groups: all(it.groups(), |g| GroupIdentifier { group_id: text(g.group_id()), group_name: text(g.group_name()) }),
+        groups: all(it.groups(), |g| GroupIdentifier {
+            group_id: text(g.group_id()),
+            group_name: text(g.group_name()),
+        }),
         private_dns_enabled: it.private_dns_enabled(),
         network_interface_ids: texts(it.network_interface_ids()),
         dns_entries: all(it.dns_entries(), |e| DnsEntry { dns_name: text(e.dns_name()) }),

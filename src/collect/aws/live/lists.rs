@@ -167,7 +167,8 @@ pub(super) fn describe_vpc_block_public_access_options(client: &Client) -> Call<
             Ok(found) => {
                 let mut part = only(AwsList::BlockPublicAccessOptions, CoverageState::Read);
                 let options = found.vpc_block_public_access_options();
-                part.block_public_access_options = options.map(convert_edge::public_access_options).into_iter().collect();
+                part.block_public_access_options =
+                    options.map(convert_edge::public_access_options).into_iter().collect();
                 part
             }
             Err(error) => only(AwsList::BlockPublicAccessOptions, failure::state(&error)),

@@ -43,11 +43,7 @@ pub struct Options {
 /// # Errors
 ///
 /// Where nothing says which region to read, there are no credentials, or a VPC that was named is in none of the regions.
-pub async fn collect(
-    snapshot: &mut Snapshot,
-    options: &Options,
-    progress: &dyn Fn(&str, usize),
-) -> anyhow::Result<()> {
+pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: &dyn Fn(&str, usize)) -> anyhow::Result<()> {
     let mut targets = Targets::of(&snapshot.nodes, &options.regions);
     let account = Account::open(options, targets.regions().next()).await?;
     if targets.is_empty()

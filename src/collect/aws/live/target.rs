@@ -29,7 +29,8 @@ impl Targets {
         let mut targets: BTreeMap<String, Nodes> = regions.iter().map(|r| (r.clone(), Nodes::default())).collect();
         for node in nodes {
             let Some((region, id)) = node.provider_id.as_deref().and_then(place) else { continue };
-            let there = if regions.is_empty() { Some(targets.entry(region).or_default()) } else { targets.get_mut(&region) };
+            let there =
+                if regions.is_empty() { Some(targets.entry(region).or_default()) } else { targets.get_mut(&region) };
             let Some(there) = there else { continue };
             if id.starts_with("i-") {
                 there.instances.insert(id.to_owned());

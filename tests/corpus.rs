@@ -65,3 +65,9 @@ fn network_policies() {
 fn network_plugins() {
     run("cni");
 }
+
+#[test]
+fn amazon_networks() {
+    let Some(document) = run("aws") else { return };
+    assert_eq!(document["summary"]["unsupported"], 0, "a suite of the cloud is not evaluated");
+}

@@ -9,15 +9,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("demand", &["model"]),
     ("policy", &["model"]),
-    ("trace", &["model", "demand", "policy"]),
-    ("suite", &["model", "demand", "policy", "trace"]),
+    ("cloud", &["model"]),
+    ("trace", &["model", "demand", "policy", "cloud"]),
+    ("suite", &["model", "demand", "policy", "cloud", "trace"]),
     ("collect", &["model"]),
     ("report", &["model"]),
     ("demo", &["model", "collect"]),
 ];
 
 /// Rooms that do no I/O and read no clock, environment or random number.
-const PURE: &[&str] = &["model", "demand", "policy", "trace", "suite"];
+const PURE: &[&str] = &["model", "demand", "policy", "cloud", "trace", "suite"];
 
 const IMPURE: &[&str] = &[
     "std::fs",

@@ -66,6 +66,9 @@ pub(super) struct WhatArgs {
     /// Take these as build subjects: ns/name, ns/Kind/name or a Kind; repeatable
     #[arg(long, value_name = "SUBJECT")]
     subject: Vec<demand::SubjectSelector>,
+    /// Ask from here instead of from pods: a security group, an interface, an instance or a node; repeatable
+    #[arg(long, value_name = "sg-…|eni-…|i-…|node/NAME", conflicts_with_all = ["subject", "all_pods"])]
+    pub(super) source: Vec<demand::SourceId>,
     /// Take every running pod as a subject, and no template
     #[arg(long, conflicts_with = "subject")]
     all_pods: bool,
@@ -137,6 +140,7 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
         let scope = args.source.namespace.as_ref().map_or_else(String::new, |n| format!(" in namespace {n}"));
         bail!("no pod or template is called {subject}{scope}");
     }
+    known_sources(&args.what.source, &snapshot)?;
     let start = Instant::now();
     let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
     let context = ManuallyDrop::new(Context::new(&snapshot, &profile));
@@ -162,6 +166,35 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     }
     let fails = args.fail_on.0.is_some_and(|limit| report.findings.iter().any(|f| reaches(f, limit)));
     Ok(if fails { Exit::Findings } else { Exit::Clean })
+}
+
+/// Refuses sources that the documents would hold if they existed.
+fn known_sources(sources: &[demand::SourceId], snapshot: &Snapshot) -> anyhow::Result<()> {
+    use crate::model::aws::AwsList;
+    let read = |list| snapshot.aws.iter().any(|scope| scope.has(list));
+    for source in sources {
+        let (known, is_read): (Vec<&str>, bool) = match source {
+            demand::SourceId::SecurityGroup(_) => {
+                let groups = snapshot.aws.iter().flat_map(|s| &s.security_groups);
+                (groups.map(|g| g.group_id.as_str()).collect(), read(AwsList::SecurityGroups))
+            }
+            demand::SourceId::Interface(_) => {
+                let ifaces = snapshot.aws.iter().flat_map(|s| &s.network_interfaces);
+                (ifaces.map(|i| i.network_interface_id.as_str()).collect(), read(AwsList::NetworkInterfaces))
+            }
+            demand::SourceId::Instance(_) => continue,
+            demand::SourceId::Node(_) => (snapshot.nodes.iter().map(|n| n.meta.name.as_str()).collect(), true),
+        };
+        let text = source.to_string();
+        let name = text.strip_prefix("node/").unwrap_or(&text);
+        if is_read && !known.contains(&name) {
+            let some: Vec<&str> = known.iter().take(10).copied().collect();
+            let there =
+                if some.is_empty() { "there is none".to_owned() } else { format!("there is {}", some.join(", ")) };
+            bail!("{text} is not in what was read: {there}");
+        }
+    }
+    Ok(())
 }
 
 /// Logs how long a stage took, and how much anonymous memory is resident after it where the system tells.
@@ -222,6 +255,7 @@ impl WhatArgs {
         let mut options = DemandOptions {
             subjects: self.subject.clone(),
             all_pods: self.all_pods,
+            sources: self.source.clone(),
             namespaces: source.namespace.iter().map(|n| n.as_str().into()).collect(),
             ..DemandOptions::default()
         };

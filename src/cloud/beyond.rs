@@ -107,6 +107,13 @@ fn block_mode<'a>(net: &Net<'a>, subnet: &str) -> Option<&'a str> {
 }
 
 fn block_public_access(net: &Net<'_>, subnet: &str, door: Door, share: &AddrSet, into: &mut Verdict) {
+    if net.subnet(subnet).is_none() {
+        return into.doubt(
+            share,
+            format!("subnet {subnet} was not read, nor whether Block Public Access holds for it"),
+            Vec::new(),
+        );
+    }
     let Some(mode) = block_mode(net, subnet) else { return };
     let blocks = mode.eq_ignore_ascii_case("block-bidirectional")
         || (mode.eq_ignore_ascii_case("block-ingress") && door == Door::Direct);

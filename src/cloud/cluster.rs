@@ -125,6 +125,42 @@ impl<'a> Cluster<'a> {
         }
     }
 
+    /// The sockets of what is no pod, by kind and name: `Node`, `Instance`, `NetworkInterface`, `SecurityGroup`.
+    pub fn source(&self, kind: &str, name: &str) -> Origin<'a> {
+        match kind {
+            "Node" => self.node(name),
+            "Instance" => self.instance(name),
+            "NetworkInterface" => self.interface(name),
+            _ => self.group(name),
+        }
+    }
+
+    /// The sockets of a security group: of every interface that carries it; the group alone, where none was read.
+    pub fn group(&self, id: &str) -> Origin<'a> {
+        let mut carriers = self.net.carriers(id).peekable();
+        if carriers.peek().is_some() {
+            let ways = carriers.flat_map(|i| Origin::of_sockets(sockets(i, own_ports(), i.id), i.id).ways);
+            return finish(ways.collect(), Ways::AllNeeded);
+        }
+        let Some(group) = self.net.group(id) else {
+            return Origin::unknown(format!("security group {id} is not in the documents"));
+        };
+        let socket = |family| Socket {
+            label: "any interface".to_owned(),
+            scope: group.scope,
+            iface: None,
+            instance: None,
+            vpc: &group.it.vpc_id,
+            subnet: None,
+            groups: vec![group.it.group_id.clone()],
+            from: AddrSet::all(family),
+            is_public: false,
+            deny_igw: false,
+            ports: own_ports(),
+        };
+        Origin::of_sockets(vec![socket(Family::V4), socket(Family::V6)], id)
+    }
+
     /// The socket of an address, on the interface that holds it.
     pub fn address(&self, ip: IpAddr) -> Origin<'a> {
         let holders: Vec<&Iface<'a>> = self.net.holders(ip).collect();

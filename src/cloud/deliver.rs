@@ -39,6 +39,18 @@ pub(super) fn inside<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: 
     }
 }
 
+/// What of a destination lies inside a VPC for sure: in its blocks, or, where these were not read, on its interfaces.
+pub(super) fn known_inside(net: &Net<'_>, vpc: &str, to: &AddrSet) -> AddrSet {
+    if let Some(blocks) = net.vpc_blocks(vpc, to.family()) {
+        return to.intersection(blocks);
+    }
+    if to.size() > FEW {
+        return AddrSet::empty(to.family());
+    }
+    let all = to.nets().into_iter().flat_map(AllHosts::hosts_all);
+    AddrSet::from_ips(to.family(), all.filter(|ip| net.holders(*ip).any(|i| i.vpc == vpc)))
+}
+
 /// All addresses of a block, network and broadcast addresses included.
 trait AllHosts {
     fn hosts_all(self) -> Vec<std::net::IpAddr>;
@@ -103,8 +115,10 @@ fn arrive(net: &Net<'_>, socket: &Socket<'_>, subnet: &str, ask: Ask<'_>, into: 
 
 /// The way back from the destination's subnet must not be diverted.
 fn returns<'a>(net: &Net<'a>, socket: &Socket<'a>, iface: &Iface<'a>, ask: Ask<'_>, into: &mut Verdict) {
-    // A table that was not read was told for the way there.
-    let Ok(table) = net.table_of(iface.subnet) else { return };
+    let table = match net.table_of(iface.subnet) {
+        Ok(table) => table,
+        Err(why) => return into.doubt(ask.to, why, Vec::new()),
+    };
     for taken in route::split(net, table, &socket.from) {
         match taken.by {
             By::Route(r)

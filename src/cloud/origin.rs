@@ -28,8 +28,8 @@ pub struct Socket<'a> {
     pub instance: Option<&'a Str>,
     /// Its VPC.
     pub vpc: &'a Str,
-    /// Its subnet.
-    pub subnet: &'a Str,
+    /// Its subnet; `None` where only a security group is asked about.
+    pub subnet: Option<&'a Str>,
     /// Security groups.
     pub groups: Vec<Str>,
     /// Its address; a whole subnet where the address is not known yet.
@@ -57,7 +57,7 @@ impl<'a> Socket<'a> {
             iface: Some(iface.id),
             instance: iface.instance,
             vpc: iface.vpc,
-            subnet: iface.subnet,
+            subnet: Some(iface.subnet),
             groups: iface.groups.iter().map(|g| (*g).clone()).collect(),
             from: AddrSet::single(ip),
             is_public,
@@ -98,7 +98,7 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct SocketShape {
     vpc: Str,
-    subnet: Str,
+    subnet: Option<Str>,
     groups: Vec<Str>,
     is_public: bool,
     deny_igw: bool,
@@ -163,7 +163,7 @@ impl<'a> Origin<'a> {
     pub fn shape(&self, net: &Net<'_>, with_instance: bool) -> Shape {
         let of_socket = |s: &Socket<'_>| SocketShape {
             vpc: s.vpc.clone(),
-            subnet: s.subnet.clone(),
+            subnet: s.subnet.cloned(),
             groups: s.groups.clone(),
             is_public: s.is_public,
             deny_igw: s.deny_igw,

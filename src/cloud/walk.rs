@@ -30,10 +30,14 @@ pub(super) struct Here<'a, 's> {
 pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verdict {
     let mut verdict = Verdict::new(ask.to);
     verdict.way.push(socket.label.clone());
-    let here = Here { socket, subnet: socket.subnet, is_source: true, appliances: 0 };
+    let Some(subnet) = socket.subnet else {
+        group_alone(net, socket, ask, &mut verdict);
+        return verdict;
+    };
+    let here = Here { socket, subnet, is_source: true, appliances: 0 };
     let family = ask.to.family();
     // Inside the subnet nothing is routed and no ACL looks on.
-    let neighbours = net.subnet_blocks(socket.subnet, family).unwrap_or_else(|| AddrSet::empty(family));
+    let neighbours = net.subnet_blocks(subnet, family).unwrap_or_else(|| AddrSet::empty(family));
     let near = ask.to.intersection(&neighbours);
     if !near.is_empty() {
         deliver::inside(net, here, Ask { to: &near, ..ask }, &mut verdict);
@@ -43,6 +47,27 @@ pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verd
         forward(net, here, Ask { to: &far, ..ask }, &mut verdict);
     }
     verdict
+}
+
+/// A security group without any interface that carries it: its rules, and what could not be seen.
+fn group_alone(net: &Net<'_>, socket: &Socket<'_>, ask: Ask<'_>, into: &mut Verdict) {
+    group::leave(net, socket, ask, &End { set: ask.to, groups: None }, into);
+    let name = socket.groups.first().map_or("", Str::as_str);
+    into.assumptions.push(format!(
+        "{name} keeps state: replies come back without an inbound rule, so whether {} is open inbound is beside the point",
+        ask.port
+    ));
+    let rules: Vec<String> = into.by.iter().map(Evidence::citation).collect();
+    let lets_out = if rules.is_empty() {
+        String::new()
+    } else {
+        let part = if into.blockers.is_empty() { "" } else { " to a part of it only" };
+        format!("{name} lets {}/{} out{part}, by {}; ", ask.port, ask.protocol, rules.join(" and "))
+    };
+    let why = format!(
+        "{lets_out}which interfaces carry it was not read, so their subnets' network ACLs, routes, NAT gateways and resolver could not be seen"
+    );
+    into.doubt(ask.to, why, into.by.clone());
 }
 
 /// The gate of the source's groups, for destinations that are no interfaces that were read.
@@ -60,25 +85,18 @@ pub(super) fn leave_subnet(net: &Net<'_>, here: Here<'_, '_>, ask: Ask<'_>, into
     back.replies(net, ask.to, (&here.socket.ports, Picker::Source), ask.to, into);
 }
 
+/// The gate of the source's subnet on whatever way out: a next hop in the same subnet crosses it as well, though it
+/// may send from other ports, so that nothing can be said about replies.
+fn leave_somehow(net: &Net<'_>, here: Here<'_, '_>, ask: Ask<'_>, into: &mut Verdict) {
+    let out = Border { subnet: here.subnet, egress: true, protocol: ask.protocol };
+    out.request(net, ask.to, ask.port, ask.to, into);
+}
+
 /// Routes packets from a subnet.
 pub(super) fn forward<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: &mut Verdict) {
     let table = match net.table_of(here.subnet) {
         Ok(table) => table,
-        Err(why) => {
-            // Definite denies of what is known stand, wherever the routes lead.
-            leave_groups(net, here, ask, into);
-            let vpc = net.vpc_blocks(here.socket.vpc, ask.to.family());
-            let inside = vpc.map_or_else(|| AddrSet::empty(ask.to.family()), |vpc| ask.to.intersection(vpc));
-            if !inside.is_empty() {
-                // An unread route could divert it; unless that is so, these gates decide.
-                deliver::inside(net, here, Ask { to: &inside, ..ask }, into);
-            }
-            let outside = ask.to.difference(&inside);
-            if !outside.is_empty() {
-                leave_subnet(net, here, Ask { to: &outside, ..ask }, into);
-            }
-            return into.doubt(ask.to, why, Vec::new());
-        }
+        Err(why) => return unrouted(net, here, ask, why, Vec::new(), into),
     };
     for taken in route::split(net, table, ask.to) {
         let ask = Ask { to: &taken.share, ..ask };
@@ -94,12 +112,31 @@ pub(super) fn forward<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into:
                     evidence: vec![route::cite_table(net, table.it)],
                 });
             }
-            By::Unsure(why, evidence) => {
-                leave_groups(net, here, ask, into);
-                into.doubt(ask.to, why, evidence);
-            }
+            By::Unsure(why, evidence) => unrouted(net, here, ask, why, evidence, into),
         }
     }
+}
+
+/// Where the routes lead is not known: definite denies of what is known stand, wherever it is.
+fn unrouted<'a>(
+    net: &Net<'a>,
+    here: Here<'a, '_>,
+    ask: Ask<'_>,
+    why: String,
+    evidence: Vec<Evidence>,
+    into: &mut Verdict,
+) {
+    let inside = deliver::known_inside(net, here.socket.vpc, ask.to);
+    if !inside.is_empty() {
+        deliver::inside(net, here, Ask { to: &inside, ..ask }, into);
+    }
+    let outside = ask.to.difference(&inside);
+    if !outside.is_empty() {
+        let ask = Ask { to: &outside, ..ask };
+        leave_groups(net, here, ask, into);
+        leave_somehow(net, here, ask, into);
+    }
+    into.doubt(ask.to, why, evidence);
 }
 
 fn follow<'a>(

@@ -255,6 +255,7 @@ mod tests {
             Addresses::Bare(ip) => format!("bare {ip}"),
             Addresses::Feed(feed) => feed.to_string(),
             Addresses::Listed(_) => unreachable!(),
+            Addresses::Internet => "internet".to_owned(),
             Addresses::Public => "public".to_owned(),
         };
         Ok(format!("{} {} {} {known}", e.host, e.port, e.protocol))

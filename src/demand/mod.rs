@@ -11,6 +11,7 @@ pub mod ranges;
 mod select;
 mod shell;
 mod signal;
+pub mod sources;
 mod tables;
 #[cfg(test)]
 mod testing;
@@ -26,6 +27,7 @@ pub use catalogue::Catalogue;
 pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
+pub use sources::SourceId;
 
 /// Who opens the connections.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,6 +125,8 @@ pub enum Addresses {
     Listed(Vec<IpAddr>),
     /// A published feed by its key, such as `google`. Where [`Ranges`] has no such feed, it is as [`Public`](Self::Public).
     Feed(Str),
+    /// Every public address: where nobody says what is needed.
+    Internet,
     /// Nothing published: the public internet stands for it. A name of the cluster (`*.svc`) is resolved by the index.
     Public,
 }
@@ -154,6 +158,8 @@ pub struct DemandOptions {
     pub selector: Option<Selector>,
     /// If not empty, these objects are the subjects, whether they look like builds or not.
     pub subjects: Vec<SubjectSelector>,
+    /// Sources that are no pods. If there are any, nothing is looked for among the pods.
+    pub sources: Vec<SourceId>,
     /// Every pod that has not ended is a subject by itself, and no template is one.
     pub all_pods: bool,
     /// Ecosystems that each subject needs, instead of what was found out; empty for none, so that

@@ -260,6 +260,9 @@ impl<'a> Audit<'a> {
         let aim = aim_of_set(public_internet(family), known, 443);
         let flow = aim.flow(self.context, Protocol::Tcp);
         let entry = &self.classes[class as usize];
+        if entry.member.is_source() {
+            return None;
+        }
         let judgement = flow.judge(Source::Pod(&evaluated.party, entry.member.pod()), &entry.selecting);
         if judgement.outcome != Some(Outcome::Reachable) || judgement.note.is_some() {
             return None;
@@ -409,6 +412,14 @@ impl<'a> Audit<'a> {
 
     /// The policy layer in words.
     fn policy_step(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
+        let mut step = self.policies_of(class, endpoint, family);
+        if self.classes[class as usize].member.is_source() && step.outcome == StepOutcome::NotApplicable {
+            step.summary = "pod policies do not see what is no pod".to_owned();
+        }
+        step
+    }
+
+    fn policies_of(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
         let seen = self.seen(class, endpoint);
         let planned = seen.as_ref().map_or(&self.plan.endpoints[endpoint as usize], |(planned, _)| planned);
         if let Some(doubt) = &planned.doubt {
@@ -445,7 +456,8 @@ impl<'a> Audit<'a> {
         if families > 1 {
             step.summary = format!("{family}: {}", step.summary);
         }
-        if evaluated_family_is_assumed(&self.evaluated[class as usize].party, planned) {
+        let is_source = self.classes[class as usize].member.is_source();
+        if !is_source && evaluated_family_is_assumed(&self.evaluated[class as usize].party, planned) {
             step.assumptions.push("the pod's address is IPv4: it has none yet".to_owned());
         }
         step
@@ -489,11 +501,12 @@ fn aliased(context: &Context<'_>, planned: &Planned, party: &Party) -> Option<Rc
 }
 
 /// The pods or the template of a subject.
-pub fn members<'a, 's>(context: &Context<'a>, subject: &'s Subject) -> impl Iterator<Item = Member<'a>> + use<'a, 's> {
+pub fn members<'a>(context: &Context<'a>, subject: &'a Subject) -> impl Iterator<Item = Member<'a>> + use<'a> {
     let snapshot = context.snapshot;
     let running = subject.pods.iter().map(move |i| Member::Running(*i, &snapshot.pods[*i as usize]));
     let predicted = subject.template.filter(|_| subject.pods.is_empty());
-    running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize])))
+    let source = (subject.pods.is_empty() && subject.template.is_none()).then_some(Member::Source(subject));
+    running.chain(predicted.map(move |i| Member::Predicted(&snapshot.workloads[i as usize]))).chain(source)
 }
 
 fn flows_of<'a>(context: &'a Context<'a>, planned: &'a Planned) -> Vec<(Family, Vec<Flow<'a>>)> {

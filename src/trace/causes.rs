@@ -270,6 +270,26 @@ fn policy_evidence(path: &PathResult) -> Vec<Evidence> {
     path.trace.steps.iter().filter(|s| s.layer == Layer::Policy).flat_map(|s| cloned(&s.evidence)).collect()
 }
 
+/// Manifests come from ECR, and the layers that they name lie in S3 (Amazon ECR user guide, "VPC endpoints").
+fn ecr_layers(causes: &mut Causes, result: &Result) {
+    let has = |path: &&PathResult, is: fn(&str) -> bool| path.endpoints.iter().any(|e| is(&e.host));
+    let is_registry = |host: &str| host.contains(".dkr.ecr.") && host.ends_with(".amazonaws.com");
+    let is_layers = |host: &str| host.starts_with("prod-") && host.contains("-starport-layer-bucket.s3");
+    let paths = &result.class.paths;
+    let manifests = paths.iter().any(|p| p.outcome == Outcome::Reachable && has(&p, is_registry));
+    let Some(layers) = paths.iter().find(|p| p.outcome == Outcome::Blocked && has(p, is_layers)) else { return };
+    if !manifests {
+        return;
+    }
+    let message = "ECR answers and the bucket of its layers is closed: pulls begin and hang".to_owned();
+    let evidence =
+        steps_with(&layers.trace, Outcome::Blocked).flat_map(|s| s.evidence.iter().map(|e| (**e).clone())).collect();
+    let hosts: Vec<&EndpointInfo> = layers.endpoints.iter().filter(|e| is_layers(&e.host)).collect();
+    let cause = causes.add(&codes::AWS_ECR_LAYERS, evidence, message, &result.class.subjects, Some(layers), &hosts);
+    cause.missing =
+        Some(Missing::Words("a gateway endpoint for S3 in the route table of the subnet, or another way to S3"));
+}
+
 /// What concerns a subject as a whole: too much is open, or policies do not see it.
 fn of_subjects(causes: &mut Causes, audit: &Audit<'_>, result: &Result) {
     let subjects = &result.class.subjects;
@@ -283,7 +303,11 @@ fn of_subjects(causes: &mut Causes, audit: &Audit<'_>, result: &Result) {
             causes.add(&codes::NET_UNKNOWN, Vec::new(), known, std::slice::from_ref(subject), None, &[]);
         }
     }
+    ecr_layers(causes, result);
     for class in &result.classes {
+        if audit.classes[*class as usize].member.is_source() {
+            continue;
+        }
         let evaluated = &audit.evaluated[*class as usize];
         let party = &evaluated.party;
         if party.host_network {

@@ -1,5 +1,7 @@
 //! Pods that share every verdict, found once: ten thousand pods are a few dozen classes.
 
+use std::sync::{Arc, OnceLock};
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::Context;
@@ -7,7 +9,8 @@ use super::layers;
 use super::plan::Plan;
 use crate::cloud::Origin;
 use crate::cloud::origin::Shape;
-use crate::model::object::{HostAlias, Pod, Workload};
+use crate::demand::{Subject, sources};
+use crate::model::object::{HostAlias, Pod, PodSpec, Workload};
 use crate::model::{Family, Labels, List, Str};
 use crate::policy::{Direction, Party, PolicyId};
 
@@ -18,6 +21,8 @@ pub enum Member<'a> {
     Running(u32, &'a Pod),
     /// Predicted.
     Predicted(&'a Workload),
+    /// No pod: a node, or what only the cloud knows.
+    Source(&'a Subject),
 }
 
 impl<'a> Member<'a> {
@@ -26,12 +31,15 @@ impl<'a> Member<'a> {
         match self {
             Self::Running(_, pod) => context.party(pod),
             Self::Predicted(workload) => context.predicted(workload),
+            Self::Source(subject) => context.source(subject),
         }
     }
 
     /// Annotations that tell a mesh.
     pub fn annotations(self) -> &'a Labels {
+        static NONE: OnceLock<Labels> = OnceLock::new();
         match self {
+            Self::Source(_) => NONE.get_or_init(Labels::default),
             Self::Running(_, pod) => &pod.meta.annotations,
             Self::Predicted(workload) => &workload.template_annotations,
         }
@@ -41,14 +49,20 @@ impl<'a> Member<'a> {
     pub fn pod(self) -> Option<u32> {
         match self {
             Self::Running(i, _) => Some(i),
-            Self::Predicted(_) => None,
+            Self::Predicted(_) | Self::Source(_) => None,
         }
+    }
+
+    /// Whether it is no pod.
+    pub fn is_source(self) -> bool {
+        matches!(self, Self::Source(_))
     }
 
     fn namespace(self) -> Option<&'a Str> {
         match self {
             Self::Running(_, pod) => pod.meta.namespace.as_ref(),
             Self::Predicted(workload) => workload.meta.namespace.as_ref(),
+            Self::Source(_) => None,
         }
     }
 
@@ -56,6 +70,7 @@ impl<'a> Member<'a> {
         match self {
             Self::Running(_, pod) => &pod.meta.labels,
             Self::Predicted(workload) => &workload.template_labels,
+            Self::Source(_) => self.annotations(),
         }
     }
 
@@ -63,6 +78,7 @@ impl<'a> Member<'a> {
         match self {
             Self::Running(_, pod) => &pod.spec,
             Self::Predicted(workload) => &workload.spec,
+            Self::Source(_) => host_spec(),
         }
     }
 
@@ -70,8 +86,15 @@ impl<'a> Member<'a> {
         match self {
             Self::Running(_, pod) => pod.node.as_ref(),
             Self::Predicted(_) => None,
+            Self::Source(subject) => (subject.kind == sources::NODE).then_some(&subject.name),
         }
     }
+}
+
+/// What is no pod stands outside of pod policies, as a pod on the host network does.
+pub(super) fn host_spec() -> &'static Arc<PodSpec> {
+    static SPEC: OnceLock<Arc<PodSpec>> = OnceLock::new();
+    SPEC.get_or_init(|| Arc::new(PodSpec { host_network: true, ..PodSpec::default() }))
 }
 
 /// What decides every verdict about a pod.
@@ -177,7 +200,7 @@ impl<'a> Classes<'a> {
         let selecting = if spec.host_network { 0 } else { self.selecting(context, number, namespace, member.labels()) };
         let ips: &[std::net::IpAddr] = match member {
             Member::Running(_, pod) => &pod.ips,
-            Member::Predicted(_) => &[],
+            Member::Predicted(_) | Member::Source(_) => &[],
         };
         let families = [Family::V4, Family::V6].map(|family| ips.iter().any(|ip| Family::of(*ip) == family));
         // A nameserver of the pod's own may be a pod, a Service or a node that looks at who comes.

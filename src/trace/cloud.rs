@@ -24,6 +24,7 @@ pub fn origin_of<'a>(context: &'a Context<'a>, member: Member<'a>) -> Option<Ori
     Some(match member {
         Member::Running(_, pod) => cluster.pod(pod, groups),
         Member::Predicted(workload) => cluster.predicted(workload, groups),
+        Member::Source(subject) => cluster.source(&subject.kind, &subject.name),
     })
 }
 

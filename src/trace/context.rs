@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::dns::Resolver;
 use super::layers::{SecurityGroupPolicy, mesh, security_group_policies};
 use crate::cloud::Cluster;
+use crate::demand::{Subject, sources};
 use crate::model::object::{Meta, NetworkPolicy, Node, Pod, Service, Workload};
 use crate::model::{Decided, Doubt, Evidence, ObjectRef, Snapshot, Str};
 use crate::policy::engine::Overrides;
@@ -260,6 +261,25 @@ impl<'a> Context<'a> {
             host_network: workload.spec.host_network,
             node_ips: Vec::new(),
             spec: workload.spec.clone(),
+        }
+    }
+
+    /// A subject that is no pod, with the addresses that it is known to have.
+    pub fn source(&self, subject: &Subject) -> Party {
+        let is_node = subject.kind == sources::NODE;
+        let mut ips = if is_node { self.node_addresses(&subject.name) } else { Vec::new() };
+        if let (Some(cloud), true) = (&self.cloud, ips.is_empty()) {
+            ips = cloud.source(&subject.kind, &subject.name).addresses();
+        }
+        Party {
+            namespace_labels: self.policies.namespace_labels(&Str::default()),
+            namespace: Str::default(),
+            labels: crate::model::Labels::default(),
+            node: is_node.then(|| subject.name.clone()),
+            host_network: true,
+            node_ips: ips.clone(),
+            ips: ips.into(),
+            spec: super::classes::host_spec().clone(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::classes::Class;
+use super::classes::{Class, Member};
 use super::cloud::{self, Answer, Lookups};
 use super::context::Context;
 use super::plan::Planned;
@@ -50,10 +50,11 @@ impl<'a> Network<'a> {
     /// The lookups of a class.
     pub fn lookups(&self, context: &Context<'_>, class: &Class<'_>) -> Option<Lookups> {
         let spec = match class.member {
-            super::classes::Member::Running(_, pod) => &pod.spec,
-            super::classes::Member::Predicted(workload) => &workload.spec,
+            Member::Running(_, pod) => Some(&*pod.spec),
+            Member::Predicted(workload) => Some(&*workload.spec),
+            Member::Source(_) => None,
         };
-        cloud::lookups(context, self.origin(class)?, Some(spec))
+        cloud::lookups(context, self.origin(class)?, spec)
     }
 
     /// Works out what an endpoint's name means where a class stands.

@@ -97,7 +97,7 @@ impl Plan {
 fn plan(context: &Context<'_>, ranges: &Ranges, answers: &Answers, endpoint: &Endpoint, listed: bool) -> Planned {
     let mut planned = Planned {
         endpoint: endpoint.clone(),
-        bare: matches!(endpoint.addresses, Addresses::Bare(_)),
+        bare: matches!(endpoint.addresses, Addresses::Bare(_) | Addresses::Internet),
         outside: true,
         families: Vec::new(),
         doubt: None,
@@ -139,6 +139,10 @@ fn aims(
                 let sets = [Family::V4, Family::V6].map(|family| feed.family(family).clone());
                 return Ok(nonempty(sets).map(|set| aim_of_set(set, known.clone(), port)).collect());
             }
+        }
+        Addresses::Internet => {
+            let all = [Family::V4, Family::V6].map(public_internet);
+            return Ok(all.into_iter().map(|set| aim_of_set(set, Known::Complete, port)).collect());
         }
         Addresses::Public => {}
     }

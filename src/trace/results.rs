@@ -193,7 +193,13 @@ impl<'a> Shared<'a> {
     /// `ns/Kind/name`.
     fn name(&mut self, subject: &Subject) -> Str {
         self.name.clear();
-        for part in [&subject.namespace, "/", &subject.kind, "/", &subject.name] {
+        let is_node = subject.namespace.is_empty() && subject.kind == crate::demand::sources::NODE;
+        let kind = if is_node { "node" } else { subject.kind.as_str() };
+        if !subject.namespace.is_empty() {
+            self.name.push_str(&subject.namespace);
+            self.name.push('/');
+        }
+        for part in [kind, "/", &subject.name] {
             self.name.push_str(part);
         }
         self.name.as_str().into()

@@ -10,7 +10,7 @@ use super::catalogue::Catalogue;
 use super::needs::{self, Hints, Needs, Reader};
 use super::select::SubjectSelector;
 use super::signal::{self, Hit, SpecSigns};
-use super::{Demand, DemandOptions, Signal, Subject};
+use super::{Demand, DemandOptions, Signal, Subject, sources};
 use crate::model::label::Labels;
 use crate::model::object::{Owner, Pod, PodSpec, Workload};
 use crate::model::report::Candidate;
@@ -25,7 +25,17 @@ const MAX_OWNERS: usize = 8;
 /// Finds the subjects and what they need.
 pub(super) fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
     let builder = Builder::new(snapshot, catalogue, options);
-    if options.all_pods { builder.every_pod() } else { builder.builds() }
+    let mut plain = sources::subjects(snapshot, options, &builder.reader);
+    if !options.sources.is_empty() {
+        sort(&mut plain);
+        return Demand { subjects: plain, nearest: Vec::new(), shared: None };
+    }
+    let mut demand = if options.all_pods { builder.every_pod() } else { builder.builds() };
+    if !plain.is_empty() {
+        demand.subjects.append(&mut plain);
+        sort(&mut demand.subjects);
+    }
+    demand
 }
 
 struct Builder<'a> {

@@ -204,7 +204,7 @@ impl Gathering<'_, '_> {
     }
 
     /// The closure of one registry, as an image reference names it.
-    fn registry(&mut self, host: &str, flow: &'static str, required: bool, assumed: Option<&str>) {
+    pub(super) fn registry(&mut self, host: &str, flow: &'static str, required: bool, assumed: Option<&str>) {
         if let Some(id) = tables().registry(host) {
             self.registry_rows(id, Some(host), flow, required, assumed);
         } else if let Some((name, port)) = Url::authority(host) {

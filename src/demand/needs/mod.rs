@@ -4,6 +4,7 @@ mod fetch;
 mod go;
 mod images;
 mod languages;
+mod plain;
 mod settings;
 mod view;
 

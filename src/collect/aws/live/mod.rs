@@ -22,7 +22,7 @@ use super::items::{self, Item, VisitMut};
 use super::scope;
 use crate::model::aws::{AwsList, AwsScope};
 use crate::model::object::Origin;
-use crate::model::{Snapshot, Str};
+use crate::model::{CoverageState, Snapshot, Str};
 
 /// What to read, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,8 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// Where nothing says which region to read, there are no credentials, or a VPC that was named is in none of the regions.
+/// Where nothing says which region to read, there are no credentials, nothing answers, or a VPC that was named is in
+/// none of the regions.
 pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: &dyn Fn(&str, usize)) -> anyhow::Result<()> {
     let mut targets = Targets::of(&snapshot.nodes, &options.regions);
     let account = Account::open(options, targets.regions().next()).await?;
@@ -62,11 +63,29 @@ pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: &dyn 
         let client = account.ec2(region);
         scopes.push(region::read(&client, region, nodes, &options.vpcs, progress).await);
     }
+    unanswered(&scopes)?;
     missing(&options.vpcs, &scopes)?;
     for scope in scopes {
         add(snapshot, scope);
     }
     Ok(())
+}
+
+/// Where not one call of one region came back with anything, there is nothing to judge: the endpoint, the credentials
+/// or the account are wrong.
+fn unanswered(scopes: &[AwsScope]) -> anyhow::Result<()> {
+    let mut reasons = Vec::new();
+    for scope in scopes {
+        for state in scope.read.values() {
+            match state {
+                CoverageState::Failed(why) => reasons.push((&scope.region, why)),
+                _ => return Ok(()),
+            }
+        }
+    }
+    let Some((region, why)) = reasons.first() else { return Ok(()) };
+    let hint = if why.contains("certificate") { " (--ca-bundle names certificates to trust)" } else { "" };
+    bail!("nothing could be read of AWS in {region}: {why}{hint}")
 }
 
 /// A VPC that was named has to be somewhere: otherwise its lists would be empty, and that would be taken for a fact.

@@ -72,7 +72,9 @@ impl<'a> Cluster<'a> {
             };
         }
         if pod.ips.is_empty() {
-            return self.expected(&Labels::default(), pod.node.as_deref(), groups);
+            let on = pod.node.as_deref().and_then(|n| self.nodes.get(n));
+            let candidates = on.map_or_else(|| self.candidates(&Labels::default(), true), |node| vec![*node]);
+            return self.expected(&candidates, Ways::OneIsTrue, groups);
         }
         if groups.is_some() && !matches!(place, Place::Fargate) {
             return Origin::unknown("a SecurityGroupPolicy selects the pod, which shows no interface of its own");
@@ -81,7 +83,7 @@ impl<'a> Cluster<'a> {
         match place {
             Place::Unknown(why) => Origin::unknown(why),
             Place::Fargate => match own {
-                Some(own) => Origin::of_sockets(own_sockets(own, &pod.ips, own_ports()), own.id),
+                Some(own) => Origin::of_sockets(&own_sockets(own, &pod.ips), own.id),
                 None => Origin::unknown(format!("no interface holds the pod's address {}", list(&pod.ips))),
             },
             Place::Instance(primary) => {
@@ -92,19 +94,22 @@ impl<'a> Cluster<'a> {
 
     /// The sockets of a pod that a template predicts: on any node that may run it.
     pub fn predicted(&self, workload: &Workload, groups: Option<&[Str]>) -> Origin<'a> {
-        if workload.spec.host_network {
-            let nodes = self.candidates(&workload.spec.node_selector);
-            let mut ways = Vec::new();
-            for node in nodes {
-                match self.place(Some(&node.meta.name), &node.addresses) {
-                    Place::Instance(primary) => ways.extend(of_node(primary, Some(&node.meta.name)).ways),
-                    Place::Fargate => {}
-                    Place::Unknown(why) => return Origin::unknown(why),
-                }
-            }
-            return finish(ways, Ways::AllNeeded);
+        let spec = &workload.spec;
+        let candidates = self.candidates(&spec.node_selector, spec.picks_nodes);
+        // Where it picks nodes by what was not kept, one of them is true and it is not known which.
+        let chosen = if spec.picks_nodes { Ways::OneIsTrue } else { Ways::AllNeeded };
+        if !spec.host_network {
+            return self.expected(&candidates, chosen, groups);
         }
-        self.expected(&workload.spec.node_selector, None, groups)
+        let mut ways = Vec::new();
+        for node in candidates {
+            match self.place(Some(&node.meta.name), &node.addresses) {
+                Place::Instance(primary) => ways.extend(of_node(primary, Some(&node.meta.name)).ways),
+                Place::Fargate => {}
+                Place::Unknown(why) => return Origin::unknown(why),
+            }
+        }
+        finish(ways, chosen)
     }
 
     /// The sockets of a node itself: image pulls, and pods on the host network.
@@ -120,7 +125,9 @@ impl<'a> Cluster<'a> {
     /// The sockets of an instance: its first interface.
     pub fn instance(&self, id: &str) -> Origin<'a> {
         match self.net.primary_of(id) {
-            Some(primary) => Origin::of_sockets(sockets(primary, own_ports(), &format!("{} of {id}", primary.id)), id),
+            Some(primary) => {
+                Origin::of_sockets(&sockets(primary, &own_ports(), &format!("{} of {id}", primary.id)), id)
+            }
             None => Origin::unknown(format!("instance {id} has no interface in the documents")),
         }
     }
@@ -139,7 +146,7 @@ impl<'a> Cluster<'a> {
     pub fn group(&self, id: &str) -> Origin<'a> {
         let mut carriers = self.net.carriers(id).peekable();
         if carriers.peek().is_some() {
-            let ways = carriers.flat_map(|i| Origin::of_sockets(sockets(i, own_ports(), i.id), i.id).ways);
+            let ways = carriers.flat_map(|i| Origin::of_sockets(&sockets(i, &own_ports(), i.id), i.id).ways);
             return finish(ways.collect(), Ways::AllNeeded);
         }
         let Some(group) = self.net.group(id) else {
@@ -158,14 +165,14 @@ impl<'a> Cluster<'a> {
             deny_igw: false,
             ports: own_ports(),
         };
-        Origin::of_sockets(vec![socket(Family::V4), socket(Family::V6)], id)
+        Origin::of_sockets(&[socket(Family::V4), socket(Family::V6)], id)
     }
 
     /// The socket of an address, on the interface that holds it.
     pub fn address(&self, ip: IpAddr) -> Origin<'a> {
         let holders: Vec<&Iface<'a>> = self.net.holders(ip).collect();
         match holders.as_slice() {
-            [one] => Origin::of_sockets(own_sockets(one, &[ip], own_ports()), one.id),
+            [one] => Origin::of_sockets(&own_sockets(one, &[ip]), one.id),
             [] => Origin::unknown(format!("no interface in the documents holds {ip}")),
             _ => Origin::unknown(format!("interfaces of several VPCs hold {ip}")),
         }
@@ -174,7 +181,7 @@ impl<'a> Cluster<'a> {
     /// The sockets of an interface at its primary addresses.
     pub fn interface(&self, id: &str) -> Origin<'a> {
         match self.net.iface(id) {
-            Some(iface) => Origin::of_sockets(sockets(iface, own_ports(), id), id),
+            Some(iface) => Origin::of_sockets(&sockets(iface, &own_ports(), id), id),
             None => Origin::unknown(format!("interface {id} is not in the documents")),
         }
     }
@@ -231,7 +238,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn of_branch(&self, own: &Iface<'a>, ips: &[IpAddr], place: &Place<'_, 'a>) -> Origin<'a> {
-        let direct = || Origin::of_sockets(own_sockets(own, ips, own_ports()), own.id);
+        let direct = || Origin::of_sockets(&own_sockets(own, ips), own.id);
         let translated = || match place {
             Place::Instance(primary) => self.translated(Some(own), ips, primary, primary.id),
             _ => Vec::new(),
@@ -249,7 +256,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn on_instance(&self, own: Option<&Iface<'a>>, ips: &[IpAddr], primary: &Iface<'a>, node: &str) -> Origin<'a> {
-        let keeps = |own: &Iface<'a>| Origin::of_sockets(own_sockets(own, ips, own_ports()), own.id).ways;
+        let keeps = |own: &Iface<'a>| Origin::of_sockets(&own_sockets(own, ips), own.id).ways;
         match (own, self.cni.runs, self.cni.external_snat) {
             // An overlay network, or one whose addresses the VPC does not know.
             (None, Some(false), _) => {
@@ -285,7 +292,7 @@ impl<'a> Cluster<'a> {
         };
         let has = |family| ips.iter().any(|ip| Family::of(*ip) == family);
         let own_socket = |family| match own {
-            Some(own) => own_sockets(own, ips, own_ports())
+            Some(own) => own_sockets(own, ips)
                 .into_iter()
                 .find(|s| s.from.family() == family)
                 .ok_or_else(|| format!("{} has no {family} address", own.id)),
@@ -322,23 +329,20 @@ impl<'a> Cluster<'a> {
         Some(blocks.union(&AddrSet::from_nets(Family::V4, exempt)))
     }
 
-    /// Nodes on which a pod with a selector may land: those without taints, unless all have some.
-    fn candidates(&self, selector: &Labels) -> Vec<&'a Node> {
+    /// Nodes on which a pod with a selector may land: those without taints, unless all have some or it may tolerate
+    /// them.
+    fn candidates(&self, selector: &Labels, picks: bool) -> Vec<&'a Node> {
         let fits = |node: &&Node| {
             selector.iter().all(|(key, value)| node.meta.labels.get(key).is_some_and(|v| v == value))
                 && node.os.as_deref() != Some("windows")
         };
         let all: Vec<&Node> = self.snapshot.nodes.iter().filter(fits).collect();
         let untainted: Vec<&Node> = all.iter().filter(|n| n.taints.is_empty()).copied().collect();
-        if untainted.is_empty() { all } else { untainted }
+        if picks || untainted.is_empty() { all } else { untainted }
     }
 
-    /// A pod without an address yet, on one node or on any that fits.
-    fn expected(&self, selector: &Labels, node: Option<&str>, groups: Option<&[Str]>) -> Origin<'a> {
-        let candidates: Vec<&'a Node> = match node.and_then(|n| self.nodes.get(n)) {
-            Some(node) => vec![*node],
-            None => self.candidates(selector),
-        };
+    /// A pod without an address yet, on one of these nodes.
+    fn expected(&self, candidates: &[&'a Node], chosen: Ways, groups: Option<&[Str]>) -> Origin<'a> {
         if candidates.is_empty() {
             return Origin::unknown("no node was read that may run it, so its interface is not known");
         }
@@ -347,14 +351,16 @@ impl<'a> Cluster<'a> {
             let name = node.meta.name.as_str();
             match self.place(Some(name), &node.addresses) {
                 Place::Instance(primary) => self.expected_on(primary, name, groups, &mut ways),
-                Place::Fargate => {
-                    return Origin::unknown("which subnet a Fargate pod gets is not known before it runs");
-                }
+                // Such a node is there for one pod only.
+                Place::Fargate => {}
                 Place::Unknown(why) => return Origin::unknown(why),
             }
         }
+        if ways.is_empty() {
+            return Origin::unknown("which subnet a Fargate pod gets is not known before it runs");
+        }
         let settled = self.cni.runs.is_some() && self.cni.ports.len() == 1 && self.cni.external_snat.is_some();
-        let combine = if settled || self.cni.runs == Some(false) { Ways::AllNeeded } else { Ways::OneIsTrue };
+        let combine = if settled || self.cni.runs == Some(false) { chosen } else { Ways::OneIsTrue };
         finish(ways, combine)
     }
 
@@ -376,8 +382,8 @@ impl<'a> Cluster<'a> {
             Some(socket)
         };
         if let Some(groups) = groups {
-            let socket = anywhere(primary, Some(groups)).into_iter().collect();
-            let mut of_branch = Origin::of_sockets(socket, "the pod").ways;
+            let socket: Vec<Socket<'a>> = anywhere(primary, Some(groups)).into_iter().collect();
+            let mut of_branch = Origin::of_sockets(&socket, "the pod").ways;
             for way in &mut of_branch {
                 way.assumptions.push("the pod gets a branch interface in the subnet of its node".to_owned());
             }
@@ -396,7 +402,7 @@ impl<'a> Cluster<'a> {
         for iface in ordinary {
             let Some(own) = anywhere(iface, None) else { continue };
             if self.cni.external_snat != Some(false) {
-                ways.extend(Origin::of_sockets(vec![own.clone()], "the pod").ways);
+                ways.extend(Origin::of_sockets(std::slice::from_ref(&own), "the pod").ways);
             }
             if self.cni.external_snat != Some(true) {
                 for mut way in self.translated(None, &ip, primary, node) {
@@ -411,7 +417,7 @@ impl<'a> Cluster<'a> {
 }
 
 /// A family that a pod has no address of: through its node, if the CNI is set up so.
-fn borrowed<'a>(family: Family, enabled: Option<bool>, through: Result<Socket<'a>, String>) -> Leg<'a> {
+fn borrowed(family: Family, enabled: Option<bool>, through: Result<Socket<'_>, String>) -> Leg<'_> {
     let to = AddrSet::all(family);
     match enabled {
         Some(true) => Leg { to, from: through, impossible: false },
@@ -433,8 +439,8 @@ fn all_unknown<'a>(why: &str) -> Vec<Leg<'a>> {
 /// The network plugin hides pods behind their node.
 fn overlay<'a>(primary: &Iface<'a>, node: &str) -> Way<'a> {
     let label = format!("{} (primary interface of {node}, for its pods)", primary.id);
-    let sockets = sockets(primary, translated_ports(), &label);
-    let mut ways = Origin::of_sockets(sockets, primary.id).ways;
+    let sockets = sockets(primary, &translated_ports(), &label);
+    let mut ways = Origin::of_sockets(&sockets, primary.id).ways;
     let assumptions =
         vec!["no interface holds the pod's address: the network plugin masquerades it as its node".to_owned()];
     let legs = ways.pop().map(|w| w.legs).unwrap_or_default();
@@ -444,20 +450,20 @@ fn overlay<'a>(primary: &Iface<'a>, node: &str) -> Way<'a> {
 fn of_node<'a>(primary: &Iface<'a>, node: Option<&str>) -> Origin<'a> {
     let of = node.map_or_else(String::new, |n| format!(" of {n}"));
     let label = format!("{} (primary interface{of})", primary.id);
-    Origin::of_sockets(sockets(primary, own_ports(), &label), primary.id)
+    Origin::of_sockets(&sockets(primary, &own_ports(), &label), primary.id)
 }
 
-fn sockets<'a>(iface: &Iface<'a>, ports: PortSet, label: &str) -> Vec<Socket<'a>> {
+fn sockets<'a>(iface: &Iface<'a>, ports: &PortSet, label: &str) -> Vec<Socket<'a>> {
     let on = |family| Socket::on(iface, family, ports.clone(), label.to_owned());
     [Family::V4, Family::V6].into_iter().filter_map(on).collect()
 }
 
 /// A pod's own addresses on its interface. An address of a delegated block has no public one.
-fn own_sockets<'a>(iface: &Iface<'a>, ips: &[IpAddr], ports: PortSet) -> Vec<Socket<'a>> {
+fn own_sockets<'a>(iface: &Iface<'a>, ips: &[IpAddr]) -> Vec<Socket<'a>> {
     let at = |ip: &IpAddr| {
         let public = iface.addresses.iter().find(|(own, _)| own == ip).map(|(_, public)| *public);
         let public = public.unwrap_or(Family::of(*ip) == Family::V6);
-        Socket::at(iface, *ip, public, ports.clone(), format!("{} (the pod's own address)", iface.id))
+        Socket::at(iface, *ip, public, own_ports(), format!("{} (the pod's own address)", iface.id))
     };
     ips.iter().map(at).collect()
 }

@@ -5,7 +5,7 @@ use super::group::{self, End, Gate, Way};
 use super::net::{Iface, Net, blocks};
 use super::route::{self, By, Target};
 use super::verdict::{Blocker, Picker, Verdict};
-use super::walk::{Here, bad_state, cite_plain, leave_groups, leave_subnet};
+use super::walk::{Here, bad_state, cite_plain, endpoint_policy, leave_groups, leave_subnet};
 use super::{Ask, Socket};
 use crate::model::aws::{AwsList, PeeringVpc};
 use crate::model::{AddrSet, Family, Str, codes};
@@ -20,21 +20,20 @@ pub(super) fn inside<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: 
         leave_groups(net, here, ask, into);
         return into.doubt(ask.to, format!("which address of {vpc} answers is not known"), Vec::new());
     }
-    for ip in ask.to.nets().into_iter().flat_map(|net| net.hosts_all()) {
+    for ip in ask.to.nets().into_iter().flat_map(AllHosts::hosts_all) {
         let single = AddrSet::single(ip);
         let ask = Ask { to: &single, ..ask };
         let holder = net.holders(ip).find(|i| i.vpc == vpc);
-        match holder {
-            Some(iface) => to_iface(net, here, iface, ask, into),
-            None => {
-                leave_groups(net, here, ask, into);
-                let why = if net.has(here.socket.scope, AwsList::NetworkInterfaces) {
-                    format!("no interface of {vpc} holds {ip}")
-                } else {
-                    net.not_collected(here.socket.scope, AwsList::NetworkInterfaces)
-                };
-                into.doubt(&single, why, Vec::new());
-            }
+        if let Some(iface) = holder {
+            to_iface(net, here, iface, ask, into);
+        } else {
+            leave_groups(net, here, ask, into);
+            let why = if net.has(here.socket.scope, AwsList::NetworkInterfaces) {
+                format!("no interface of {vpc} holds {ip}")
+            } else {
+                net.not_collected(here.socket.scope, AwsList::NetworkInterfaces)
+            };
+            into.doubt(&single, why, Vec::new());
         }
     }
 }
@@ -102,6 +101,7 @@ fn to_iface<'a>(net: &Net<'a>, here: Here<'a, '_>, iface: &Iface<'a>, ask: Ask<'
     gate.check(net, from, ask.to, ask, into);
     if let Some(endpoint) = net.endpoint_of_iface(iface.id) {
         into.way.push(format!("endpoint {}", endpoint.it.vpc_endpoint_id));
+        endpoint_policy(net, endpoint, ask, into);
     }
 }
 
@@ -192,12 +192,11 @@ pub(super) fn peering<'a>(net: &Net<'a>, here: Here<'a, '_>, id: &'a str, ask: A
     for ip in to.nets().into_iter().flat_map(AllHosts::hosts_all) {
         let single = AddrSet::single(ip);
         let ask = Ask { to: &single, ..ask };
-        match net.holders(ip).find(|i| *i.vpc == far.vpc_id) {
-            Some(iface) => to_iface(net, here, iface, ask, into),
-            None => {
-                far_away(into, &single);
-                into.doubt(&single, format!("beyond {id}: no interface that was read holds {ip}"), vec![cited.clone()]);
-            }
+        if let Some(iface) = net.holders(ip).find(|i| *i.vpc == far.vpc_id) {
+            to_iface(net, here, iface, ask, into);
+        } else {
+            far_away(into, &single);
+            into.doubt(&single, format!("beyond {id}: no interface that was read holds {ip}"), vec![cited.clone()]);
         }
     }
 }

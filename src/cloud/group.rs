@@ -197,7 +197,11 @@ fn coverage(net: &Net<'_>, scope: usize, peer: &Peer<'_>, other: &End<'_>) -> (A
                 let carried = groups.iter().any(|g| g.as_str() == *id);
                 return (if carried { set.clone() } else { none() }, None);
             }
-            let private = if family == Family::V4 { set.difference(&public_internet(family)) } else { set.clone() };
+            // Every IPv6 address looks public: what is no interface's lies outside of the VPC's blocks.
+            let private = match family {
+                Family::V4 => set.difference(&public_internet(family)),
+                Family::V6 => net.inside(scope, set),
+            };
             let carriers = net.carriers(id).flat_map(|i| i.addresses.iter().map(|(ip, _)| *ip));
             let sure = AddrSet::from_ips(family, carriers).intersection(&private);
             let perhaps = private.difference(&sure);
@@ -263,7 +267,7 @@ impl Gate<'_> {
             let open = set.intersection(&left);
             if !open.is_empty() {
                 unsure = unsure.union(&open);
-                let share = self.of(share, &open, &other);
+                let share = self.of(share, &open);
                 into.doubt(&share, why.clone(), Vec::new());
             }
         }
@@ -278,13 +282,12 @@ impl Gate<'_> {
         }
         let near = near_misses(net, &rules, &other, ask, self.way, &denied, self.scope);
         into.near_misses.extend(near.into_iter().filter(|e| !into.near_misses.contains(e)).collect::<Vec<_>>());
-        let share = self.of(share, &denied, &other);
+        let share = self.of(share, &denied);
         into.deny(self.blocker(net, share, rules.is_empty(), ask));
     }
 
     /// What of the destination a share of the other end stands for.
-    fn of(&self, share: &AddrSet, part: &AddrSet, other: &End<'_>) -> AddrSet {
-        let _ = other;
+    fn of(&self, share: &AddrSet, part: &AddrSet) -> AddrSet {
         if self.way == Way::Out { part.clone() } else { share.clone() }
     }
 

@@ -90,10 +90,13 @@ pub struct Way<'a> {
 /// What decides of an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    ways: Vec<Vec<(AddrSet, Result<SocketShape, String>, bool)>>,
+    ways: Vec<Vec<LegShape>>,
     combine: Ways,
     doubt: Option<String>,
 }
+
+/// Where it leads, from where, and whether that is possible.
+type LegShape = (AddrSet, Result<SocketShape, String>, bool);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct SocketShape {
@@ -136,7 +139,7 @@ impl<'a> Origin<'a> {
     }
 
     /// An origin at one socket per family, whatever is contacted.
-    pub fn of_sockets(sockets: Vec<Socket<'a>>, without: &str) -> Self {
+    pub fn of_sockets(sockets: &[Socket<'a>], without: &str) -> Self {
         let mut legs: Vec<Leg<'a>> = Vec::new();
         for family in [Family::V4, Family::V6] {
             let socket = sockets.iter().find(|s| s.from.family() == family).cloned();

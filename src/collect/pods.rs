@@ -105,6 +105,12 @@ impl Decoder {
             config_map_volumes,
             runtime_class: self.scratch.opt(raw.runtime_class_name.as_ref()),
             node_selector: self.labels(raw.node_selector.as_ref()),
+            picks_nodes: raw.tolerations.as_ref().is_some_and(|list| !list.is_empty())
+                || raw
+                    .affinity
+                    .as_ref()
+                    .and_then(|a| a.node_affinity.as_ref())
+                    .is_some_and(|a| a.required_during_scheduling_ignored_during_execution.is_some()),
         };
         Ok(self.scratch.spec(spec))
     }

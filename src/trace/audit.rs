@@ -414,7 +414,7 @@ impl<'a> Audit<'a> {
     fn policy_step(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
         let mut step = self.policies_of(class, endpoint, family);
         if self.classes[class as usize].member.is_source() && step.outcome == StepOutcome::NotApplicable {
-            step.summary = "pod policies do not see what is no pod".to_owned();
+            "pod policies do not see what is no pod".clone_into(&mut step.summary);
         }
         step
     }

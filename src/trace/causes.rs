@@ -207,6 +207,12 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
             }
         }
         Outcome::Unknown if !required.is_empty() => {
+            // What fails now and then is worth knowing, even where something else is not known.
+            for step in steps_with(&path.trace, Outcome::Partial) {
+                if let Some(code) = own_code(step) {
+                    add_step(causes, code, subjects, path, step, &required).severity = Some(code.severity);
+                }
+            }
             for step in steps_with(&path.trace, Outcome::Unknown) {
                 let says = |text: &str| step.doubts.iter().any(|d| d.reason.contains(text));
                 let code = match step.layer {

@@ -105,7 +105,7 @@ pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
     for other in steps {
         let fits = other.outcome == StepOutcome::from(combined);
         // Of a mixture the first that does not pass explains most.
-        if (fits && !alike) || (!alike && step.outcome == StepOutcome::Reachable) {
+        if !alike && (fits || step.outcome == StepOutcome::Reachable) {
             step = other;
             alike = fits;
         } else if fits || combined != Outcome::Reachable && other.outcome != StepOutcome::Reachable {
@@ -227,7 +227,7 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
     let cluster = context.cloud.as_ref()?;
     let pods = spec.and_then(|spec| dns::answering_pods(context, spec));
     let Some(pods) = pods.filter(|pods| !pods.is_empty()) else {
-        return Some(Lookups { to_resolver: None, upstream: lookup_from(cluster, origin) });
+        return Some(Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin) });
     };
     let mut legs: Vec<Step> = Vec::new();
     let mut upstream: Vec<Step> = Vec::new();
@@ -247,21 +247,21 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
             legs.extend(Some(leg).filter(|leg| !legs.contains(leg)));
         }
         let own = cluster.pod(pod, layers::groups_of(context, &party));
-        let one = lookup_from(cluster, &own);
+        let one = lookup_from(context, cluster, &own);
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
-    let upstream = all_needed(upstream).unwrap_or_else(|| lookup_from(cluster, origin));
-    Some(Lookups { to_resolver: all_needed(legs), upstream })
+    let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(context, cluster, origin));
+    Some(Lookups { to_resolver: all_needed(&legs), upstream })
 }
 
-fn all_needed(steps: Vec<Step>) -> Option<Step> {
+fn all_needed(steps: &[Step]) -> Option<Step> {
     let combined = Outcome::all_needed(steps.iter().filter_map(|s| s.outcome.outcome()))?;
     let mut chosen = steps.iter().find(|s| s.outcome == StepOutcome::from(combined)).or(steps.first())?.clone();
     chosen.outcome = combined.into();
     Some(chosen)
 }
 
-fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
+fn lookup_from(context: &Context<'_>, cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
     let unsure = |why: String| {
         let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, why.clone());
         step.doubts.push(Doubt { reason: why, not_evaluated: None });
@@ -275,6 +275,13 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
         return unsure("the source may be in several VPCs, and their resolvers differ".to_owned());
     };
     match cloud::resolve::resolver(&cluster.net, vpc) {
+        Resolver::Amazon if rules_of_resolver(context).is_some() => {
+            let key = rules_of_resolver(context).unwrap_or_default();
+            let reason = format!("{key} of Route 53 Resolver were given, and this version does not evaluate them");
+            let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, reason.clone());
+            step.doubts.push(Doubt { reason, not_evaluated: Some("Route 53 Resolver".into()) });
+            step
+        }
         Resolver::Amazon => {
             let mut step = Step::new(Layer::Dns, Outcome::Reachable, format!("the Amazon-provided resolver of {vpc}"));
             step.assumptions
@@ -291,6 +298,12 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
         Resolver::Unknown(why) => unsure(why),
         Resolver::Custom(addresses, evidence) => custom(cluster, origin, &addresses, evidence),
     }
+}
+
+/// The key of a document that may change what the Amazon-provided resolver answers.
+fn rules_of_resolver(context: &Context<'_>) -> Option<Str> {
+    let may = ["FirewallRuleGroupAssociations", "ResolverRuleAssociations"];
+    context.snapshot.cloud_documents.iter().map(|d| &d.key).find(|key| may.contains(&key.as_str())).cloned()
 }
 
 /// Resolvers that the DHCP options name: one that answers is enough, but where some do and some do not it is not said

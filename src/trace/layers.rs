@@ -131,7 +131,7 @@ pub fn destination_steps(context: &Context<'_>, aims: &[Aim], protocol: Protocol
         let mesh = mesh_step(context, party, annotations, pod.is_none(), protocol);
         // Where the network of a VPC was read, the path through it ends at the destination's interface.
         let cloud = context.cloud.is_none().then(|| cloud_step(context, Some(party), false));
-        for mut step in std::iter::once(mesh).chain(cloud).into_iter().filter(|s| s.outcome == StepOutcome::Unknown) {
+        for mut step in std::iter::once(mesh).chain(cloud).filter(|s| s.outcome == StepOutcome::Unknown) {
             step.summary = format!("at the destination: {}", step.summary);
             if !steps.contains(&step) {
                 steps.push(step);

@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 
 /// Runs buildreach with dummy credentials and nothing else of AWS but the endpoint; there is no cluster either.
 pub fn buildreach(endpoint: &str, arguments: &[&str]) -> Output {
+    buildreach_with(endpoint, None, arguments)
+}
+
+/// The same, with so many attempts of each call.
+pub fn buildreach_with(endpoint: &str, attempts: Option<&str>, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_buildreach"))
         .args(arguments)
         .env_clear()
@@ -20,6 +25,7 @@ pub fn buildreach(endpoint: &str, arguments: &[&str]) -> Output {
         .env("AWS_ACCESS_KEY_ID", "x")
         .env("AWS_SECRET_ACCESS_KEY", "x")
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(attempts.map(|attempts| ("AWS_MAX_ATTEMPTS", attempts)))
         .output()
         .expect("buildreach")
 }

@@ -37,9 +37,16 @@ pub(super) async fn read(
             }
             Ok(vpcs) => Some(vpcs),
             // More than was wanted is as true.
-            Err(_) => None,
+            Err(CoverageState::Forbidden) => None,
+            Err(state) => {
+                reader.take(only(AwsList::NetworkInterfaces, state));
+                return reader.scope;
+            }
         }
     };
+    if !reader.vpcs(vpcs.as_deref()).await {
+        return reader.scope;
+    }
     reader.lists_of(vpcs.as_deref()).await;
     reader.what_they_name().await;
     reader.rules_and_entries().await;
@@ -59,15 +66,25 @@ async fn vpcs_of(client: &Client, nodes: &Nodes) -> Result<Vec<String>, Coverage
     let calls = by_instance.chain(by_address).map(|filter| lists::describe_network_interfaces(client, Some(filter)));
     let interfaces = together(in_order(calls).await);
     let mut vpcs: BTreeSet<Str> = interfaces.network_interfaces.iter().map(|i| i.vpc_id.clone()).collect();
-    if !interfaces.has(AwsList::NetworkInterfaces) {
-        let calls = filters("instance-id", &instances).map(|filter| lists::describe_instances(client, Some(filter)));
-        let found = together(in_order(calls).await);
-        if !found.has(AwsList::Instances) {
-            return Err(found.read.get(&AwsList::Instances).cloned().unwrap_or(CoverageState::NotRequested));
-        }
-        vpcs.extend(found.instances.iter().map(|i| i.vpc_id.clone()));
+    match interfaces.read.get(&AwsList::NetworkInterfaces) {
+        Some(CoverageState::Forbidden) => {}
+        Some(state @ CoverageState::Failed(_)) => return Err(state.clone()),
+        _ => return Ok(plain(&vpcs)),
     }
-    Ok(vpcs.iter().filter(|id| !id.is_empty()).map(ToString::to_string).collect())
+    let calls = filters("instance-id", &instances).map(|filter| lists::describe_instances(client, Some(filter)));
+    let found = together(in_order(calls).await);
+    match found.read.get(&AwsList::Instances) {
+        Some(CoverageState::Read) => {}
+        Some(state) => return Err(state.clone()),
+        // Only nodes that are no instances.
+        None => return Err(CoverageState::Forbidden),
+    }
+    vpcs.extend(found.instances.iter().map(|i| i.vpc_id.clone()));
+    Ok(plain(&vpcs))
+}
+
+fn plain(ids: &BTreeSet<Str>) -> Vec<String> {
+    ids.iter().filter(|id| !id.is_empty()).map(ToString::to_string).collect()
 }
 
 fn named(nodes: &Nodes) -> String {
@@ -86,6 +103,19 @@ struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
+    /// The VPCs themselves, first and alone; `false` if this fails otherwise than for want of permission: nobody
+    /// should wait for twenty more calls to an endpoint that does not answer.
+    async fn vpcs(&mut self, vpcs: Option<&[String]>) -> bool {
+        let calls = match vpcs {
+            Some(vpcs) => {
+                filters("vpc-id", vpcs).map(|filter| lists::describe_vpcs(self.client, Some(filter))).collect()
+            }
+            None => vec![lists::describe_vpcs(self.client, None)],
+        };
+        self.run(calls).await;
+        !matches!(self.scope.read.get(&AwsList::Vpcs), Some(CoverageState::Failed(_)))
+    }
+
     /// The lists that a VPC's id, or nothing, asks for.
     async fn lists_of(&mut self, vpcs: Option<&[String]>) {
         let mut calls: Vec<Call<'r>> = Vec::new();
@@ -93,7 +123,6 @@ impl<'r> Reader<'r> {
             Some(vpcs) => calls.extend(filters(key, vpcs).map(|filter| call(self.client, Some(filter)))),
             None => calls.push(call(self.client, None)),
         };
-        each(lists::describe_vpcs, "vpc-id");
         each(lists::describe_subnets, "vpc-id");
         each(lists::describe_network_interfaces, "vpc-id");
         each(lists::describe_instances, "vpc-id");

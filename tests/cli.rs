@@ -24,8 +24,17 @@ fn buildreach(arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn the_reference_is_what_help_prints() {
     let mut page = String::from("# Command line\n\nWhat `--help` prints. A test keeps it so.\n");
-    let commands: [&[&str]; 8] =
-        [&[], &["audit"], &["explain"], &["test"], &["snapshot"], &["completions"], &["man"], &["schema"]];
+    let commands: [&[&str]; 9] = [
+        &[],
+        &["audit"],
+        &["explain"],
+        &["test"],
+        &["snapshot"],
+        &["aws-policy"],
+        &["completions"],
+        &["man"],
+        &["schema"],
+    ];
     for command in commands {
         let (code, help, _) = buildreach(&[command, &["--help"]].concat());
         assert_eq!(code, 0);

@@ -19,7 +19,13 @@ impl<'a> Own<'a> {
         let unknown =
             |ip: &IpAddr| Err((Family::of(*ip), format!("no interface holds the pod's address {}", list(ips))));
         let sockets = match own {
-            Some(own) => own_sockets(own, ips).into_iter().map(Ok).collect(),
+            Some(own) => {
+                let mut sockets = own_sockets(own, ips);
+                if own.is_branch {
+                    sockets.iter_mut().for_each(|s| s.label = format!("{} (branch interface of the pod)", own.id));
+                }
+                sockets.into_iter().map(Ok).collect()
+            }
             None => ips.iter().map(unknown).collect(),
         };
         Self { sockets }

@@ -331,7 +331,9 @@ impl<'a> Audit<'a> {
                 layers::merge_destination(&mut steps, layers::destination_steps(self.context, aims, protocol));
             }
         }
-        steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, "the pod sets no proxy"));
+        let without_proxy =
+            if member.is_source() { "what is no pod has no proxy settings here" } else { "the pod sets no proxy" };
+        steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, without_proxy));
         steps.push(if planned.bare {
             Step::new(Layer::Tls, StepOutcome::NotApplicable, "a bare address has no name to verify")
         } else {

@@ -424,7 +424,7 @@ async fn build(endpoint: &str) -> Built {
         entry.rule_action(RuleAction::Allow).egress(egress).cidr_block("0.0.0.0/0").send().await.unwrap();
     }
     let acls = ec2.describe_network_acls().send().await.unwrap();
-    let associations = acls.network_acls().iter().flat_map(|acl| acl.associations());
+    let associations = acls.network_acls().iter().flat_map(aws_sdk_ec2::types::NetworkAcl::associations);
     let old = associations.filter(|a| a.subnet_id() == Some(&private)).find_map(|a| a.network_acl_association_id());
     ec2.replace_network_acl_association().network_acl_id(&acl).association_id(old.unwrap()).send().await.unwrap();
 

@@ -254,7 +254,9 @@ impl<'r> Reader<'r> {
 /// Puts parts together: a list is read if all its parts are.
 fn together(parts: Vec<AwsScope>) -> AwsScope {
     let mut scope = AwsScope::default();
-    parts.into_iter().for_each(|part| add(&mut scope, part));
+    for part in parts {
+        add(&mut scope, part);
+    }
     scope
 }
 

@@ -173,7 +173,11 @@ fn cloud_step(server: &Replay) -> Value {
         &server.url,
         &["explain", "ci/go-1", "proxy.golang.org", "-f", cluster.path().to_str().unwrap(), "--aws", "-o", "json"],
     );
-    let explanation: Value = serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
+    cloud_of(&output)
+}
+
+fn cloud_of(output: &Output) -> Value {
+    let explanation: Value = serde_json::from_str(out(output)).unwrap_or_else(|e| panic!("{e}: {}", err(output)));
     let steps = explanation["trace"]["steps"].as_array().unwrap_or_else(|| panic!("{explanation:#}"));
     steps.iter().find(|step| step["layer"] == "cloud").unwrap().clone()
 }
@@ -324,6 +328,29 @@ fn groups_of_other_vpcs_are_read_where_interfaces_have_them() {
     assert_eq!(groups["SecurityGroups"].as_array().unwrap().len(), 2);
     let rules = server.calls("DescribeSecurityGroupRules");
     assert_eq!((rules[0]["Filter.1.Value.1"].as_str(), rules[0]["Filter.1.Value.2"].as_str()), ("sg-1", "sg-9"));
+}
+
+/// An account sees of a VPC that is shared with it what is its own: endpoints of the owner may hold any name of AWS.
+#[test]
+fn of_a_shared_vpc_only_a_part_is_seen() {
+    let server = Replay::start(|call| match open(call)? {
+        Answer::Ok(text) if call["Action"] == "DescribeVpcs" => {
+            Some(Answer::Ok(text.replace("111122223333", "999900001111")))
+        }
+        Answer::Ok(text) if call["Action"] == "DescribeVpcEndpoints" => Some(Answer::Ok(text[..0].to_owned())),
+        answer => Some(answer),
+    });
+    let folder = save(&server);
+    let why = state(folder.path(), "VpcEndpoints")["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("vpc-1 belongs to account 999900001111, and account 111122223333 sees"), "{why}");
+    let step = |host: &str| {
+        let source = folder.path().to_str().unwrap();
+        cloud_of(&buildreach(&server.url, &["explain", "ci/go-1", host, "-f", source, "-o", "json"]))
+    };
+    let ecr = step("111122223333.dkr.ecr.us-east-1.amazonaws.com");
+    assert_eq!(ecr["outcome"], "Unknown", "{ecr:#}");
+    let other = step("proxy.golang.org");
+    assert_eq!(other["outcome"], "Reachable", "{other:#}");
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::Exit;
 use super::output;
-use super::source::Progress;
 use crate::collect::aws::policy::policy;
 use crate::model::Snapshot;
 

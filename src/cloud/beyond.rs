@@ -109,6 +109,12 @@ fn block_public_access(net: &Net<'_>, subnet: &str, door: Door, share: &AddrSet,
             Vec::new(),
         );
     }
+    let own = net.subnet(subnet).and_then(|s| s.it.block_public_access_states.as_ref());
+    let vpc = net.subnet(subnet).map_or("", |s| s.it.vpc_id.as_str());
+    if own.is_none() && net.vpc(vpc).is_none() {
+        let why = format!("{vpc} was not read, nor whether Block Public Access holds for it");
+        return into.doubt(share, why, Vec::new());
+    }
     let Some(mode) = block_mode(net, subnet) else { return };
     let blocks = mode.eq_ignore_ascii_case("block-bidirectional")
         || (mode.eq_ignore_ascii_case("block-ingress") && door == Door::Direct);

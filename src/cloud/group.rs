@@ -56,9 +56,9 @@ impl Rule<'_> {
         }
     }
 
-    fn describe(&self) -> String {
+    fn describe(&self, way: Way) -> String {
         let protocol = match self.protocol {
-            "-1" => "everything".to_owned(),
+            "-1" => "all traffic".to_owned(),
             other => match self.ports {
                 Some((from, to)) if from == to && from >= 0 => format!("{from}/{}", other.to_uppercase()),
                 Some((from, to)) if from >= 0 => format!("{from}-{to}/{}", other.to_uppercase()),
@@ -68,20 +68,21 @@ impl Rule<'_> {
         let peer = match self.peer {
             Peer::Block(text) | Peer::PrefixList(text) | Peer::Group(text) => text,
         };
-        format!("covers {protocol} of {peer}")
+        let preposition = if way == Way::Out { "to" } else { "from" };
+        format!("admits {protocol} {preposition} {peer}")
     }
 
     fn cite(&self, net: &Net<'_>, way: Way) -> Evidence {
         let mut evidence = match self.id {
             Some(id) => {
                 let mut evidence = net.cite("SecurityGroupRule", id, None, self.place, Decided::ByRule);
-                evidence.detail = Some(format!("of {}, {}", self.group, self.describe()));
+                evidence.detail = Some(format!("of {}, {}", self.group, self.describe(way)));
                 return evidence;
             }
             None => net.cite("SecurityGroup", self.group, None, self.place, Decided::ByRule),
         };
         evidence.path = Some(format!("{}[{}]", word(way), self.position));
-        evidence.detail = Some(self.describe());
+        evidence.detail = Some(self.describe(way));
         evidence
     }
 }

@@ -5,7 +5,7 @@ use super::group::{self, End};
 use super::net::{In, Net};
 use super::route::{self, By, Target};
 use super::verdict::{Blocker, Picker, Verdict};
-use super::{Ask, Socket, beyond, deliver};
+use super::{Ask, Socket, beyond, deliver, resolve};
 use crate::model::aws::{RouteTable, VpcEndpoint};
 use crate::model::object::Origin as Place;
 use crate::model::{AddrSet, Decided, Evidence, Str, codes};
@@ -34,6 +34,8 @@ pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verd
         group_alone(net, socket, ask, &mut verdict);
         return verdict;
     };
+    let rest = platform(net, socket, ask, &mut verdict);
+    let ask = Ask { to: &rest, ..ask };
     let here = Here { socket, subnet, is_source: true, appliances: 0 };
     let family = ask.to.family();
     // Inside the subnet nothing is routed and no ACL looks on.
@@ -47,6 +49,32 @@ pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verd
         forward(net, here, Ask { to: &far, ..ask }, &mut verdict);
     }
     verdict
+}
+
+/// Takes out what the platform itself answers, past groups, ACLs and routes; the rest of the destination.
+fn platform(net: &Net<'_>, socket: &Socket<'_>, ask: Ask<'_>, into: &mut Verdict) -> AddrSet {
+    if ask.to.size() > deliver::FEW {
+        return ask.to.clone();
+    }
+    let (resolvers, services) = resolve::platform(net, socket.vpc, ask.to.family());
+    let asked = ask.to.intersection(&resolvers);
+    if !asked.is_empty() {
+        match resolve::amazon_answers(net, socket.vpc) {
+            _ if ask.port != 53 => into.doubt(&asked, "the Amazon-provided resolver answers lookups only", Vec::new()),
+            Ok(true) => {
+                into.assumptions.push("no group and no ACL stands before the Amazon-provided resolver".to_owned())
+            }
+            Ok(false) => into.deny(Blocker {
+                share: asked,
+                code: &codes::AWS_DNS_OFF,
+                ra_code: None,
+                why: format!("enableDnsSupport of {} is off: the Amazon-provided resolver does not answer", socket.vpc),
+                evidence: vec![cite_plain(net, "Vpc", socket.vpc, Place::default())],
+            }),
+            Err(why) => into.doubt(&asked, why, Vec::new()),
+        }
+    }
+    ask.to.difference(&resolvers).difference(&services)
 }
 
 /// A security group without any interface that carries it: its rules, and what could not be seen.

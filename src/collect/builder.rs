@@ -9,7 +9,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::aws;
 use super::decode::{Decoder, with_name_label};
 use super::facts::Facts;
-use super::kinds;
+use super::{kinds, terraform};
 use crate::model::object::{Meta, Namespace};
 use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, Str, World};
 
@@ -143,7 +143,9 @@ impl Builder {
         self.drop_repeated();
 
         let Self { facts, mut snapshot, .. } = self;
-        let cloud = aws::merge(facts.aws, |source| snapshot.source(source));
+        let mut cloud = aws::merge(facts.aws, |source| snapshot.source(source));
+        let aws::Merged { scopes, problems } = &mut cloud;
+        let unclear = terraform::apply(&facts.plans, scopes, problems, |source| snapshot.source(source));
         snapshot.coverage.extend(cloud.scopes.iter().flat_map(aws::coverage));
         snapshot.problems.extend(cloud.problems);
         snapshot.aws = cloud.scopes;
@@ -177,6 +179,7 @@ impl Builder {
         snapshot.config_maps = facts.config_maps;
         snapshot.others = facts.others;
         snapshot.cloud_documents = facts.cloud_documents;
+        snapshot.cloud_documents.extend(unclear);
         snapshot
     }
 

@@ -12,6 +12,7 @@ use super::lines::Lines;
 use super::place;
 use super::raw;
 use super::scratch::{Scratch, Shared};
+use super::terraform;
 use crate::model::object::{Meta, Namespace, Origin, Owner};
 use crate::model::snapshot::CloudDocument;
 use crate::model::{Labels, Problem, ProblemClass, Str};
@@ -302,6 +303,13 @@ impl Decoder {
     /// `false`: it is no document of a cloud provider.
     fn of_cloud(&mut self, text: &str, head: &Head, lines: &Lines<'_>, facts: &mut Facts) -> bool {
         let origin = Origin { line: lines.of(text), ..self.origin };
+        if terraform::is_plan(&head.keys) {
+            match terraform::read(text, origin, lines) {
+                Ok(plan) => facts.plans.push(plan),
+                Err(why) => self.unreadable_plan(&why, facts),
+            }
+            return true;
+        }
         if aws::read(text, &head.keys, origin, lines, aws::Origins::Here, facts) {
             return true;
         }
@@ -314,6 +322,15 @@ impl Decoder {
             *facts.ignored_kinds.entry(key).or_default() += 1;
         }
         true
+    }
+
+    /// A plan that cannot be read may change anything.
+    fn unreadable_plan(&mut self, why: &str, facts: &mut Facts) {
+        let message = format!("the Terraform plan cannot be read: {why}");
+        facts.failed.push((self.origin.source, message.clone()));
+        facts.problem(self.problem(ProblemClass::Malformed, message, 0));
+        let key = self.scratch.str("resource_changes");
+        facts.cloud_documents.push(CloudDocument { key, outbound_type: None, source: self.origin.source });
     }
 
     /// Records that an object cannot be read: with its kind and namespace if these can.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::aws;
+use super::{aws, terraform};
 use crate::model::object::{
     ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
 };
@@ -23,6 +23,7 @@ pub(crate) struct Facts {
     pub(crate) others: Vec<OtherObject>,
     pub(crate) cloud_documents: Vec<CloudDocument>,
     pub(crate) aws: Vec<aws::Document>,
+    pub(crate) plans: Vec<terraform::Planned>,
     pub(crate) problems: Vec<FoundProblem>,
     pub(crate) ignored_kinds: BTreeMap<Str, u64>,
     /// Sources of which a part could not be read, and why.
@@ -51,6 +52,7 @@ impl Facts {
         self.others.append(&mut later.others);
         self.cloud_documents.append(&mut later.cloud_documents);
         self.aws.append(&mut later.aws);
+        self.plans.append(&mut later.plans);
         self.problems.append(&mut later.problems);
         self.failed.append(&mut later.failed);
         for (kind, count) in later.ignored_kinds {

@@ -33,4 +33,5 @@ pub mod redact;
 pub mod resolve;
 mod scratch;
 pub mod snapshot_io;
+mod terraform;
 mod yaml;

@@ -72,7 +72,7 @@ pub(crate) fn coverage(scope: &AwsScope) -> impl Iterator<Item = Coverage> + '_ 
 ///
 /// A region's folder is called as the region is. The account's is its twelve digits, or what lies between a folder
 /// `aws` and that of the region.
-pub(super) fn place(name: &str) -> (&str, &str) {
+pub(crate) fn place(name: &str) -> (&str, &str) {
     let mut folders: Vec<&str> = name.split(['/', '\\']).collect();
     folders.pop();
     let region = folders.iter().rposition(|folder| is_region(folder));

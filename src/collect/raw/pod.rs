@@ -100,7 +100,15 @@ pub(crate) struct PodSpec<'a> {
     #[serde(borrow)]
     pub(crate) node_selector: Option<Pairs<'a>>,
     pub(crate) affinity: Option<Affinity>,
-    pub(crate) tolerations: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    pub(crate) tolerations: Option<Vec<Toleration<'a>>>,
+}
+
+/// `Toleration`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Toleration<'a> {
+    #[serde(borrow)]
+    pub(crate) key: Option<Text<'a>>,
 }
 
 /// `Affinity`, of which only the presence of a part counts.

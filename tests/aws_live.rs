@@ -173,7 +173,11 @@ fn cloud_step(server: &Replay) -> Value {
         &server.url,
         &["explain", "ci/go-1", "proxy.golang.org", "-f", cluster.path().to_str().unwrap(), "--aws", "-o", "json"],
     );
-    let explanation: Value = serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
+    cloud_of(&output)
+}
+
+fn cloud_of(output: &Output) -> Value {
+    let explanation: Value = serde_json::from_str(out(output)).unwrap_or_else(|e| panic!("{e}: {}", err(output)));
     let steps = explanation["trace"]["steps"].as_array().unwrap_or_else(|| panic!("{explanation:#}"));
     steps.iter().find(|step| step["layer"] == "cloud").unwrap().clone()
 }
@@ -326,6 +330,29 @@ fn groups_of_other_vpcs_are_read_where_interfaces_have_them() {
     assert_eq!((rules[0]["Filter.1.Value.1"].as_str(), rules[0]["Filter.1.Value.2"].as_str()), ("sg-1", "sg-9"));
 }
 
+/// An account sees of a VPC that is shared with it what is its own: endpoints of the owner may hold any name of AWS.
+#[test]
+fn of_a_shared_vpc_only_a_part_is_seen() {
+    let server = Replay::start(|call| match open(call)? {
+        Answer::Ok(text) if call["Action"] == "DescribeVpcs" => {
+            Some(Answer::Ok(text.replace("111122223333", "999900001111")))
+        }
+        Answer::Ok(text) if call["Action"] == "DescribeVpcEndpoints" => Some(Answer::Ok(text[..0].to_owned())),
+        answer => Some(answer),
+    });
+    let folder = save(&server);
+    let why = state(folder.path(), "VpcEndpoints")["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("vpc-1 belongs to account 999900001111, and account 111122223333 sees"), "{why}");
+    let step = |host: &str| {
+        let source = folder.path().to_str().unwrap();
+        cloud_of(&buildreach(&server.url, &["explain", "ci/go-1", host, "-f", source, "-o", "json"]))
+    };
+    let ecr = step("111122223333.dkr.ecr.us-east-1.amazonaws.com");
+    assert_eq!(ecr["outcome"], "Unknown", "{ecr:#}");
+    let other = step("proxy.golang.org");
+    assert_eq!(other["outcome"], "Reachable", "{other:#}");
+}
+
 #[test]
 fn instances_lead_to_the_vpc_where_interfaces_may_not_be_read() {
     let server = Replay::start(|call| match call["Action"].as_str() {
@@ -424,7 +451,7 @@ async fn build(endpoint: &str) -> Built {
         entry.rule_action(RuleAction::Allow).egress(egress).cidr_block("0.0.0.0/0").send().await.unwrap();
     }
     let acls = ec2.describe_network_acls().send().await.unwrap();
-    let associations = acls.network_acls().iter().flat_map(|acl| acl.associations());
+    let associations = acls.network_acls().iter().flat_map(aws_sdk_ec2::types::NetworkAcl::associations);
     let old = associations.filter(|a| a.subnet_id() == Some(&private)).find_map(|a| a.network_acl_association_id());
     ec2.replace_network_acl_association().network_acl_id(&acl).association_id(old.unwrap()).send().await.unwrap();
 

@@ -11,10 +11,10 @@ use crate::model::Snapshot;
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsArgs {
-    /// Read the network through the EC2 API too: the VPCs that the nodes stand in, or those named here
+    /// Read the VPCs that the nodes stand in through the EC2 API too, or those named here
     #[arg(long)]
     pub(super) aws: bool,
-    /// Region to read, instead of those of the nodes; all VPCs of it if no node is there; repeatable
+    /// Region to read, instead of those of the nodes; whole if no node is there; repeatable
     #[arg(long, value_name = "REGION", requires = "aws")]
     region: Vec<String>,
     /// VPC to read, instead of those of the nodes; repeatable
@@ -23,8 +23,8 @@ pub(super) struct AwsArgs {
     /// Profile of the AWS configuration, instead of $AWS_PROFILE
     #[arg(long, value_name = "NAME", requires = "aws")]
     aws_profile: Option<String>,
-    /// Certificates (PEM) to trust besides those of the system
-    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE", hide_env_values = true)]
+    /// Certificates (PEM) to trust besides those of the system, instead of $AWS_CA_BUNDLE
+    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE", hide_env = true)]
     ca_bundle: Option<PathBuf>,
 }
 

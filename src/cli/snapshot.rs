@@ -12,11 +12,11 @@ pub(super) struct Args {
     /// Files, folders or `-`; without it the current kubeconfig context
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
-    #[command(flatten)]
-    source: SourceArgs,
     /// Folder to write to; made if it is not there
     #[arg(short = 'O', long, value_name = "DIR")]
     output_dir: PathBuf,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 /// Saves the snapshot.

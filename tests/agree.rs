@@ -67,7 +67,7 @@ fn audit_and_explanation_agree() {
         fs::write(&path, text).unwrap();
         sources.push(path.to_string_lossy().into_owned());
     }
-    sources.push(format!("{}/src/demo/manifests", env!("CARGO_MANIFEST_DIR")));
+    sources.push(format!("{}/src/demo", env!("CARGO_MANIFEST_DIR")));
     for source in &sources {
         let report = run(&["audit", source, "-o", "json"]);
         let mut of_source = std::collections::BTreeSet::new();

@@ -24,8 +24,17 @@ fn buildreach(arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn the_reference_is_what_help_prints() {
     let mut page = String::from("# Command line\n\nWhat `--help` prints. A test keeps it so.\n");
-    let commands: [&[&str]; 8] =
-        [&[], &["audit"], &["explain"], &["test"], &["snapshot"], &["completions"], &["man"], &["schema"]];
+    let commands: [&[&str]; 9] = [
+        &[],
+        &["audit"],
+        &["explain"],
+        &["test"],
+        &["snapshot"],
+        &["aws-policy"],
+        &["completions"],
+        &["man"],
+        &["schema"],
+    ];
     for command in commands {
         let (code, help, _) = buildreach(&[command, &["--help"]].concat());
         assert_eq!(code, 0);
@@ -62,6 +71,7 @@ fn exit_codes_say_what_happened() {
         (vec!["audit", &broken, "--fail-on", "none"], 0),
         (vec!["explain", "go-builds/build-api-pod", "proxy.golang.org", "--demo"], 1),
         (vec!["explain", "tools/cargo-worker", "static.crates.io", "--demo"], 0),
+        (vec!["explain", "release/agent-go-4", "proxy.golang.org", "--demo"], 1),
         (vec!["explain", "tools/nobody", "static.crates.io", "--demo"], 2),
         (vec!["test", "no-such-suite"], 2),
         (vec![], 2),
@@ -104,9 +114,9 @@ fn reports_are_deterministic_and_survive_a_snapshot() {
     let saved = folder.path().join("saved");
     let saved = saved.to_string_lossy();
     let audit = |source: &str| buildreach(&["audit", source, "--at", AT, "-o", "json"]).1;
-    let first = audit("src/demo/manifests");
-    assert!(first == audit("src/demo/manifests"));
-    let (code, _, err) = buildreach(&["snapshot", "src/demo/manifests", "--at", AT, "-O", &saved]);
+    let first = audit("src/demo");
+    assert!(first == audit("src/demo"));
+    let (code, _, err) = buildreach(&["snapshot", "src/demo", "--at", AT, "-O", &saved]);
     assert_eq!(code, 0, "{err}");
     let again = buildreach(&["audit", &saved, "-o", "json"]).1;
     assert!(first == again, "the saved snapshot gives another report");
@@ -139,6 +149,43 @@ fn the_demo_shows_every_outcome() {
     for outcome in ["Reachable", "Blocked", "Partial", "Unknown"] {
         assert!(subjects[outcome].as_u64() > Some(0), "{subjects}");
     }
+}
+
+#[test]
+fn one_trace_of_the_demo_leads_from_the_policy_that_allows_to_the_group_that_blocks() {
+    let (code, out, _) = buildreach(&["explain", "release/agent-go-4", "proxy.golang.org", "--demo", "-o", "json"]);
+    let explained: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, explained["outcome"].as_str()), (1, Some("Blocked")));
+    let steps = explained["trace"]["steps"].as_array().unwrap();
+    let step = |layer: &str| steps.iter().find(|s| s["layer"] == layer).unwrap();
+    for open in ["dns", "policy"] {
+        assert_eq!(step(open)["outcome"], "Reachable", "{:#}", step(open));
+    }
+    let cloud = step("cloud");
+    assert_eq!(cloud["outcome"], "Blocked", "{cloud:#}");
+    assert_eq!(cloud["codes"], serde_json::json!(["BR-AWS-001"]));
+    let names = |list: &str| -> Vec<String> {
+        let all = cloud[list].as_array().unwrap().iter();
+        all.map(|e| e["object"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    // The group of the node's first interface decides, not the one that the pod's own interface carries.
+    assert_eq!(names("evidence"), ["sg-0d3a20000000000b2"]);
+    assert_eq!(names("nearMisses"), ["sgr-0d3ab00000000b080", "sgr-0d3ab00000000b443"]);
+}
+
+#[test]
+fn the_demo_is_all_of_its_folder() {
+    let outcomes = |arguments: &[&str]| {
+        let report: serde_json::Value =
+            serde_json::from_str(&buildreach(&[arguments, &["--at", AT, "-o", "json"]].concat()).1).unwrap();
+        assert_eq!(report["summary"]["coverageComplete"], true, "{:#}", report["coverage"]);
+        (report["summary"].clone(), report["findings"].as_array().unwrap().len())
+    };
+    assert_eq!(outcomes(&["audit", "--demo"]), outcomes(&["audit", "src/demo"]));
+    let read =
+        |folder: &str| fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo").join(folder)).unwrap();
+    assert_eq!(read("manifests").count(), buildreach::demo::MANIFESTS.len());
+    assert_eq!(read("aws/111122223333/eu-central-1").count(), buildreach::demo::AWS.len());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 /// What the random networks are made of.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)]
 struct Draft {
     egress: Vec<Value>,
     ingress: Vec<Value>,

@@ -1,4 +1,5 @@
-//! The demo on a real API server: the same outcomes, deciding rules and findings as from its files.
+//! The manifests of the demo on a real API server: the same outcomes, deciding rules and findings as from their files. The
+//! documents of its VPC take no part: no cluster holds them.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. All I/O of the evaluation ends here.
 
 mod audit;
+mod aws;
 mod explain;
 mod output;
 mod snapshot;
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Args),
     /// Save what was read; auditing the saved folder gives the same report
     Snapshot(Box<snapshot::Args>),
+    /// Print the IAM policy that reading AWS with --aws needs
+    AwsPolicy,
     /// Print a completion script
     Completions {
         /// For which shell.
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args, cli.quiet),
         Command::Test(args) => test::run(&args),
         Command::Snapshot(args) => snapshot::run(&args, cli.quiet),
+        Command::AwsPolicy => aws::print_policy(),
         Command::Completions { shell } => output::to_stdout(|out| {
             clap_complete::generate(shell, &mut Cli::command(), "buildreach", out);
             Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use super::aws::AwsArgs;
 use super::output;
 use crate::collect::{files, kube};
 use crate::model::Snapshot;
@@ -30,6 +31,8 @@ pub(super) struct SourceArgs {
     pub(super) kustomize: bool,
     #[command(flatten)]
     pub(super) live: LiveArgs,
+    #[command(flatten)]
+    pub(super) aws: AwsArgs,
 }
 
 /// How to reach the cluster.
@@ -67,22 +70,29 @@ pub(super) struct LiveArgs {
 
 /// Reads the facts.
 pub(super) fn collect(sources: &[String], args: &SourceArgs, quiet: bool) -> anyhow::Result<Snapshot> {
+    args.aws.check()?;
     let instant = args.at.unwrap_or_else(jiff::Timestamp::now);
     if args.demo {
         if !sources.is_empty() {
             bail!("--demo reads the built-in example and takes no source");
         }
+        if args.aws.aws {
+            bail!("--demo reads the built-in example, which stands in no VPC of yours: leave --aws out");
+        }
         return Ok(crate::demo::snapshot(instant));
     }
-    if sources.is_empty() {
-        let mut snapshot = from_cluster(args, quiet)?;
-        if let Some(at) = args.at {
-            snapshot.instant = at;
-        }
-        return Ok(snapshot);
-    }
     let options = files::Options { instant, default_namespace: args.namespace.clone(), kustomize: args.kustomize };
-    let mut snapshot = files::collect(sources, &options)?;
+    let mut snapshot = if !sources.is_empty() {
+        files::collect(sources, &options)?
+    } else if args.aws.name_a_place() && !kube::is_configured(&live_options(args)) {
+        if !quiet {
+            output::hint("no cluster is configured: only the network of AWS is read");
+        }
+        files::from_texts(&[], &options)
+    } else {
+        from_cluster(args, quiet)?
+    };
+    args.aws.add_to(&mut snapshot, quiet)?;
     if let Some(at) = args.at {
         snapshot.instant = at;
     }
@@ -136,10 +146,10 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// A line on stderr while something takes long.
-struct Progress(Option<indicatif::ProgressBar>);
+pub(super) struct Progress(Option<indicatif::ProgressBar>);
 
 impl Progress {
-    fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         if quiet || !std::io::stderr().is_terminal() {
             return Self(None);
         }
@@ -148,13 +158,13 @@ impl Progress {
         Self(Some(bar))
     }
 
-    fn show(&self, kind: &str, count: usize) {
+    pub(super) fn show(&self, kind: &str, count: usize) {
         if let Some(bar) = &self.0 {
             bar.set_message(format!("reading {kind}: {count}"));
         }
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }

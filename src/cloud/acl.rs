@@ -144,14 +144,14 @@ impl Border<'_> {
             Err(why) => return into.doubt(share, why, Vec::new()),
         };
         let is_destination = peer == share;
-        let parts = split(acl.it, self.egress, peer, self.protocol, ports);
-        if !is_destination && !alike(&parts) {
+        let said = split(acl.it, self.egress, peer, self.protocol, ports);
+        if !is_destination && !alike(&said) {
             let why = "the network ACL admits replies to only some addresses that the source may have";
             return into.doubt(share, why, vec![cite(net, acl.it, self.egress, None)]);
         }
         // The peers, split by which ports pass.
         let mut atoms: Vec<(AddrSet, PortSet)> = vec![(peer.clone(), PortSet::default())];
-        for part in parts.iter().filter(|p| p.allows) {
+        for part in said.iter().filter(|p| p.allows) {
             let split = |(set, passing): (AddrSet, PortSet)| {
                 let inside = set.intersection(&part.set);
                 [(set.difference(&part.set), passing.clone()), (inside, passing.union(&part.ports))]
@@ -162,7 +162,7 @@ impl Border<'_> {
             if passing == *ports {
                 continue;
             }
-            let denying = parts.iter().filter(|p| !p.allows && !p.set.is_disjoint(&set));
+            let denying = said.iter().filter(|p| !p.allows && !p.set.is_disjoint(&set));
             let mut evidence: Vec<Evidence> = Vec::new();
             for one in denying.map(|p| cite(net, acl.it, self.egress, p.entry)) {
                 if !evidence.contains(&one) {
@@ -172,7 +172,7 @@ impl Border<'_> {
             let share = if is_destination { set } else { share.clone() };
             self.record(acl, share, passing, (ports, picked_by), evidence, into);
         }
-        let mut passing = parts.iter().filter(|p| p.allows).map(|p| cite(net, acl.it, self.egress, p.entry));
+        let mut passing = said.iter().filter(|p| p.allows).map(|p| cite(net, acl.it, self.egress, p.entry));
         if let Some(first) = passing.next() {
             into.pass(first);
         }

@@ -6,23 +6,13 @@ use super::route::{self, By, Target};
 use super::verdict::{Blocker, Picker, Verdict};
 use super::walk::{Here, bad_state, cite_plain, leave_subnet};
 use super::{Ask, origin::translated_ports};
-use crate::model::aws::{AwsList, InternetGateway, NatGateway, RouteTable};
-use crate::model::{AddrSet, Family, codes};
+use crate::model::aws::{AwsList, NatGateway, RouteTable};
+use crate::model::{AddrSet, Evidence, Family, Protocol, codes};
 
 /// Through an internet gateway.
 pub(super) fn internet_gateway(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask: Ask<'_>, into: &mut Verdict) {
-    let Some(gateway) = attached(net, here, id, AwsList::InternetGateways, ask, into) else { return };
-    into.way.push(format!("through {id}"));
-    let private = private_share(ask.to);
-    if !private.is_empty() {
-        into.deny(Blocker {
-            share: private,
-            code: &codes::AWS_PRIVATE_DESTINATION,
-            ra_code: Some("IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS"),
-            why: format!("{id} drops what goes to private addresses"),
-            evidence: vec![cite_plain(net, "InternetGateway", id, gateway.it.origin)],
-        });
-    }
+    // What needs no document about the gateway is decided without one.
+    to_private(net, id, ask, into);
     let source = here.socket;
     let no_address = match ask.to.family() {
         Family::V4 => !source.is_public,
@@ -39,47 +29,52 @@ pub(super) fn internet_gateway(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask:
                 }
                 Family::V6 => format!("{} denies IPv6 traffic of internet gateways", source.label),
             },
-            evidence: vec![cite_plain(net, "InternetGateway", id, gateway.it.origin)],
+            evidence: vec![cite_gateway(net, id)],
         });
     }
     block_public_access(net, here.subnet, Door::Direct, ask.to, into);
+    attached(net, here, id, AwsList::InternetGateways, ask, into);
 }
 
 /// Through an egress-only internet gateway.
 pub(super) fn egress_only(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask: Ask<'_>, into: &mut Verdict) {
-    if attached(net, here, id, AwsList::EgressOnlyInternetGateways, ask, into).is_some() {
-        into.way.push(format!("through {id}"));
-        block_public_access(net, here.subnet, Door::OutOnly, ask.to, into);
-    }
+    block_public_access(net, here.subnet, Door::OutOnly, ask.to, into);
+    attached(net, here, id, AwsList::EgressOnlyInternetGateways, ask, into);
 }
 
-/// The gateway, if it is attached to the VPC; else what that means was recorded.
-fn attached<'a>(
-    net: &Net<'a>,
-    here: Here<'_, '_>,
-    id: &str,
-    list: AwsList,
-    ask: Ask<'_>,
-    into: &mut Verdict,
-) -> Option<In<'a, InternetGateway>> {
+fn cite_gateway(net: &Net<'_>, id: &str) -> Evidence {
+    let place = net.internet_gateway(id).map(|gateway| gateway.it.origin).unwrap_or_default();
+    cite_plain(net, "InternetGateway", id, place)
+}
+
+/// Internet gateways drop what goes to private addresses.
+fn to_private(net: &Net<'_>, id: &str, ask: Ask<'_>, into: &mut Verdict) {
+    into.deny(Blocker {
+        share: private_share(ask.to),
+        code: &codes::AWS_PRIVATE_DESTINATION,
+        ra_code: Some("IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS"),
+        why: format!("{id} drops what goes to private addresses"),
+        evidence: vec![cite_gateway(net, id)],
+    });
+}
+
+/// Whether a gateway is attached to the VPC; what it means if it is not, or may not be, is recorded.
+fn attached(net: &Net<'_>, here: Here<'_, '_>, id: &str, list: AwsList, ask: Ask<'_>, into: &mut Verdict) {
     let Some(gateway) = net.internet_gateway(id) else {
         let scope = here.socket.scope;
         let why =
             if net.has(scope, list) { format!("{id} is not in the documents") } else { net.not_collected(scope, list) };
-        into.doubt(ask.to, why, Vec::new());
-        return None;
+        return into.doubt(ask.to, why, Vec::new());
     };
     let here_attached = |a: &crate::model::aws::VpcAttachment| {
         a.vpc_id == *here.socket.vpc && ["available", "attached"].iter().any(|s| a.state.eq_ignore_ascii_case(s))
     };
-    if !gateway.it.attachments.iter().any(here_attached) {
-        let cited = cite_plain(net, "InternetGateway", id, gateway.it.origin);
-        let mut blocker = bad_state(ask.to, format!("{id} is not attached to {}", here.socket.vpc), cited);
-        blocker.ra_code = Some("BAD_STATE_ATTACHMENT");
-        into.deny(blocker);
-        return None;
+    if gateway.it.attachments.iter().any(here_attached) {
+        return into.way.push(format!("through {id}"));
     }
-    Some(gateway)
+    let mut blocker = bad_state(ask.to, format!("{id} is not attached to {}", here.socket.vpc), cite_gateway(net, id));
+    blocker.ra_code = Some("BAD_STATE_ATTACHMENT");
+    into.deny(blocker);
 }
 
 /// Addresses that no internet gateway carries (RFC 1918, RFC 6598).
@@ -113,6 +108,12 @@ fn block_public_access(net: &Net<'_>, subnet: &str, door: Door, share: &AddrSet,
             format!("subnet {subnet} was not read, nor whether Block Public Access holds for it"),
             Vec::new(),
         );
+    }
+    let own = net.subnet(subnet).and_then(|s| s.it.block_public_access_states.as_ref());
+    let vpc = net.subnet(subnet).map_or("", |s| s.it.vpc_id.as_str());
+    if own.is_none() && net.vpc(vpc).is_none() {
+        let why = format!("{vpc} was not read, nor whether Block Public Access holds for it");
+        return into.doubt(share, why, Vec::new());
     }
     let Some(mode) = block_mode(net, subnet) else { return };
     let blocks = mode.eq_ignore_ascii_case("block-bidirectional")
@@ -170,6 +171,16 @@ pub(super) fn nat<'a>(net: &Net<'a>, here: Here<'a, '_>, id: &'a str, ask: Ask<'
     let cited = cite_plain(net, "NatGateway", id, gateway.it.origin);
     if !gateway.state.eq_ignore_ascii_case("available") {
         into.deny(bad_state(ask.to, format!("NAT gateway {id} is {}", gateway.state), cited));
+        return;
+    }
+    if ask.protocol == Protocol::Sctp {
+        into.deny(Blocker {
+            share: ask.to.clone(),
+            code: &codes::AWS_NAT,
+            ra_code: None,
+            why: format!("NAT gateway {id} carries TCP, UDP and ICMP only"),
+            evidence: vec![cited],
+        });
         return;
     }
     if ask.to.family() == Family::V6 {
@@ -296,7 +307,7 @@ fn nat_routes<'a>(
                 }
                 through_gateway(net, here, gateway, gateway_id, ask, into);
             }
-            Target::Nat(next) if next == id => into.deny(Blocker {
+            Target::Nat(back) if back == id => into.deny(Blocker {
                 share: share.clone(),
                 code: &codes::AWS_NAT,
                 ra_code: None,
@@ -321,18 +332,8 @@ fn through_gateway(
     ask: Ask<'_>,
     into: &mut Verdict,
 ) {
-    let Some(gateway) = attached(net, here, id, AwsList::InternetGateways, ask, into) else { return };
-    into.way.push(format!("through {id}"));
-    let private = private_share(ask.to);
-    if !private.is_empty() {
-        into.deny(Blocker {
-            share: private,
-            code: &codes::AWS_PRIVATE_DESTINATION,
-            ra_code: Some("IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS"),
-            why: format!("{id} drops what goes to private addresses"),
-            evidence: vec![cite_plain(net, "InternetGateway", id, gateway.it.origin)],
-        });
-    }
+    attached(net, here, id, AwsList::InternetGateways, ask, into);
+    to_private(net, id, ask, into);
     if nat.it.subnet_id.is_empty() {
         return block_public_access(net, here.subnet, Door::OutOnly, ask.to, into);
     }
@@ -376,7 +377,7 @@ pub(super) fn transit(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask: Ask<'_>,
                 .iter()
                 .map(|s| net.subnet(s).map(|s| s.it.availability_zone.as_str()).filter(|z| !z.is_empty()))
                 .collect();
-            let served = zones.iter().any(|z| *z == Some(zone));
+            let served = zones.contains(&Some(zone));
             if !served && !zone.is_empty() && !zones.is_empty() && zones.iter().all(Option::is_some) {
                 into.deny(Blocker {
                     share: ask.to.clone(),

@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use super::cni::Cni;
 use super::net::{Iface, Net};
-use super::origin::{Leg, Origin, Socket, Way, Ways, own_ports, translated_ports};
-use crate::model::object::{Node, Pod, Workload};
-use crate::model::{AddrSet, Family, Labels, PortSet, Snapshot, Str};
+use super::origin::{Origin, Socket, Ways, own_ports};
+use super::ways::finish;
+use crate::model::object::{Node, Pod, PodSpec, Workload};
+use crate::model::{AddrSet, Family, PortSet, Snapshot, Str};
 
 /// The annotation that names a pod's branch interface.
 const POD_ENI: &str = "vpc.amazonaws.com/pod-eni";
@@ -20,7 +21,7 @@ pub struct Cluster<'a> {
     pub net: Net<'a>,
     snapshot: &'a Snapshot,
     nodes: rustc_hash::FxHashMap<&'a str, &'a Node>,
-    cni: Cni,
+    pub(super) cni: Cni,
 }
 
 /// One entry of the annotation `vpc.amazonaws.com/pod-eni`.
@@ -31,8 +32,19 @@ struct PodEni {
     eni_id: String,
 }
 
+/// The security groups of a pod that has not got its interface yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodGroups {
+    /// Those of the interface that it shares.
+    OfInterface,
+    /// What SecurityGroupPolicies give it: all of them together.
+    Given(Vec<Str>),
+    /// Whether a policy gives it some cannot be told.
+    Unsure(String),
+}
+
 /// Where a node stands in the VPC.
-enum Place<'n, 'a> {
+pub(super) enum Place<'n, 'a> {
     /// On an instance, with its first interface.
     Instance(&'n Iface<'a>),
     /// On Fargate: each pod has an interface of its own.
@@ -50,8 +62,8 @@ impl<'a> Cluster<'a> {
         Some(Self { net, snapshot, nodes, cni: Cni::of(snapshot, cni) })
     }
 
-    /// The sockets of a running pod. `groups`: what a SecurityGroupPolicy that selects it gives it.
-    pub fn pod(&self, pod: &Pod, groups: Option<&[Str]>) -> Origin<'a> {
+    /// The sockets of a running pod.
+    pub fn pod(&self, pod: &Pod, groups: &PodGroups) -> Origin<'a> {
         let place = self.place(pod.node.as_deref(), &pod.host_ips);
         if pod.spec.host_network {
             return match place {
@@ -72,16 +84,21 @@ impl<'a> Cluster<'a> {
             };
         }
         if pod.ips.is_empty() {
-            return self.expected(&Labels::default(), pod.node.as_deref(), groups);
+            let on = pod.node.as_deref().and_then(|n| self.nodes.get(n));
+            let (candidates, chosen) = match on {
+                Some(node) => (vec![*node], Ways::AllNeeded),
+                None => self.candidates(&pod.spec),
+            };
+            return self.expected(&candidates, chosen, groups);
         }
-        if groups.is_some() && !matches!(place, Place::Fargate) {
+        if matches!(groups, PodGroups::Given(_)) && !matches!(place, Place::Fargate) {
             return Origin::unknown("a SecurityGroupPolicy selects the pod, which shows no interface of its own");
         }
         let own = self.own(&pod.ips, &place);
         match place {
             Place::Unknown(why) => Origin::unknown(why),
             Place::Fargate => match own {
-                Some(own) => Origin::of_sockets(own_sockets(own, &pod.ips, own_ports()), own.id),
+                Some(own) => Origin::of_sockets(&own_sockets(own, &pod.ips), own.id),
                 None => Origin::unknown(format!("no interface holds the pod's address {}", list(&pod.ips))),
             },
             Place::Instance(primary) => {
@@ -91,20 +108,27 @@ impl<'a> Cluster<'a> {
     }
 
     /// The sockets of a pod that a template predicts: on any node that may run it.
-    pub fn predicted(&self, workload: &Workload, groups: Option<&[Str]>) -> Origin<'a> {
-        if workload.spec.host_network {
-            let nodes = self.candidates(&workload.spec.node_selector);
-            let mut ways = Vec::new();
-            for node in nodes {
-                match self.place(Some(&node.meta.name), &node.addresses) {
-                    Place::Instance(primary) => ways.extend(of_node(primary, Some(&node.meta.name)).ways),
-                    Place::Fargate => {}
-                    Place::Unknown(why) => return Origin::unknown(why),
-                }
-            }
-            return finish(ways, Ways::AllNeeded);
+    pub fn predicted(&self, workload: &Workload, groups: &PodGroups) -> Origin<'a> {
+        let spec = &workload.spec;
+        let (candidates, chosen) = self.candidates(spec);
+        if !spec.host_network {
+            return self.expected(&candidates, chosen, groups);
         }
-        self.expected(&workload.spec.node_selector, None, groups)
+        let mut ways = Vec::new();
+        for node in candidates {
+            match self.place(Some(&node.meta.name), &node.addresses) {
+                Place::Instance(primary) => ways.extend(of_node(primary, Some(&node.meta.name)).ways),
+                Place::Fargate => {}
+                Place::Unknown(why) => return Origin::unknown(why),
+            }
+        }
+        finish(ways, chosen)
+    }
+
+    /// Whether pods may be hidden from the VPC: no VPC CNI runs, and all interfaces were read.
+    pub fn has_overlay(&self) -> bool {
+        let read = self.net.scopes.iter().any(|s| s.has(crate::model::aws::AwsList::NetworkInterfaces));
+        self.cni.runs == Some(false) && read
     }
 
     /// The sockets of a node itself: image pulls, and pods on the host network.
@@ -120,7 +144,9 @@ impl<'a> Cluster<'a> {
     /// The sockets of an instance: its first interface.
     pub fn instance(&self, id: &str) -> Origin<'a> {
         match self.net.primary_of(id) {
-            Some(primary) => Origin::of_sockets(sockets(primary, own_ports(), &format!("{} of {id}", primary.id)), id),
+            Some(primary) => {
+                Origin::of_sockets(&sockets(primary, &own_ports(), &format!("{} of {id}", primary.id)), id)
+            }
             None => Origin::unknown(format!("instance {id} has no interface in the documents")),
         }
     }
@@ -139,7 +165,7 @@ impl<'a> Cluster<'a> {
     pub fn group(&self, id: &str) -> Origin<'a> {
         let mut carriers = self.net.carriers(id).peekable();
         if carriers.peek().is_some() {
-            let ways = carriers.flat_map(|i| Origin::of_sockets(sockets(i, own_ports(), i.id), i.id).ways);
+            let ways = carriers.flat_map(|i| Origin::of_sockets(&sockets(i, &own_ports(), i.id), i.id).ways);
             return finish(ways.collect(), Ways::AllNeeded);
         }
         let Some(group) = self.net.group(id) else {
@@ -158,14 +184,14 @@ impl<'a> Cluster<'a> {
             deny_igw: false,
             ports: own_ports(),
         };
-        Origin::of_sockets(vec![socket(Family::V4), socket(Family::V6)], id)
+        Origin::of_sockets(&[socket(Family::V4), socket(Family::V6)], id)
     }
 
     /// The socket of an address, on the interface that holds it.
     pub fn address(&self, ip: IpAddr) -> Origin<'a> {
         let holders: Vec<&Iface<'a>> = self.net.holders(ip).collect();
         match holders.as_slice() {
-            [one] => Origin::of_sockets(own_sockets(one, &[ip], own_ports()), one.id),
+            [one] => Origin::of_sockets(&own_sockets(one, &[ip]), one.id),
             [] => Origin::unknown(format!("no interface in the documents holds {ip}")),
             _ => Origin::unknown(format!("interfaces of several VPCs hold {ip}")),
         }
@@ -174,12 +200,12 @@ impl<'a> Cluster<'a> {
     /// The sockets of an interface at its primary addresses.
     pub fn interface(&self, id: &str) -> Origin<'a> {
         match self.net.iface(id) {
-            Some(iface) => Origin::of_sockets(sockets(iface, own_ports(), id), id),
+            Some(iface) => Origin::of_sockets(&sockets(iface, &own_ports(), id), id),
             None => Origin::unknown(format!("interface {id} is not in the documents")),
         }
     }
 
-    fn place(&self, node: Option<&str>, addresses: &[IpAddr]) -> Place<'_, 'a> {
+    pub(super) fn place(&self, node: Option<&str>, addresses: &[IpAddr]) -> Place<'_, 'a> {
         let object = node.and_then(|n| self.nodes.get(n));
         let provider = object.and_then(|n| n.provider_id.as_deref()).unwrap_or_default();
         if let Some(rest) = provider.strip_prefix("aws://") {
@@ -230,269 +256,42 @@ impl<'a> Cluster<'a> {
         if holders.len() == 1 { holders.pop() } else { None }
     }
 
-    fn of_branch(&self, own: &Iface<'a>, ips: &[IpAddr], place: &Place<'_, 'a>) -> Origin<'a> {
-        let direct = || Origin::of_sockets(own_sockets(own, ips, own_ports()), own.id);
-        let translated = || match place {
-            Place::Instance(primary) => self.translated(Some(own), ips, primary, primary.id),
-            _ => Vec::new(),
-        };
-        match (self.cni.strict, self.cni.external_snat) {
-            (Some(true), _) => direct(),
-            (Some(false), Some(false)) => finish(translated(), Ways::OneIsTrue),
-            // In standard mode with translation outside, the documents do not say which groups count.
-            _ => {
-                let mut ways = direct().ways;
-                ways.extend(translated());
-                finish(ways, Ways::OneIsTrue)
-            }
-        }
-    }
-
-    fn on_instance(&self, own: Option<&Iface<'a>>, ips: &[IpAddr], primary: &Iface<'a>, node: &str) -> Origin<'a> {
-        let keeps = |own: &Iface<'a>| Origin::of_sockets(own_sockets(own, ips, own_ports()), own.id).ways;
-        match (own, self.cni.runs, self.cni.external_snat) {
-            // An overlay network, or one whose addresses the VPC does not know.
-            (None, Some(false), _) => {
-                Origin { ways: vec![overlay(primary, node)], combine: Ways::AllNeeded, doubt: None }
-            }
-            (None, None, _) => {
-                let mut ways = self.translated(None, ips, primary, node);
-                ways.push(overlay(primary, node));
-                finish(ways, Ways::OneIsTrue)
-            }
-            (Some(own), Some(true), Some(true)) => finish(keeps(own), Ways::OneIsTrue),
-            (_, Some(true), Some(false)) => finish(self.translated(own, ips, primary, node), Ways::OneIsTrue),
-            (Some(own), ..) => {
-                let mut ways = keeps(own);
-                ways.extend(self.translated(Some(own), ips, primary, node));
-                finish(ways, Ways::OneIsTrue)
-            }
-            (None, Some(true), Some(true)) => {
-                Origin::unknown(format!("no interface holds the pod's address {}", list(ips)))
-            }
-            (None, Some(true), None) => finish(self.translated(None, ips, primary, node), Ways::OneIsTrue),
-        }
-    }
-
-    /// Translated to the node's primary address, except inside the VPC.
-    fn translated(&self, own: Option<&Iface<'a>>, ips: &[IpAddr], primary: &Iface<'a>, node: &str) -> Vec<Way<'a>> {
-        let label = format!("{} (primary interface of {node}; the VPC CNI rewrites the source)", primary.id);
-        let Some(inside) = self.inside(primary) else {
-            return vec![Way {
-                legs: all_unknown(&format!("{} is not in the documents", primary.vpc)),
-                assumptions: Vec::new(),
-            }];
-        };
-        let has = |family| ips.iter().any(|ip| Family::of(*ip) == family);
-        let own_socket = |family| match own {
-            Some(own) => own_sockets(own, ips, own_ports())
-                .into_iter()
-                .find(|s| s.from.family() == family)
-                .ok_or_else(|| format!("{} has no {family} address", own.id)),
-            None => Err(format!("no interface holds the pod's address {}", list(ips))),
-        };
-        let of_ports = |ports: &PortSet| {
-            let mut legs = Vec::new();
-            let node_socket = |family| {
-                Socket::on(primary, family, ports.clone(), label.clone())
-                    .ok_or_else(|| format!("{} has no {family} address", primary.id))
-            };
-            if has(Family::V4) {
-                let outside = AddrSet::all(Family::V4).difference(&inside);
-                legs.push(Leg { to: inside.clone(), from: own_socket(Family::V4), impossible: false });
-                legs.push(Leg { to: outside, from: node_socket(Family::V4), impossible: false });
-            } else {
-                legs.push(borrowed(Family::V4, self.cni.v4_egress, node_socket(Family::V4)));
-            }
-            if has(Family::V6) {
-                // IPv6 is never translated.
-                legs.push(Leg { to: AddrSet::all(Family::V6), from: own_socket(Family::V6), impossible: false });
-            } else {
-                legs.push(borrowed(Family::V6, self.cni.v6_egress, node_socket(Family::V6)));
-            }
-            Way { legs, assumptions: Vec::new() }
-        };
-        self.cni.ports.iter().map(of_ports).collect()
-    }
-
-    /// Destinations to which pods keep their addresses.
-    fn inside(&self, primary: &Iface<'a>) -> Option<AddrSet> {
-        let blocks = self.net.vpc_blocks(primary.vpc, Family::V4)?;
-        let exempt = self.cni.exempt.clone().unwrap_or_default();
-        Some(blocks.union(&AddrSet::from_nets(Family::V4, exempt)))
-    }
-
-    /// Nodes on which a pod with a selector may land: those without taints, unless all have some.
-    fn candidates(&self, selector: &Labels) -> Vec<&'a Node> {
+    /// Nodes on which a pod may land: those without taints, unless all have some or it may tolerate them. Where it
+    /// picks nodes by what was not kept, one of them is true and it is not known which.
+    fn candidates(&self, spec: &PodSpec) -> (Vec<&'a Node>, Ways) {
+        let selector = &spec.node_selector;
         let fits = |node: &&Node| {
             selector.iter().all(|(key, value)| node.meta.labels.get(key).is_some_and(|v| v == value))
                 && node.os.as_deref() != Some("windows")
         };
         let all: Vec<&Node> = self.snapshot.nodes.iter().filter(fits).collect();
         let untainted: Vec<&Node> = all.iter().filter(|n| n.taints.is_empty()).copied().collect();
-        if untainted.is_empty() { all } else { untainted }
-    }
-
-    /// A pod without an address yet, on one node or on any that fits.
-    fn expected(&self, selector: &Labels, node: Option<&str>, groups: Option<&[Str]>) -> Origin<'a> {
-        let candidates: Vec<&'a Node> = match node.and_then(|n| self.nodes.get(n)) {
-            Some(node) => vec![*node],
-            None => self.candidates(selector),
-        };
-        if candidates.is_empty() {
-            return Origin::unknown("no node was read that may run it, so its interface is not known");
-        }
-        let mut ways: Vec<Way<'a>> = Vec::new();
-        for node in candidates {
-            let name = node.meta.name.as_str();
-            match self.place(Some(name), &node.addresses) {
-                Place::Instance(primary) => self.expected_on(primary, name, groups, &mut ways),
-                Place::Fargate => {
-                    return Origin::unknown("which subnet a Fargate pod gets is not known before it runs");
-                }
-                Place::Unknown(why) => return Origin::unknown(why),
-            }
-        }
-        let settled = self.cni.runs.is_some() && self.cni.ports.len() == 1 && self.cni.external_snat.is_some();
-        let combine = if settled || self.cni.runs == Some(false) { Ways::AllNeeded } else { Ways::OneIsTrue };
-        finish(ways, combine)
-    }
-
-    fn expected_on(&self, primary: &Iface<'a>, node: &str, groups: Option<&[Str]>, ways: &mut Vec<Way<'a>>) {
-        if self.cni.runs == Some(false) {
-            ways.push(overlay(primary, node));
-            return;
-        }
-        let anywhere = |iface: &Iface<'a>, groups: Option<&[Str]>| {
-            let block = self.net.subnet_blocks(iface.subnet, Family::V4).filter(|b| !b.is_empty());
-            let label = format!("an interface of {node} in {}", iface.subnet);
-            let mut socket = Socket::on(iface, Family::V4, own_ports(), label)?;
-            socket.from = block.unwrap_or(socket.from);
-            socket.iface = None;
-            socket.is_public = false;
-            if let Some(groups) = groups {
-                socket.groups = groups.to_vec();
-            }
-            Some(socket)
-        };
-        if let Some(groups) = groups {
-            let socket = anywhere(primary, Some(groups)).into_iter().collect();
-            let mut of_branch = Origin::of_sockets(socket, "the pod").ways;
-            for way in &mut of_branch {
-                way.assumptions.push("the pod gets a branch interface in the subnet of its node".to_owned());
-            }
-            ways.extend(of_branch);
-            if self.cni.strict == Some(true) {
-                return;
-            }
-        }
-        let ip = [IpAddr::from([0, 0, 0, 0])];
-        let ordinary: Vec<&Iface<'a>> = primary
-            .instance
-            .into_iter()
-            .flat_map(|id| self.net.ifaces_of_instance(id))
-            .filter(|i| !i.is_branch)
-            .collect();
-        for iface in ordinary {
-            let Some(own) = anywhere(iface, None) else { continue };
-            if self.cni.external_snat != Some(false) {
-                ways.extend(Origin::of_sockets(vec![own.clone()], "the pod").ways);
-            }
-            if self.cni.external_snat != Some(true) {
-                for mut way in self.translated(None, &ip, primary, node) {
-                    if let Some(leg) = way.legs.first_mut() {
-                        leg.from = Ok(own.clone());
-                    }
-                    ways.push(way);
-                }
-            }
-        }
+        let chosen = if spec.picks_nodes { Ways::OneIsTrue } else { Ways::AllNeeded };
+        (if spec.picks_nodes || untainted.is_empty() { all } else { untainted }, chosen)
     }
 }
 
-/// A family that a pod has no address of: through its node, if the CNI is set up so.
-fn borrowed<'a>(family: Family, enabled: Option<bool>, through: Result<Socket<'a>, String>) -> Leg<'a> {
-    let to = AddrSet::all(family);
-    match enabled {
-        Some(true) => Leg { to, from: through, impossible: false },
-        Some(false) => Leg { to, from: Err(format!("the pod has no {family} address")), impossible: true },
-        None => Leg {
-            to,
-            from: Err(format!("whether pods reach {family} through their node is not known")),
-            impossible: false,
-        },
-    }
-}
-
-fn all_unknown<'a>(why: &str) -> Vec<Leg<'a>> {
-    [Family::V4, Family::V6]
-        .map(|family| Leg { to: AddrSet::all(family), from: Err(why.to_owned()), impossible: false })
-        .into()
-}
-
-/// The network plugin hides pods behind their node.
-fn overlay<'a>(primary: &Iface<'a>, node: &str) -> Way<'a> {
-    let label = format!("{} (primary interface of {node}, for its pods)", primary.id);
-    let sockets = sockets(primary, translated_ports(), &label);
-    let mut ways = Origin::of_sockets(sockets, primary.id).ways;
-    let assumptions =
-        vec!["no interface holds the pod's address: the network plugin masquerades it as its node".to_owned()];
-    let legs = ways.pop().map(|w| w.legs).unwrap_or_default();
-    Way { legs, assumptions }
-}
-
-fn of_node<'a>(primary: &Iface<'a>, node: Option<&str>) -> Origin<'a> {
+pub(super) fn of_node<'a>(primary: &Iface<'a>, node: Option<&str>) -> Origin<'a> {
     let of = node.map_or_else(String::new, |n| format!(" of {n}"));
     let label = format!("{} (primary interface{of})", primary.id);
-    Origin::of_sockets(sockets(primary, own_ports(), &label), primary.id)
+    Origin::of_sockets(&sockets(primary, &own_ports(), &label), primary.id)
 }
 
-fn sockets<'a>(iface: &Iface<'a>, ports: PortSet, label: &str) -> Vec<Socket<'a>> {
+pub(super) fn sockets<'a>(iface: &Iface<'a>, ports: &PortSet, label: &str) -> Vec<Socket<'a>> {
     let on = |family| Socket::on(iface, family, ports.clone(), label.to_owned());
     [Family::V4, Family::V6].into_iter().filter_map(on).collect()
 }
 
 /// A pod's own addresses on its interface. An address of a delegated block has no public one.
-fn own_sockets<'a>(iface: &Iface<'a>, ips: &[IpAddr], ports: PortSet) -> Vec<Socket<'a>> {
+pub(super) fn own_sockets<'a>(iface: &Iface<'a>, ips: &[IpAddr]) -> Vec<Socket<'a>> {
     let at = |ip: &IpAddr| {
         let public = iface.addresses.iter().find(|(own, _)| own == ip).map(|(_, public)| *public);
         let public = public.unwrap_or(Family::of(*ip) == Family::V6);
-        Socket::at(iface, *ip, public, ports.clone(), format!("{} (the pod's own address)", iface.id))
+        Socket::at(iface, *ip, public, own_ports(), format!("{} (the pod's own address)", iface.id))
     };
     ips.iter().map(at).collect()
 }
 
-fn list(ips: &[IpAddr]) -> String {
+pub(super) fn list(ips: &[IpAddr]) -> String {
     ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Ways that differ in nothing that decides are one.
-fn finish(ways: Vec<Way<'_>>, combine: Ways) -> Origin<'_> {
-    let mut distinct: Vec<Way<'_>> = Vec::new();
-    for way in ways {
-        if !distinct.iter().any(|known| is_alike(known, &way)) {
-            distinct.push(way);
-        }
-    }
-    if distinct.is_empty() {
-        return Origin::unknown("no way from the source is known");
-    }
-    Origin { ways: distinct, combine, doubt: None }
-}
-
-/// Whether two ways lead through the same gates. Addresses count only where they are not of one subnet.
-fn is_alike(a: &Way<'_>, b: &Way<'_>) -> bool {
-    let same = |a: &Leg<'_>, b: &Leg<'_>| {
-        a.to == b.to
-            && a.impossible == b.impossible
-            && match (&a.from, &b.from) {
-                (Ok(a), Ok(b)) => {
-                    (a.vpc, a.subnet, &a.groups, a.is_public, a.deny_igw, &a.ports, &a.from)
-                        == (b.vpc, b.subnet, &b.groups, b.is_public, b.deny_igw, &b.ports, &b.from)
-                }
-                (Err(a), Err(b)) => a == b,
-                _ => false,
-            }
-    };
-    a.legs.len() == b.legs.len() && a.legs.iter().zip(&b.legs).all(|(a, b)| same(a, b))
 }

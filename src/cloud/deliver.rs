@@ -5,13 +5,13 @@ use super::group::{self, End, Gate, Way};
 use super::net::{Iface, Net, blocks};
 use super::route::{self, By, Target};
 use super::verdict::{Blocker, Picker, Verdict};
-use super::walk::{Here, bad_state, cite_plain, leave_groups, leave_subnet};
+use super::walk::{Here, bad_state, cite_plain, endpoint_policy, leave_groups, leave_subnet};
 use super::{Ask, Socket};
 use crate::model::aws::{AwsList, PeeringVpc};
 use crate::model::{AddrSet, Family, Str, codes};
 
 /// More addresses than these are not looked at one by one.
-const FEW: u128 = 256;
+pub(super) const FEW: u128 = 256;
 
 /// Destinations inside the VPC: each address is one interface, or none that was read.
 pub(super) fn inside<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: &mut Verdict) {
@@ -20,23 +20,24 @@ pub(super) fn inside<'a>(net: &Net<'a>, here: Here<'a, '_>, ask: Ask<'_>, into: 
         leave_groups(net, here, ask, into);
         return into.doubt(ask.to, format!("which address of {vpc} answers is not known"), Vec::new());
     }
-    for ip in ask.to.nets().into_iter().flat_map(|net| net.hosts_all()) {
+    let mut nobody = AddrSet::empty(ask.to.family());
+    for ip in ask.to.nets().into_iter().flat_map(AllHosts::hosts_all) {
         let single = AddrSet::single(ip);
-        let ask = Ask { to: &single, ..ask };
-        let holder = net.holders(ip).find(|i| i.vpc == vpc);
-        match holder {
-            Some(iface) => to_iface(net, here, iface, ask, into),
-            None => {
-                leave_groups(net, here, ask, into);
-                let why = if net.has(here.socket.scope, AwsList::NetworkInterfaces) {
-                    format!("no interface of {vpc} holds {ip}")
-                } else {
-                    net.not_collected(here.socket.scope, AwsList::NetworkInterfaces)
-                };
-                into.doubt(&single, why, Vec::new());
-            }
+        match net.holders(ip).find(|i| i.vpc == vpc) {
+            Some(iface) => to_iface(net, here, iface, Ask { to: &single, ..ask }, into),
+            None => nobody = nobody.union(&single),
         }
     }
+    let Some(first) = nobody.first() else { return };
+    leave_groups(net, here, Ask { to: &nobody, ..ask }, into);
+    let why = if !net.has(here.socket.scope, AwsList::NetworkInterfaces) {
+        net.not_collected(here.socket.scope, AwsList::NetworkInterfaces)
+    } else if nobody.size() == 1 {
+        format!("no interface of {vpc} holds {first}")
+    } else {
+        format!("no interface of {vpc} holds {first} and {} more", nobody.size() - 1)
+    };
+    into.doubt(&nobody, why, Vec::new());
 }
 
 /// What of a destination lies inside a VPC for sure: in its blocks, or, where these were not read, on its interfaces.
@@ -102,6 +103,7 @@ fn to_iface<'a>(net: &Net<'a>, here: Here<'a, '_>, iface: &Iface<'a>, ask: Ask<'
     gate.check(net, from, ask.to, ask, into);
     if let Some(endpoint) = net.endpoint_of_iface(iface.id) {
         into.way.push(format!("endpoint {}", endpoint.it.vpc_endpoint_id));
+        endpoint_policy(net, endpoint, ask, into);
     }
 }
 
@@ -192,12 +194,11 @@ pub(super) fn peering<'a>(net: &Net<'a>, here: Here<'a, '_>, id: &'a str, ask: A
     for ip in to.nets().into_iter().flat_map(AllHosts::hosts_all) {
         let single = AddrSet::single(ip);
         let ask = Ask { to: &single, ..ask };
-        match net.holders(ip).find(|i| *i.vpc == far.vpc_id) {
-            Some(iface) => to_iface(net, here, iface, ask, into),
-            None => {
-                far_away(into, &single);
-                into.doubt(&single, format!("beyond {id}: no interface that was read holds {ip}"), vec![cited.clone()]);
-            }
+        if let Some(iface) = net.holders(ip).find(|i| *i.vpc == far.vpc_id) {
+            to_iface(net, here, iface, ask, into);
+        } else {
+            far_away(into, &single);
+            into.doubt(&single, format!("beyond {id}: no interface that was read holds {ip}"), vec![cited.clone()]);
         }
     }
 }

@@ -56,9 +56,9 @@ impl Rule<'_> {
         }
     }
 
-    fn describe(&self) -> String {
+    fn describe(&self, way: Way) -> String {
         let protocol = match self.protocol {
-            "-1" => "everything".to_owned(),
+            "-1" => "all traffic".to_owned(),
             other => match self.ports {
                 Some((from, to)) if from == to && from >= 0 => format!("{from}/{}", other.to_uppercase()),
                 Some((from, to)) if from >= 0 => format!("{from}-{to}/{}", other.to_uppercase()),
@@ -68,20 +68,21 @@ impl Rule<'_> {
         let peer = match self.peer {
             Peer::Block(text) | Peer::PrefixList(text) | Peer::Group(text) => text,
         };
-        format!("covers {protocol} of {peer}")
+        let preposition = if way == Way::Out { "to" } else { "from" };
+        format!("admits {protocol} {preposition} {peer}")
     }
 
     fn cite(&self, net: &Net<'_>, way: Way) -> Evidence {
         let mut evidence = match self.id {
             Some(id) => {
                 let mut evidence = net.cite("SecurityGroupRule", id, None, self.place, Decided::ByRule);
-                evidence.detail = Some(format!("of {}, {}", self.group, self.describe()));
+                evidence.detail = Some(format!("of {}, {}", self.group, self.describe(way)));
                 return evidence;
             }
             None => net.cite("SecurityGroup", self.group, None, self.place, Decided::ByRule),
         };
         evidence.path = Some(format!("{}[{}]", word(way), self.position));
-        evidence.detail = Some(self.describe());
+        evidence.detail = Some(self.describe(way));
         evidence
     }
 }
@@ -197,7 +198,11 @@ fn coverage(net: &Net<'_>, scope: usize, peer: &Peer<'_>, other: &End<'_>) -> (A
                 let carried = groups.iter().any(|g| g.as_str() == *id);
                 return (if carried { set.clone() } else { none() }, None);
             }
-            let private = if family == Family::V4 { set.difference(&public_internet(family)) } else { set.clone() };
+            // Every IPv6 address looks public: what is no interface's lies outside of the VPC's blocks.
+            let private = match family {
+                Family::V4 => set.difference(&public_internet(family)),
+                Family::V6 => net.inside(scope, set),
+            };
             let carriers = net.carriers(id).flat_map(|i| i.addresses.iter().map(|(ip, _)| *ip));
             let sure = AddrSet::from_ips(family, carriers).intersection(&private);
             let perhaps = private.difference(&sure);
@@ -263,7 +268,7 @@ impl Gate<'_> {
             let open = set.intersection(&left);
             if !open.is_empty() {
                 unsure = unsure.union(&open);
-                let share = self.of(share, &open, &other);
+                let share = self.of(share, &open);
                 into.doubt(&share, why.clone(), Vec::new());
             }
         }
@@ -278,13 +283,12 @@ impl Gate<'_> {
         }
         let near = near_misses(net, &rules, &other, ask, self.way, &denied, self.scope);
         into.near_misses.extend(near.into_iter().filter(|e| !into.near_misses.contains(e)).collect::<Vec<_>>());
-        let share = self.of(share, &denied, &other);
+        let share = self.of(share, &denied);
         into.deny(self.blocker(net, share, rules.is_empty(), ask));
     }
 
     /// What of the destination a share of the other end stands for.
-    fn of(&self, share: &AddrSet, part: &AddrSet, other: &End<'_>) -> AddrSet {
-        let _ = other;
+    fn of(&self, share: &AddrSet, part: &AddrSet) -> AddrSet {
         if self.way == Way::Out { part.clone() } else { share.clone() }
     }
 

@@ -18,8 +18,9 @@ pub mod resolve;
 mod route;
 pub mod verdict;
 mod walk;
+mod ways;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, PodGroups};
 pub use net::Net;
 pub use origin::{Origin, Socket};
 pub use resolve::{Resolver, Shadow};

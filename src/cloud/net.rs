@@ -83,6 +83,14 @@ impl Iface<'_> {
     }
 }
 
+/// A prefix list whose entries were read.
+#[derive(Debug)]
+struct PrefixEntries {
+    /// As they are written: in a route table each counts with its own length.
+    nets: Vec<IpNet>,
+    sets: [AddrSet; 2],
+}
+
 /// An indexed network.
 #[derive(Debug)]
 pub struct Net<'a> {
@@ -104,7 +112,7 @@ pub struct Net<'a> {
     endpoint_of_iface: FxHashMap<&'a str, &'a str>,
     peerings: ById<'a, VpcPeeringConnection>,
     dhcp_options: ById<'a, DhcpOptions>,
-    prefix_lists: FxHashMap<&'a str, [AddrSet; 2]>,
+    prefix_lists: FxHashMap<&'a str, PrefixEntries>,
     /// In order of their ids.
     pub ifaces: Vec<Iface<'a>>,
     iface_by_id: FxHashMap<&'a str, u32>,
@@ -112,6 +120,8 @@ pub struct Net<'a> {
     with_prefixes: Vec<u32>,
     by_instance: FxHashMap<&'a str, Vec<u32>>,
     by_group: FxHashMap<&'a str, Vec<u32>>,
+    /// States of instances, such as `running`.
+    instance_states: FxHashMap<&'a str, &'a str>,
     vpc_blocks: BTreeMap<&'a str, [AddrSet; 2]>,
     /// Blocks inside a subnet that rules speak of: only these tell addresses of one subnet apart.
     narrow: Vec<AddrSet>,
@@ -164,6 +174,7 @@ impl<'a> Net<'a> {
             with_prefixes: Vec::new(),
             by_instance: FxHashMap::default(),
             by_group: FxHashMap::default(),
+            instance_states: FxHashMap::default(),
             vpc_blocks: BTreeMap::new(),
             narrow: Vec::new(),
         };
@@ -178,6 +189,11 @@ impl<'a> Net<'a> {
         for (scope, s) in self.scopes.iter().enumerate() {
             for it in &s.egress_only_internet_gateways {
                 self.internet_gateways.insert(it.egress_only_internet_gateway_id.as_str(), In { scope, it });
+            }
+            for instance in &s.instances {
+                if let Some(state) = &instance.state {
+                    self.instance_states.insert(&instance.instance_id, &state.name);
+                }
             }
             for rule in &s.security_group_rules {
                 self.group_rules.entry(&rule.group_id).or_default().push(rule);
@@ -231,10 +247,15 @@ impl<'a> Net<'a> {
                 .iter()
                 .map(|list| (&list.prefix_list_id, list.entries.iter().map(|e| e.cidr.as_str()).collect::<Vec<_>>()));
             for (id, texts) in inline.chain(entries) {
-                let both = [Family::V4, Family::V6].map(|family| blocks(family, texts.iter().copied()));
+                let nets: Option<Vec<IpNet>> = texts
+                    .iter()
+                    .filter(|t| !t.is_empty())
+                    .map(|t| t.parse::<IpNet>().ok().map(|n| n.trunc()))
+                    .collect();
                 // A list of which an entry cannot be read is not known.
-                if let [Some(v4), Some(v6)] = both {
-                    self.prefix_lists.insert(id, [v4, v6]);
+                if let Some(nets) = nets {
+                    let sets = [Family::V4, Family::V6].map(|family| AddrSet::from_nets(family, nets.iter().copied()));
+                    self.prefix_lists.insert(id, PrefixEntries { nets, sets });
                 }
             }
         }
@@ -286,7 +307,7 @@ impl<'a> Net<'a> {
                 texts.extend([entry.cidr_block.as_str(), entry.ipv6_cidr_block.as_str()]);
             }
             for table in &s.route_tables {
-                texts.extend(table.routes.iter().map(|r| super::route::destination(r)));
+                texts.extend(table.routes.iter().map(super::route::destination));
             }
         }
         let subnets: Vec<AddrSet> = self
@@ -296,7 +317,7 @@ impl<'a> Net<'a> {
             .flatten()
             .collect();
         let written = texts.into_iter().filter_map(|t| t.parse::<IpNet>().ok()).map(|n| AddrSet::net(n.trunc()));
-        let listed = self.prefix_lists.values().flatten().flat_map(|set| set.nets()).map(AddrSet::net);
+        let listed = self.prefix_lists.values().flat_map(|list| &list.nets).map(|net| AddrSet::net(*net));
         let is_narrow = |block: &AddrSet| subnets.iter().any(|s| block.is_subset(s) && block != s);
         self.narrow = written.chain(listed).filter(is_narrow).collect();
         self.narrow.sort_by_key(AddrSet::first);
@@ -334,6 +355,12 @@ impl<'a> Net<'a> {
     /// The blocks of a VPC in a family; `None` if the VPC was not read.
     pub fn vpc_blocks(&self, id: &str, family: Family) -> Option<&AddrSet> {
         self.vpc_blocks.get(id).map(|sets| &sets[family as usize])
+    }
+
+    /// What of a set may be inside a VPC of a scope: in the blocks of those that were read.
+    pub fn inside(&self, scope: usize, set: &AddrSet) -> AddrSet {
+        let vpcs = self.scopes[scope].vpcs.iter().filter_map(|vpc| self.vpc_blocks(&vpc.vpc_id, set.family()));
+        vpcs.fold(AddrSet::empty(set.family()), |sum, blocks| sum.union(&set.intersection(blocks)))
     }
 
     /// A subnet.
@@ -453,7 +480,12 @@ impl<'a> Net<'a> {
 
     /// The addresses of a prefix list in a family; `None` if its entries were not read.
     pub fn prefix_list(&self, id: &str, family: Family) -> Option<&AddrSet> {
-        self.prefix_lists.get(id).map(|sets| &sets[family as usize])
+        self.prefix_lists.get(id).map(|list| &list.sets[family as usize])
+    }
+
+    /// The entries of a prefix list, as they are written; `None` if they were not read.
+    pub fn prefix_entries(&self, id: &str) -> Option<&[IpNet]> {
+        self.prefix_lists.get(id).map(|list| list.nets.as_slice())
     }
 
     /// An interface by id.
@@ -478,6 +510,11 @@ impl<'a> Net<'a> {
         let mut all: Vec<u32> = own.chain(delegated).copied().collect();
         all.dedup();
         all.into_iter().map(|i| &self.ifaces[i as usize])
+    }
+
+    /// The state of an instance, where it was read.
+    pub fn instance_state(&self, id: &str) -> Option<&'a str> {
+        self.instance_states.get(id).copied().filter(|state| !state.is_empty())
     }
 
     /// Interfaces that carry a security group.

@@ -90,10 +90,13 @@ pub struct Way<'a> {
 /// What decides of an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    ways: Vec<Vec<(AddrSet, Result<SocketShape, String>, bool)>>,
+    ways: Vec<Vec<LegShape>>,
     combine: Ways,
     doubt: Option<String>,
 }
+
+/// Where it leads, from where, and whether that is possible.
+type LegShape = (AddrSet, Result<SocketShape, String>, bool);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct SocketShape {
@@ -127,16 +130,18 @@ pub struct Origin<'a> {
     pub combine: Ways,
     /// Why nothing can be told.
     pub doubt: Option<String>,
+    /// Why an open answer is not certain; a deny in all ways is.
+    pub reserve: Option<String>,
 }
 
 impl<'a> Origin<'a> {
     /// An origin of which nothing can be told.
     pub fn unknown(why: impl Into<String>) -> Self {
-        Self { ways: Vec::new(), combine: Ways::AllNeeded, doubt: Some(why.into()) }
+        Self { doubt: Some(why.into()), ..Self::default() }
     }
 
     /// An origin at one socket per family, whatever is contacted.
-    pub fn of_sockets(sockets: Vec<Socket<'a>>, without: &str) -> Self {
+    pub fn of_sockets(sockets: &[Socket<'a>], without: &str) -> Self {
         let mut legs: Vec<Leg<'a>> = Vec::new();
         for family in [Family::V4, Family::V6] {
             let socket = sockets.iter().find(|s| s.from.family() == family).cloned();
@@ -146,7 +151,7 @@ impl<'a> Origin<'a> {
                 from: socket.ok_or_else(|| format!("{without} has no {family} address")),
             });
         }
-        Self { ways: vec![Way { legs, assumptions: Vec::new() }], combine: Ways::AllNeeded, doubt: None }
+        Self { ways: vec![Way { legs, assumptions: Vec::new() }], ..Self::default() }
     }
 
     /// The VPCs from which connections may start.
@@ -176,7 +181,7 @@ impl<'a> Origin<'a> {
         Shape {
             ways: self.ways.iter().map(|way| way.legs.iter().map(of_leg).collect()).collect(),
             combine: self.combine,
-            doubt: self.doubt.clone(),
+            doubt: self.doubt.clone().or_else(|| self.reserve.clone()),
         }
     }
 
@@ -198,10 +203,11 @@ impl<'a> Origin<'a> {
         }
         let mut verdicts: Vec<Verdict> = self.ways.iter().map(|way| judge_way(net, way, ask)).collect();
         verdicts.dedup();
-        if verdicts.len() == 1 {
-            return verdicts.remove(0);
+        let mut verdict = if verdicts.len() == 1 { verdicts.remove(0) } else { combine(verdicts, self.combine, ask) };
+        if let Some(why) = &self.reserve {
+            verdict.doubt(ask.to, why.clone(), Vec::new());
         }
-        combine(verdicts, self.combine, ask)
+        verdict
     }
 }
 

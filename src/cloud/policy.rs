@@ -25,41 +25,55 @@ pub fn check(document: &str, host: Option<&str>, service: &str) -> Result<(), (S
     let Some(requests) = requests(host, service) else {
         return Err(("what is asked for through it is not known".to_owned(), false));
     };
-    for (action, resource) in &requests {
-        let about = |s: &&&Statement| s.covers_action(action) && s.covers_resource(resource);
-        if let Some(deny) = denies.iter().find(about) {
-            return Err((format!("{action} is denied"), deny.is_unconditional()));
-        }
-        let mut allows =
-            statements.iter().filter(|s| s.is("Allow") && s.covers_action(action) && s.covers_resource(resource));
-        match allows.clone().find(|s| s.is_unconditional()) {
-            Some(_) => {}
-            None if allows.next().is_some() => {
-                return Err((format!("{action} is allowed under conditions, or to some principals"), false));
-            }
-            None => return Err((format!("{action} is not allowed"), true)),
-        }
+    let refusals = requests.iter().filter_map(|(action, resource)| refusal(&statements, action, resource));
+    // A definite refusal of one request is one of the whole, whatever may become of the others.
+    refusals.max_by_key(|(_, sure)| *sure).map_or(Ok(()), Err)
+}
+
+/// Why a request is refused, or may be, and whether that is certain.
+fn refusal(statements: &[Statement], action: &str, resource: &str) -> Option<(String, bool)> {
+    let about = |s: &&Statement| s.covers_action(action) && s.covers_resource(resource);
+    let denies: Vec<&Statement> = statements.iter().filter(|s| s.is("Deny")).filter(about).collect();
+    if !denies.is_empty() {
+        return Some((format!("{action} is denied"), denies.iter().any(|s| s.is_unconditional())));
     }
-    Ok(())
+    let allows: Vec<&Statement> = statements.iter().filter(|s| s.is("Allow")).filter(about).collect();
+    if allows.iter().any(|s| s.is_unconditional()) {
+        None
+    } else if allows.is_empty() {
+        Some((format!("{action} is not allowed"), true))
+    } else {
+        Some((format!("{action} is allowed under conditions, or to some principals"), false))
+    }
 }
 
 /// What a build asks of a service: actions with their resources (Amazon ECR user guide, "VPC endpoints").
 fn requests(host: Option<&str>, service: &str) -> Option<Vec<(&'static str, String)>> {
     let region = service.split('.').nth(2)?;
-    if service.ends_with(".s3") {
+    let of_service = |name: &str| service.strip_suffix(name).is_some();
+    if of_service(".s3") {
         let host = host?;
         // The bucket stands before the service's own name.
         let (bucket, _) = host.split_once(".s3.").or_else(|| host.split_once(&format!(".s3-{region}.")))?;
-        return Some(vec![("s3:GetObject", format!("arn:aws:s3:::{bucket}/x"))]);
+        return Some(vec![("s3:GetObject", format!("arn:{}:s3:::{bucket}/x", partition(region)))]);
     }
     match service {
-        _ if service.ends_with(".ecr.api") => Some(vec![("ecr:GetAuthorizationToken", "*".to_owned())]),
-        _ if service.ends_with(".ecr.dkr") => {
+        _ if of_service(".ecr.api") => Some(vec![("ecr:GetAuthorizationToken", "*".to_owned())]),
+        _ if of_service(".ecr.dkr") => {
             let account = host.and_then(|h| h.split('.').next()).unwrap_or("*");
-            let repository = format!("arn:aws:ecr:{region}:{account}:repository/x");
+            let repository = format!("arn:{}:ecr:{region}:{account}:repository/x", partition(region));
             Some(vec![("ecr:BatchGetImage", repository.clone()), ("ecr:GetDownloadUrlForLayer", repository)])
         }
         _ => None,
+    }
+}
+
+/// The partition of a region (IAM user guide, "Amazon Resource Names").
+fn partition(region: &str) -> &'static str {
+    match region.split_once('-') {
+        Some(("cn", _)) => "aws-cn",
+        Some(("us", rest)) if rest.starts_with("gov-") => "aws-us-gov",
+        _ => "aws",
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::net::{In, Net};
 use crate::model::aws::{AwsList, VpcEndpoint};
-use crate::model::{Decided, Evidence};
+use crate::model::{AddrSet, Decided, Evidence, Family};
 
 /// Who answers lookups in a VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,15 @@ pub enum Resolver {
     Amazon,
     /// Nobody: `enableDnsSupport` is off.
     Off(Evidence),
-    /// Addresses that the DHCP options name: any of them may be asked.
-    Custom(Vec<IpAddr>, Evidence),
+    /// Addresses that the DHCP options name: alternatives, and perhaps the Amazon-provided one among them.
+    Custom {
+        /// Where else lookups go.
+        addresses: Vec<IpAddr>,
+        /// Whether the Amazon-provided resolver is named as well and answers, or why that cannot be told.
+        amazon: Option<Result<bool, String>>,
+        /// The DHCP options.
+        by: Evidence,
+    },
     /// It cannot be told.
     Unknown(String),
 }
@@ -26,8 +33,13 @@ pub enum Shadow {
     None,
     /// An interface endpoint holds it: these addresses answer.
     Endpoint(Vec<IpAddr>, Evidence),
-    /// It cannot be told.
-    Unsure(String),
+    /// It may be held by an endpoint, or mean what it means everywhere.
+    Unsure {
+        /// Why it cannot be told.
+        why: String,
+        /// The addresses of the endpoint; none if not even these are known.
+        addresses: Vec<IpAddr>,
+    },
 }
 
 /// Who answers lookups in a VPC.
@@ -58,16 +70,14 @@ pub fn resolver(net: &Net<'_>, vpc: &str) -> Resolver {
     let (amazon, custom): (Vec<&str>, Vec<&str>) = servers.iter().partition(|s| {
         s.eq_ignore_ascii_case("AmazonProvidedDNS") || s.parse().is_ok_and(|ip: IpAddr| own.contains(&ip))
     });
-    if amazon.is_empty() && !custom.is_empty() {
+    if !custom.is_empty() {
         let addresses: Option<Vec<IpAddr>> = custom.iter().map(|s| s.parse().ok()).collect();
-        let cited = net.cite("DhcpOptions", id, None, place, Decided::ByRule);
+        let by = net.cite("DhcpOptions", id, None, place, Decided::ByRule);
+        let amazon = (!amazon.is_empty()).then(|| attribute(net, vpc, "enableDnsSupport"));
         return match addresses {
-            Some(addresses) => Resolver::Custom(addresses, cited),
+            Some(addresses) => Resolver::Custom { addresses, amazon, by },
             None => Resolver::Unknown(format!("the DHCP options {id} name resolvers that are no addresses")),
         };
-    }
-    if !custom.is_empty() {
-        return Resolver::Unknown(format!("the DHCP options {id} name the Amazon-provided resolver beside others"));
     }
     match attribute(net, vpc, "enableDnsSupport") {
         Ok(true) => Resolver::Amazon,
@@ -118,48 +128,59 @@ pub fn has_resolver_data(net: &Net<'_>) -> bool {
 /// What a name stands for inside a VPC.
 pub fn shadow(net: &Net<'_>, vpc: &str, host: &str) -> Shadow {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let attributes = ["enableDnsSupport", "enableDnsHostnames"].map(|name| attribute(net, vpc, name));
+    if attributes.iter().any(|value| *value == Ok(false)) {
+        // Without them private DNS is inert.
+        return Shadow::None;
+    }
     let is_of_aws = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws"].iter().any(|s| host.ends_with(s));
     let scope = net.vpc(vpc).map(|v| v.scope);
     let collected = scope.is_some_and(|scope| net.has(scope, AwsList::VpcEndpoints));
     let holder = net.endpoints_of(vpc).into_iter().find(|e| holds(e, &host));
     let Some(endpoint) = holder else {
-        return match scope {
-            _ if collected || !is_of_aws => Shadow::None,
-            Some(scope) => Shadow::Unsure(net.not_collected(scope, AwsList::VpcEndpoints)),
-            None => Shadow::Unsure(format!("{vpc} is not in the documents, nor are its endpoints known")),
+        let why = match scope {
+            _ if collected || !is_of_aws => return Shadow::None,
+            Some(scope) => net.not_collected(scope, AwsList::VpcEndpoints),
+            None => format!("{vpc} is not in the documents, nor are its endpoints known"),
         };
+        return Shadow::Unsure { why, addresses: Vec::new() };
     };
     let id = &endpoint.it.vpc_endpoint_id;
-    for name in ["enableDnsSupport", "enableDnsHostnames"] {
-        match attribute(net, vpc, name) {
-            Ok(true) => {}
-            Ok(false) => return Shadow::None,
-            Err(why) => return Shadow::Unsure(format!("{id} may hold {host}: {why}")),
-        }
-    }
-    match resolver(net, vpc) {
-        Resolver::Amazon => {}
-        Resolver::Off(_) => return Shadow::None,
-        Resolver::Custom(..) => {
-            return Shadow::Unsure(format!(
-                "{id} holds {host} for the Amazon-provided resolver, and {vpc} uses another one, which may or may not ask it"
-            ));
-        }
-        Resolver::Unknown(why) => return Shadow::Unsure(format!("{id} may hold {host}: {why}")),
-    }
-    let mut addresses: Vec<IpAddr> = Vec::new();
-    for iface in &endpoint.it.network_interface_ids {
-        let Some(iface) = net.iface(iface) else {
-            return Shadow::Unsure(format!("{id} holds {host}, and its interface {iface} was not read"));
-        };
-        addresses.extend(iface.addresses.iter().map(|(ip, _)| *ip));
-    }
-    if addresses.is_empty() {
-        return Shadow::Unsure(format!("{id} holds {host}, and its addresses were not read"));
-    }
+    let ifaces: Option<Vec<_>> = endpoint.it.network_interface_ids.iter().map(|iface| net.iface(iface)).collect();
+    let mut addresses: Vec<IpAddr> =
+        ifaces.into_iter().flatten().flat_map(|i| i.addresses.iter().map(|(ip, _)| *ip)).collect();
     addresses.sort_unstable();
     addresses.dedup();
-    Shadow::Endpoint(addresses, net.cite("VpcEndpoint", id, None, endpoint.it.origin, Decided::ByRule))
+    let unread = attributes.into_iter().find_map(Result::err);
+    let why = match (unread, resolver(net, vpc)) {
+        (Some(why), _) | (None, Resolver::Unknown(why)) => format!("{id} may hold {host}: {why}"),
+        (None, Resolver::Off(_)) => return Shadow::None,
+        (None, Resolver::Custom { .. }) => format!(
+            "{id} holds {host} for the Amazon-provided resolver, and {vpc} uses another one, which may or may not ask it"
+        ),
+        (None, Resolver::Amazon) if addresses.is_empty() => {
+            format!("{id} holds {host}, and its interfaces were not read")
+        }
+        (None, Resolver::Amazon) => {
+            let by = net.cite("VpcEndpoint", id, None, endpoint.it.origin, Decided::ByRule);
+            return Shadow::Endpoint(addresses, by);
+        }
+    };
+    Shadow::Unsure { why, addresses }
+}
+
+/// Whether the Amazon-provided resolver of a VPC answers at an address of it: no group and no ACL keeps anybody from
+/// it (security group and network ACL guides).
+pub(super) fn amazon_answers(net: &Net<'_>, vpc: &str) -> Result<bool, String> {
+    attribute(net, vpc, "enableDnsSupport")
+}
+
+/// Addresses at which the platform itself answers: the VPC's resolver, and services of the instance.
+pub(super) fn platform(net: &Net<'_>, vpc: &str, family: Family) -> (AddrSet, AddrSet) {
+    // Instance metadata, time, task metadata.
+    let services = ["169.254.169.254", "169.254.169.123", "169.254.170.2", "fd00:ec2::254", "fd00:ec2::123"];
+    let services = services.iter().filter_map(|ip| ip.parse().ok());
+    (AddrSet::from_ips(family, own_resolvers(net, vpc)), AddrSet::from_ips(family, services))
 }
 
 /// Whether an endpoint holds a name for its VPC.

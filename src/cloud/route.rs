@@ -132,12 +132,14 @@ pub(super) fn split<'a>(net: &Net<'a>, table: In<'a, RouteTable>, to: &AddrSet) 
     for route in &table.it.routes {
         let propagated = route.origin_of == *"EnableVgwRoutePropagation";
         if !route.destination_prefix_list_id.is_empty() {
-            match net.prefix_list(&route.destination_prefix_list_id, family) {
-                Some(list) => candidates.extend(list.nets().into_iter().map(|net| Candidate {
-                    net,
-                    rank: Rank::PrefixList,
-                    route,
-                })),
+            match net.prefix_entries(&route.destination_prefix_list_id) {
+                Some(entries) => candidates.extend(
+                    entries.iter().filter(|n| Family::of(n.addr()) == family).map(|entry| Candidate {
+                        net: *entry,
+                        rank: Rank::PrefixList,
+                        route,
+                    }),
+                ),
                 None => unread.push(route),
             }
             continue;
@@ -195,14 +197,13 @@ pub(super) fn split<'a>(net: &Net<'a>, table: In<'a, RouteTable>, to: &AddrSet) 
     if !left.is_empty() {
         taken.push(Taken { share: left, by: By::Nothing });
     }
-    if let Some(route) = unread.first() {
-        // Any address may be in the list, and its blocks are likely to be longer than the rest.
-        let why = format!("the entries of prefix list {} were not read", route.destination_prefix_list_id);
-        for one in taken.iter_mut().filter(|t| !matches!(t.by, By::Unsure(..)) && !is_host_route(t)) {
-            let same = matches!(&one.by, By::Route(r) if target(r) == target(route));
-            if !same {
-                one.by = By::Unsure(why.clone(), vec![cite(net, table.it, route)]);
-            }
+    // Any address may be in a list that was not read, and its blocks are likely to be longer than the rest.
+    for one in taken.iter_mut().filter(|t| !matches!(t.by, By::Unsure(..)) && !is_host_route(t)) {
+        let same =
+            |route: &Route| matches!(&one.by, By::Route(r) if target(r) == target(route) && r.state == route.state);
+        if let Some(route) = unread.iter().find(|route| !same(route)) {
+            let why = format!("the entries of prefix list {} were not read", route.destination_prefix_list_id);
+            one.by = By::Unsure(why, vec![cite(net, table.it, route)]);
         }
     }
     taken

@@ -5,8 +5,8 @@ use super::group::{self, End};
 use super::net::{In, Net};
 use super::route::{self, By, Target};
 use super::verdict::{Blocker, Picker, Verdict};
-use super::{Ask, Socket, beyond, deliver};
-use crate::model::aws::RouteTable;
+use super::{Ask, Socket, beyond, deliver, resolve};
+use crate::model::aws::{RouteTable, VpcEndpoint};
 use crate::model::object::Origin as Place;
 use crate::model::{AddrSet, Decided, Evidence, Str, codes};
 
@@ -34,6 +34,8 @@ pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verd
         group_alone(net, socket, ask, &mut verdict);
         return verdict;
     };
+    let rest = platform(net, socket, ask, &mut verdict);
+    let ask = Ask { to: &rest, ..ask };
     let here = Here { socket, subnet, is_source: true, appliances: 0 };
     let family = ask.to.family();
     // Inside the subnet nothing is routed and no ACL looks on.
@@ -47,6 +49,32 @@ pub(super) fn walk<'a>(net: &Net<'a>, socket: &Socket<'a>, ask: Ask<'_>) -> Verd
         forward(net, here, Ask { to: &far, ..ask }, &mut verdict);
     }
     verdict
+}
+
+/// Takes out what the platform itself answers, past groups, ACLs and routes; the rest of the destination.
+fn platform(net: &Net<'_>, socket: &Socket<'_>, ask: Ask<'_>, into: &mut Verdict) -> AddrSet {
+    if ask.to.size() > deliver::FEW {
+        return ask.to.clone();
+    }
+    let (resolvers, services) = resolve::platform(net, socket.vpc, ask.to.family());
+    let asked = ask.to.intersection(&resolvers);
+    if !asked.is_empty() {
+        match resolve::amazon_answers(net, socket.vpc) {
+            _ if ask.port != 53 => into.doubt(&asked, "the Amazon-provided resolver answers lookups only", Vec::new()),
+            Ok(true) => {
+                into.assumptions.push("no group and no ACL stands before the Amazon-provided resolver".to_owned())
+            }
+            Ok(false) => into.deny(Blocker {
+                share: asked,
+                code: &codes::AWS_DNS_OFF,
+                ra_code: None,
+                why: format!("enableDnsSupport of {} is off: the Amazon-provided resolver does not answer", socket.vpc),
+                evidence: vec![cite_plain(net, "Vpc", socket.vpc, Place::default())],
+            }),
+            Err(why) => into.doubt(&asked, why, Vec::new()),
+        }
+    }
+    ask.to.difference(&resolvers).difference(&services)
 }
 
 /// A security group without any interface that carries it: its rules, and what could not be seen.
@@ -214,27 +242,31 @@ fn endpoint<'a>(net: &Net<'a>, here: Here<'a, '_>, id: &'a str, ask: Ask<'_>, in
         leave_subnet(net, here, ask, into);
         into.doubt(ask.to, format!("beyond {id}: an appliance inspects the traffic"), vec![cited]);
         if let Some(subnet) = endpoint.it.subnet_ids.first() {
-            onward(net, here, subnet, ask, into);
+            onward(net, here, subnet, true, ask, into);
         }
         return;
     }
     leave_subnet(net, here, ask, into);
-    into.pass(cited.clone());
-    if let Err((code_why, sure)) =
-        super::policy::check(&endpoint.it.policy_document, ask.host, &endpoint.it.service_name)
-    {
-        if sure {
-            into.deny(Blocker {
-                share: ask.to.clone(),
-                code: &codes::AWS_ENDPOINT_POLICY,
-                ra_code: None,
-                why: format!("the policy of endpoint {id} does not allow it ({code_why}): requests end with HTTP 403"),
-                evidence: vec![cited],
-            });
-        } else {
-            into.doubt(ask.to, format!("the policy of endpoint {id} may not allow it ({code_why})"), vec![cited]);
-        }
+    into.pass(cited);
+    endpoint_policy(net, endpoint, ask, into);
+}
+
+/// What the policy of an endpoint says: it answers, and refuses.
+pub(super) fn endpoint_policy(net: &Net<'_>, endpoint: In<'_, VpcEndpoint>, ask: Ask<'_>, into: &mut Verdict) {
+    let it = endpoint.it;
+    let Err((why, sure)) = super::policy::check(&it.policy_document, ask.host, &it.service_name) else { return };
+    let id = &it.vpc_endpoint_id;
+    let cited = net.cite("VpcEndpoint", id, None, it.origin, Decided::ByRule);
+    if !sure {
+        return into.doubt(ask.to, format!("the policy of endpoint {id} may not allow it ({why})"), vec![cited]);
     }
+    into.deny(Blocker {
+        share: ask.to.clone(),
+        code: &codes::AWS_ENDPOINT_POLICY,
+        ra_code: None,
+        why: format!("the policy of endpoint {id} does not allow it ({why}): requests end with HTTP 403"),
+        evidence: vec![cited],
+    });
 }
 
 /// An instance that forwards: a NAT instance, a firewall.
@@ -256,8 +288,14 @@ fn appliance<'a>(
         leave_subnet(net, here, ask, into);
         let arrive = Border { subnet: found.subnet, egress: false, protocol: ask.protocol };
         arrive.request(net, &here.socket.from, ask.port, ask.to, into);
+        let back = Border { subnet: found.subnet, egress: true, protocol: ask.protocol };
+        back.replies(net, &here.socket.from, (&here.socket.ports, Picker::Source), ask.to, into);
     }
     let cited = net.cite("NetworkInterface", found.id, None, found.origin, Decided::ByRule);
+    let state = found.instance.and_then(|id| net.instance_state(id));
+    if let Some(state) = state.filter(|state| !state.eq_ignore_ascii_case("running")) {
+        into.deny(bad_state(ask.to, format!("the instance of {} is {state}", found.id), cited.clone()));
+    }
     if found.source_dest_check == Some(true) {
         into.deny(Blocker {
             share: ask.to.clone(),
@@ -274,20 +312,37 @@ fn appliance<'a>(
     let gate = group::Gate { groups: &groups, scope: found.scope, way: group::Way::Out, label: found.id };
     gate.check(net, End { set: ask.to, groups: None }, ask.to, ask, into);
     into.doubt(ask.to, format!("beyond {name}: how it forwards cannot be seen"), vec![cited]);
-    onward(net, here, found.subnet, ask, into);
+    onward(net, here, found.subnet, false, ask, into);
 }
 
-/// Follows packets from the subnet of an appliance: what is definitely denied there stays so.
-fn onward<'a>(net: &Net<'a>, here: Here<'a, '_>, subnet: &'a str, ask: Ask<'_>, into: &mut Verdict) {
+/// Follows packets from the subnet of an appliance: what is definitely denied there stays so. `keeps_source`: the
+/// packets leave it as they came, as behind an endpoint for inspection.
+fn onward<'a>(
+    net: &Net<'a>,
+    here: Here<'a, '_>,
+    subnet: &'a str,
+    keeps_source: bool,
+    ask: Ask<'_>,
+    into: &mut Verdict,
+) {
     if here.appliances >= MAX_APPLIANCES || subnet == here.subnet {
         return;
     }
-    let next = Here { subnet, is_source: false, appliances: here.appliances + 1, ..here };
-    let mut behind = Verdict::new(ask.to);
-    forward(net, next, ask, &mut behind);
-    // Only what routes and gateways say: behind an appliance the packets may have another source.
-    let lasting = [&codes::AWS_NO_ROUTE, &codes::AWS_BLACKHOLE, &codes::AWS_GATEWAY];
-    behind.blockers.into_iter().filter(|b| lasting.contains(&b.code)).for_each(|b| into.deny(b));
+    let behind = Here { subnet, is_source: false, appliances: here.appliances + 1, ..here };
+    let mut found = Verdict::new(ask.to);
+    forward(net, behind, ask, &mut found);
+    // What does not hang on the source, which an appliance may have rewritten.
+    let lasting = [
+        &codes::AWS_NO_ROUTE,
+        &codes::AWS_BLACKHOLE,
+        &codes::AWS_GATEWAY,
+        &codes::AWS_NAT,
+        &codes::AWS_BLOCK_PUBLIC_ACCESS,
+        &codes::AWS_PRIVATE_DESTINATION,
+    ];
+    let of_source = [&codes::AWS_ACL, &codes::AWS_ACL_REPLIES];
+    let lasts = |b: &Blocker| lasting.contains(&b.code) || (keeps_source && of_source.contains(&b.code));
+    found.blockers.into_iter().filter(lasts).for_each(|b| into.deny(b));
 }
 
 /// A component that does not work.

@@ -10,7 +10,7 @@
 //! kubectl does, and a live cluster's pages are JSON already. So a file and a server that hold the same
 //! object give the same facts, and what an API server would reject is not read as something else.
 
-mod aws;
+pub mod aws;
 pub mod builder;
 mod cloud;
 mod decode;
@@ -18,6 +18,7 @@ mod env;
 mod facts;
 pub mod files;
 mod head;
+mod in_order;
 pub mod json;
 mod kinds;
 pub mod kube;

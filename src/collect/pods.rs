@@ -15,6 +15,12 @@ use crate::model::object::{
 };
 use crate::model::{Labels, List, Protocol, Str};
 
+/// Whether a pod tolerates more than what admission lets every pod tolerate.
+fn tolerates_taints(tolerations: &[raw::Toleration<'_>]) -> bool {
+    const OF_EVERY_POD: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+    tolerations.iter().any(|t| !t.key.as_deref().is_some_and(|key| OF_EVERY_POD.contains(&key)))
+}
+
 impl Decoder {
     pub(crate) fn pod(&mut self, raw: &raw::Pod<'_>, lines: &Lines<'_>) -> Result<Pod, Wrong> {
         let metadata = raw.metadata.as_ref();
@@ -105,6 +111,12 @@ impl Decoder {
             config_map_volumes,
             runtime_class: self.scratch.opt(raw.runtime_class_name.as_ref()),
             node_selector: self.labels(raw.node_selector.as_ref()),
+            picks_nodes: raw.tolerations.as_deref().is_some_and(tolerates_taints)
+                || raw
+                    .affinity
+                    .as_ref()
+                    .and_then(|a| a.node_affinity.as_ref())
+                    .is_some_and(|a| a.required_during_scheduling_ignored_during_execution.is_some()),
         };
         Ok(self.scratch.spec(spec))
     }

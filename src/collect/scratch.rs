@@ -23,6 +23,8 @@ struct Forms {
     strs: Sharded<Str>,
     labels: Sharded<Labels>,
     specs: Sharded<Arc<PodSpec>>,
+    /// How many strings there may be.
+    expected: usize,
 }
 
 /// One form of equal values, in parts, so that two threads seldom wait for each other.
@@ -47,7 +49,31 @@ impl<T: PartialEq> Hash for Hashed<T> {
 
 impl<T> Default for Sharded<T> {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+        Self::with_capacity(0)
+    }
+}
+
+impl<T> Sharded<T> {
+    fn with_capacity(values: usize) -> Self {
+        let shard = || HashSet::with_capacity_and_hasher(values / SHARDS, FxBuildHasher);
+        Self(std::array::from_fn(|_| Mutex::new(shard())))
+    }
+}
+
+/// An input of so many bytes has a string of its own, and half a label set and specification: two for a pod.
+const BYTES_A_STRING: u64 = 4096;
+
+impl Shared {
+    /// Room for what an input of so many bytes may hold. Tables that grow leave holes behind which threads do not
+    /// share; what is reserved and not used takes no memory.
+    pub(crate) fn for_input(bytes: Option<u64>) -> Self {
+        let strs = usize::try_from(bytes.unwrap_or(0) / BYTES_A_STRING).unwrap_or(0);
+        Self(Arc::new(Forms {
+            strs: Sharded::with_capacity(strs),
+            labels: Sharded::with_capacity(strs / 2),
+            specs: Sharded::with_capacity(strs / 2),
+            expected: strs,
+        }))
     }
 }
 
@@ -85,7 +111,8 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// One that shares what it makes with others.
     pub(crate) fn sharing(shared: Shared) -> Self {
-        Self { shared, ..Self::default() }
+        let strs = HashSet::with_capacity_and_hasher(shared.0.expected, FxBuildHasher);
+        Self { strs, shared, ..Self::default() }
     }
 
     /// The shared form of a string.

@@ -159,6 +159,14 @@ impl AddrSet {
         after > 0 && self.intervals[after - 1].1 >= n
     }
 
+    /// The address of a set that holds no other.
+    pub fn single_address(&self) -> Option<IpAddr> {
+        match *self.intervals {
+            [(first, last)] if first == last => Some(address(self.family, first)),
+            _ => None,
+        }
+    }
+
     /// The first address, if there is one: a witness for messages.
     pub fn first(&self) -> Option<IpAddr> {
         self.intervals.first().map(|(first, _)| address(self.family, *first))

@@ -92,7 +92,7 @@ codes! {
         "The VPC has no resolver"
         "enableDnsSupport of the VPC is off, so the Amazon-provided resolver does not answer.";
     AWS_DNS_RESOLVER "BR-AWS-019" Critical
-        "The VPC's own resolvers are cut off"
+        "The resolvers of the DHCP options cannot be reached"
         "The DHCP options name resolvers that cannot be reached.";
     AWS_ECR_LAYERS "BR-AWS-020" High
         "ECR endpoints without a way to S3"

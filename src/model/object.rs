@@ -205,6 +205,10 @@ pub struct PodSpec {
     /// `nodeSelector`: where a predicted pod may run.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub node_selector: Labels,
+    /// It has tolerations or a required node affinity, which are not kept: `nodeSelector` alone does not tell where a
+    /// predicted pod may run.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub picks_nodes: bool,
 }
 
 /// One entry of `hostAliases`.

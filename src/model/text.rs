@@ -1,6 +1,7 @@
 //! Shared, cheaply cloned strings.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Label keys, namespaces, image names and the like repeat thousands of times in a cluster; what reads them makes
 /// equal ones the same allocation, which also makes their comparison cheap.
-#[derive(Clone, Default, PartialOrd, Ord)]
+#[derive(Clone, Default)]
 pub struct Str(Arc<str>);
 
 impl Str {
@@ -28,6 +29,18 @@ impl PartialEq for Str {
 }
 
 impl Eq for Str {}
+
+impl PartialOrd for Str {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Str {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
 
 impl std::hash::Hash for Str {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {

@@ -145,9 +145,9 @@ pub struct Step {
     pub outcome: StepOutcome,
     /// One line: what the gate does, or why it takes no part.
     pub summary: String,
-    /// What decided; a piece of evidence is cited by many steps. For `Blocked` by default: the objects that isolate.
+    /// What decided. For `Blocked` by default: the objects that isolate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<Arc<Evidence>>,
+    pub evidence: Vec<Arc<Evidence>>, // one rule is cited by many steps
     /// Rules that come close.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near_misses: Vec<Arc<Evidence>>,
@@ -181,14 +181,17 @@ impl Step {
 /// All steps of one requirement in path order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trace {
-    /// One per layer. Traces have most steps in common.
-    pub steps: Vec<Arc<Step>>,
+    /// One per layer.
+    pub steps: Vec<Arc<Step>>, // traces have most steps in common
 }
 
 impl Trace {
     /// A trace of these steps, in path order.
     pub fn new(steps: Vec<Step>) -> Self {
-        Self { steps: steps.into_iter().map(Arc::new).collect() }
+        // Not collected in the place of the steps, which are ten times as large as what points to them.
+        let mut shared = Vec::with_capacity(steps.len());
+        shared.extend(steps.into_iter().map(Arc::new));
+        Self { steps: shared }
     }
 
     /// The combined outcome; if no step takes part, `Reachable`, which is then an assumption.

@@ -434,9 +434,11 @@ impl Enforcement {
         }
     }
 
-    /// Titles of the products that were found.
+    /// Titles of the products that enforce; where none does, of those that were found.
     pub fn products(&self) -> Vec<&'static str> {
-        self.found.iter().map(|f| f.engine.title).collect()
+        let enforcing = self.found.iter().filter(|f| !matches!(f.enforces, Enforces::No(_)));
+        let titles: Vec<_> = enforcing.map(|f| f.engine.title).collect();
+        if titles.is_empty() { self.found.iter().map(|f| f.engine.title).collect() } else { titles }
     }
 
     /// Whether an engine of the cluster has policy kinds in the API group; unknown engines may have any.

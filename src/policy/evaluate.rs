@@ -1,6 +1,7 @@
 //! The sweep: how much of a destination do the rules admit, and which rule took which share?
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
@@ -130,8 +131,16 @@ impl<'a> Sweep<'a> {
         if selecting.is_empty() {
             return Some(Quick::Open);
         }
+        let single = match self.other {
+            Other::Addresses { set, node } if !node || self.semantics.node_ip_in_ip_block => set.single_address(),
+            _ => None,
+        };
         for id in selecting.iter().flat_map(|id| self.index.policy(*id).rules(self.direction)) {
-            match self.share(id) {
+            let share = match single {
+                Some(ip) => self.share_of_one(id, ip),
+                None => self.share(id),
+            };
+            match share {
                 Share::Nothing => {}
                 Share::All => return Some(Quick::By(id)),
                 Share::Part(_) | Share::Unsure => return None,
@@ -224,6 +233,17 @@ impl<'a> Sweep<'a> {
         }
         gate.isolating.sort_unstable();
         gate.isolating.dedup();
+    }
+
+    /// A rule's share of one address that is no pod's: told faster than looked up.
+    fn share_of_one(&self, id: RuleId, ip: IpAddr) -> Share {
+        let rule = self.index.rule(id);
+        let admits = match rule.peers.addresses(Family::of(ip)) {
+            Some(block) => block.contains(ip),
+            None => true,
+        };
+        let all = admits && rule.ports.matches(self.protocol, self.port, self.destination);
+        if all { Share::All } else { Share::Nothing }
     }
 
     fn share(&self, id: RuleId) -> Share {

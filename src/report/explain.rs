@@ -123,7 +123,8 @@ fn one_step(step: &Step, layers: usize, outcomes: usize, page: &mut Page<'_>) ->
     for near in &step.near_misses {
         page.evidence(&label(page, "near miss"), columns + LABEL, near, column)?;
     }
-    for doubt in &step.doubts {
+    // What the summary says already is not said again.
+    for doubt in step.doubts.iter().filter(|doubt| !step.summary.contains(&doubt.reason)) {
         page.prose(&label(page, "unknown"), columns + LABEL, &doubt.reason)?;
     }
     for assumption in &step.assumptions {

@@ -126,7 +126,12 @@ pub(super) fn explanation(explanation: &Explanation, out: &mut dyn Write) -> io:
         };
         why.extend(step.evidence.iter().map(|evidence| cited("decided by", evidence)));
         why.extend(step.near_misses.iter().map(|evidence| cited("near miss", evidence)));
-        why.extend(step.doubts.iter().map(|doubt| format!("unknown: {}", prose(&doubt.reason))));
+        why.extend(
+            step.doubts
+                .iter()
+                .filter(|doubt| !step.summary.contains(&doubt.reason))
+                .map(|doubt| format!("unknown: {}", prose(&doubt.reason))),
+        );
         why.extend(step.assumptions.iter().map(|assumption| format!("assumed: {}", prose(assumption))));
         writeln!(out, "| {} | **{}** | {} |", step.layer, step.outcome, why.join("<br>"))?;
     }

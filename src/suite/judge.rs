@@ -155,17 +155,10 @@ impl<'a> Judge<'a> {
         let mut steps = Vec::new();
         let mut shadowed = None;
         if let End::Host(host) = &assertion.to {
-            match self.shadow(origin, host, assertion) {
-                Ok(found) => shadowed = found,
-                Err(doubt) => {
-                    let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, doubt.reason.clone());
-                    step.doubts.push(doubt);
-                    steps.push(step);
-                }
-            }
-            steps.push(self.lookup(origin, host, shadowed.is_some()));
+            shadowed = self.shadow(origin, host, destination, assertion);
+            steps.push(self.lookup(origin, host, shadowed.as_ref().is_some_and(|(_, sure)| *sure)));
         }
-        let destination = shadowed.as_deref().unwrap_or(destination);
+        let destination = shadowed.as_ref().map_or(destination, |(aims, _)| aims);
         steps.extend(self.gates(origin, destination, assertion));
         if let Some((party, member)) = &origin.party {
             let predicted = member.pod().is_none();
@@ -235,17 +228,27 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The addresses of an interface endpoint that holds the name in the source's VPC.
-    fn shadow(&self, origin: &Origin<'a>, host: &str, assertion: &Assertion) -> Result<Option<Vec<Aim>>, Doubt> {
-        let (Some(cluster), Some(network)) = (&self.context.cloud, &origin.network) else { return Ok(None) };
+    /// Where the name leads in the source's VPC, where an interface endpoint holds it for sure (`true`) or may.
+    fn shadow(
+        &self,
+        origin: &Origin<'a>,
+        host: &str,
+        public: &[Aim],
+        assertion: &Assertion,
+    ) -> Option<(Vec<Aim>, bool)> {
+        let (cluster, network) = (self.context.cloud.as_ref()?, origin.network.as_ref()?);
         let vpcs = network.vpcs();
-        let [vpc] = vpcs.as_slice() else { return Ok(None) };
+        let [vpc] = vpcs.as_slice() else { return None };
         match cloud::resolve::shadow(&cluster.net, vpc, host) {
-            Shadow::None => Ok(None),
-            Shadow::Unsure(why) => Err(doubt(&why)),
+            Shadow::None => None,
+            Shadow::Unsure { why, addresses } => {
+                let what = (why.as_str(), addresses.as_slice());
+                Some((trace::cloud::either(self.context, vpc, host, what, public, assertion.port), false))
+            }
             Shadow::Endpoint(addresses, _) => {
-                let means = PortMeans::AtDestination;
-                aims_of_addresses(self.context, &addresses, assertion.protocol, assertion.port, means).map(Some)
+                let (protocol, means) = (assertion.protocol, PortMeans::AtDestination);
+                let aims = aims_of_addresses(self.context, &addresses, protocol, assertion.port, means).ok()?;
+                Some((aims, true))
             }
         }
     }

@@ -17,7 +17,7 @@ use super::target::{Aim, aim_of_set, combine_judgements};
 use crate::demand::ranges::Ranges;
 use crate::demand::{Demand, Requirement, Subject};
 use crate::model::addr::public_internet;
-use crate::model::{Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, StepOutcome, Trace};
+use crate::model::{Doubt, Evidence, Family, Few, Layer, Outcome, Protocol, Step, StepOutcome, Trace};
 use crate::policy::{Party, Quick};
 
 /// What an audit is asked for beside the facts.
@@ -134,33 +134,36 @@ impl<'a> Audit<'a> {
             });
             list_of.push(number);
         }
-        let mut classes = Classes::new(context, &plan);
+        let mut classes = Classes::new(context, &plan, &demand.subjects);
         let mut questions: Vec<Asked<'a>> = Vec::new();
-        let mut numbers: FxHashMap<(u32, Vec<u32>), u32> = FxHashMap::default();
+        let mut numbers: FxHashMap<(u32, Few<u32>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
-        let mut key = (0, Vec::new());
         for (subject, list) in demand.subjects.iter().zip(list_of) {
-            key.0 = list;
-            key.1.clear();
-            key.1.extend(members(context, subject).map(|member| classes.add(context, member)));
-            key.1.sort_unstable();
-            key.1.dedup();
-            let number = numbers.get(&key).copied().unwrap_or_else(|| {
-                let (requirements, endpoints) = &lists[list as usize];
-                questions.push(Asked { requirements, endpoints: Rc::clone(endpoints), classes: key.1.clone() });
-                let number = number32(questions.len() - 1);
-                numbers.insert(key.clone(), number);
-                number
+            let mut all = members(context, subject).map(|member| classes.of(context, member));
+            let of = match (all.next(), all.next()) {
+                (Some(only), None) => Few::one(only),
+                (first, second) => {
+                    let mut of: Vec<u32> = first.into_iter().chain(second).chain(all).collect();
+                    of.sort_unstable();
+                    of.dedup();
+                    of.into()
+                }
+            };
+            let number = *numbers.entry((list, of)).or_insert_with_key(|(list, of)| {
+                let (requirements, endpoints) = &lists[*list as usize];
+                questions.push(Asked { requirements, endpoints: Rc::clone(endpoints), classes: of.to_vec() });
+                number32(questions.len() - 1)
             });
             subjects.push((subject, number));
         }
+        let (classes, origins) = classes.into_parts();
         let mut audit = Self {
             context,
             question,
-            classes: classes.classes,
+            classes,
             evaluated: Vec::new(),
             verdicts: Vec::new(),
-            network: Network::new(context, classes.origins),
+            network: Network::new(context, origins),
             questions,
             subjects,
             plan,
@@ -328,7 +331,9 @@ impl<'a> Audit<'a> {
                 layers::merge_destination(&mut steps, layers::destination_steps(self.context, aims, protocol));
             }
         }
-        steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, "the pod sets no proxy"));
+        let without_proxy =
+            if member.is_source() { "what is no pod has no proxy settings here" } else { "the pod sets no proxy" };
+        steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, without_proxy));
         steps.push(if planned.bare {
             Step::new(Layer::Tls, StepOutcome::NotApplicable, "a bare address has no name to verify")
         } else {
@@ -414,7 +419,7 @@ impl<'a> Audit<'a> {
     fn policy_step(&self, class: u32, endpoint: u32, family: Option<Family>) -> Step {
         let mut step = self.policies_of(class, endpoint, family);
         if self.classes[class as usize].member.is_source() && step.outcome == StepOutcome::NotApplicable {
-            step.summary = "pod policies do not see what is no pod".to_owned();
+            "pod policies do not see what is no pod".clone_into(&mut step.summary);
         }
         step
     }

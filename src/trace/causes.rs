@@ -164,6 +164,7 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                     let all: Vec<&EndpointInfo> = path.endpoints.iter().collect();
                     let severity = if required.is_empty() { Severity::Medium } else { code.severity };
                     let cause = add_step(causes, code, subjects, path, step, &all);
+                    cause.missing = missing_of_aws(code, &all);
                     cause.severity = Some(cause.severity.map_or(severity, |known| known.min(severity)));
                     continue;
                 }
@@ -207,6 +208,12 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
             }
         }
         Outcome::Unknown if !required.is_empty() => {
+            // What fails now and then is worth knowing, even where something else is not known.
+            for step in steps_with(&path.trace, Outcome::Partial) {
+                if let Some(code) = own_code(step) {
+                    add_step(causes, code, subjects, path, step, &required).severity = Some(code.severity);
+                }
+            }
             for step in steps_with(&path.trace, Outcome::Unknown) {
                 let says = |text: &str| step.doubts.iter().any(|d| d.reason.contains(text));
                 let code = match step.layer {
@@ -221,6 +228,38 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
         }
         Outcome::Reachable | Outcome::Unknown => {}
     }
+}
+
+/// What would have to be there, for the gates of AWS where one thing can be named.
+fn missing_of_aws(code: &Code, endpoints: &[&EndpointInfo]) -> Option<Missing> {
+    let first = endpoints.first()?;
+    let words = match code.id {
+        id if id == codes::AWS_GROUP_EGRESS.id => {
+            return Some(Missing::Rule { by_ingress: false, port: first.port, protocol: first.protocol.clone() });
+        }
+        id if id == codes::AWS_GROUP_INGRESS.id => {
+            "an ingress rule of the destination's groups for the port, from the groups of the source"
+        }
+        id if id == codes::AWS_ACL.id => {
+            "an allow entry with a lower number than the one that denies; and one for the replies, which need their own"
+        }
+        id if id == codes::AWS_ACL_REPLIES.id => {
+            "an allow entry for the replies: from the endpoint's addresses to the source's ports (1024-65535 after a translation)"
+        }
+        id if id == codes::AWS_NO_ROUTE.id => {
+            "a route: to a NAT gateway, or to an endpoint that serves these addresses"
+        }
+        id if id == codes::AWS_BLACKHOLE.id => "a route whose target exists",
+        id if id == codes::AWS_NO_PUBLIC_ADDRESS.id => {
+            "a route to a NAT gateway instead of the internet gateway, or a source translation by the VPC CNI (AWS_VPC_K8S_CNI_EXTERNALSNAT=false)"
+        }
+        id if id == codes::AWS_DNS_OFF.id => "enableDnsSupport of the VPC",
+        id if id == codes::AWS_DNS_RESOLVER.id => {
+            "a way to 53/UDP and 53/TCP of the resolvers that the DHCP options name"
+        }
+        _ => return None,
+    };
+    Some(Missing::Words(words))
 }
 
 /// The code that a gate has of its own: those of the cloud layer do.

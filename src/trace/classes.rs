@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::context::Context;
+use super::context::{Context, both};
 use super::layers;
 use super::plan::Plan;
 use crate::cloud::Origin;
@@ -66,7 +66,8 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn labels(self) -> &'a Labels {
+    /// Its labels.
+    pub fn labels(self) -> &'a Labels {
         match self {
             Self::Running(_, pod) => &pod.meta.labels,
             Self::Predicted(workload) => &workload.template_labels,
@@ -74,7 +75,8 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn spec(self) -> &'a crate::model::object::PodSpec {
+    /// Its specification.
+    pub fn spec(self) -> &'a crate::model::object::PodSpec {
         match self {
             Self::Running(_, pod) => &pod.spec,
             Self::Predicted(workload) => &workload.spec,
@@ -106,12 +108,19 @@ struct Key {
     predicted: bool,
     host_network: bool,
     families: [bool; 2],
-    resolver: Option<(Option<Str>, List<std::net::IpAddr>, List<HostAlias>)>,
-    node: Option<Str>,
     enforcement: u8,
     marks: layers::Marks,
     /// Where it stands in the VPC.
     origin: Option<u32>,
+    /// `None` where nothing asks for it, as in a matrix of addresses outside.
+    rare: Option<Box<Rare>>,
+}
+
+/// What decides in addition, for some questions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Rare {
+    resolver: Option<(Option<Str>, List<std::net::IpAddr>, List<HostAlias>)>,
+    node: Option<Str>,
     /// Labels and addresses, where a destination looks at who comes.
     identity: Option<(Labels, Box<[std::net::IpAddr]>)>,
 }
@@ -128,39 +137,112 @@ pub struct Class<'a> {
 }
 
 /// What is known about the pods of one namespace.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Namespace<'a> {
     name: Option<&'a Str>,
-    /// The policies that select pods, by the labels at the keys which decide about that.
-    selecting: FxHashMap<Vec<Option<&'a Str>>, u32>,
+    labels: Option<Labels>,
+    /// For lists of keys that its pods have: where the keys stand that decide which policies select a pod.
+    layouts: Vec<(&'a List<Str>, Vec<Option<usize>>)>,
+    /// The policies that select pods, by the values there.
+    by_text: FxHashMap<Vec<Option<&'a Str>>, u32>,
+    /// The same by the addresses of the values: equal ones mostly are one allocation, which need not be read.
+    by_address: FxHashMap<Vec<usize>, u32>,
 }
+
+/// About this many layouts and addresses are kept for a namespace: of labels that share nothing there is no end.
+const KEPT: usize = 256;
 
 /// The classes of an audit.
 #[derive(Debug)]
 pub struct Classes<'a> {
-    /// In the order in which they were met.
+    /// In the order in which subjects were met who are of them.
     pub classes: Vec<Class<'a>>,
+    sorter: Sorter<'a>,
+    /// The sorter's number of each pod that is asked about.
+    of_pod: Vec<u32>,
+    /// Numbers of `classes` by those of the sorter.
+    numbers: Vec<u32>,
+}
+
+/// Marks what has no number.
+const NONE: u32 = u32::MAX;
+
+impl<'a> Classes<'a> {
+    /// Sorts the pods of subjects who ask for the planned endpoints.
+    ///
+    /// Pods are looked at in the order in which they lie in memory, which takes half the time of another order.
+    pub fn new(context: &Context<'a>, plan: &Plan, subjects: &[Subject]) -> Self {
+        let pods = &context.snapshot.pods;
+        let mut sorter = Sorter::new(context, plan);
+        let mut of_pod = vec![NONE; pods.len()];
+        for pod in subjects.iter().flat_map(|subject| &*subject.pods) {
+            of_pod[*pod as usize] = 0;
+        }
+        let half = pods.len() / 2;
+        let (left, right) = of_pod.split_at_mut(half);
+        let mut other = sorter.like();
+        let (pods_left, pods_right) = pods.split_at(half);
+        both(pods.len(), || sorter.sort(context, 0, pods_left, left), || other.sort(context, half, pods_right, right));
+        let numbers: Vec<u32> = other.classes.iter().map(|class| sorter.add(context, class.member)).collect();
+        for number in right.iter_mut().filter(|number| **number != NONE) {
+            *number = numbers[*number as usize];
+        }
+        Self { classes: Vec::new(), sorter, of_pod, numbers: Vec::new() }
+    }
+
+    /// The class of a pod of one of the subjects, or of the pod that the template of one predicts.
+    #[allow(clippy::cast_possible_truncation)] // fewer classes than pods
+    pub fn of(&mut self, context: &Context<'a>, member: Member<'a>) -> u32 {
+        let sorted = match member {
+            Member::Running(pod, _) => self.of_pod[pod as usize],
+            Member::Predicted(_) | Member::Source(_) => self.sorter.add(context, member),
+        };
+        if self.numbers.len() < self.sorter.classes.len() {
+            self.numbers.resize(self.sorter.classes.len(), NONE);
+        }
+        let number = &mut self.numbers[sorted as usize];
+        if *number == NONE {
+            *number = self.classes.len() as u32;
+            let Class { selecting, origin, .. } = &mut self.sorter.classes[sorted as usize];
+            self.classes.push(Class { member, selecting: std::mem::take(selecting), origin: *origin });
+        }
+        *number
+    }
+}
+
+impl<'a> Classes<'a> {
+    /// The classes, and the places in the VPC from which they start.
+    pub fn into_parts(self) -> (Vec<Class<'a>>, Vec<Origin<'a>>) {
+        (self.classes, self.sorter.origins)
+    }
+}
+
+/// Tells pods apart.
+#[derive(Debug)]
+struct Sorter<'a> {
+    /// In the order in which they were met.
+    classes: Vec<Class<'a>>,
     known: FxHashMap<Key, u32>,
     /// Lists of policies that select pods, by number.
     signatures: Vec<Vec<PolicyId>>,
     numbers: FxHashMap<Vec<PolicyId>, u32>,
     namespaces: Vec<Namespace<'a>>,
     by_name: FxHashMap<Option<&'a Str>, usize>,
-    /// The namespace of the pod before: pods mostly come sorted.
+    /// The namespace of the pod before.
     last: usize,
     /// Kept for its room.
-    values: Vec<Option<&'a Str>>,
+    values: Vec<usize>,
     with_identity: bool,
     with_node: bool,
     with_lookup: bool,
     /// Places in the VPC, by number.
-    pub origins: Vec<Origin<'a>>,
+    origins: Vec<Origin<'a>>,
     origin_numbers: FxHashMap<Shape, u32>,
 }
 
-impl<'a> Classes<'a> {
-    /// An empty index for pods that ask for the planned endpoints.
-    pub fn new(context: &Context<'_>, plan: &Plan) -> Self {
+impl<'a> Sorter<'a> {
+    /// For pods that ask for the planned endpoints.
+    fn new(context: &Context<'_>, plan: &Plan) -> Self {
         let with_lookup = plan.endpoints.iter().any(|p| !p.bare);
         let gated =
             |party: &Party| !context.policies.selecting(&party.namespace, &party.labels, Direction::Ingress).is_empty();
@@ -172,6 +254,16 @@ impl<'a> Classes<'a> {
         let node_local = with_lookup
             && (super::dns::is_node_local(context)
                 || super::dns::resolver_pods(context).iter().any(|party| party.host_network));
+        let with_node = node_local || plan.endpoints.iter().any(super::plan::Planned::is_node);
+        Self::with(with_identity, with_node, with_lookup)
+    }
+
+    /// Another one for the same endpoints.
+    fn like(&self) -> Self {
+        Self::with(self.with_identity, self.with_node, self.with_lookup)
+    }
+
+    fn with(with_identity: bool, with_node: bool, with_lookup: bool) -> Self {
         Self {
             classes: Vec::new(),
             known: FxHashMap::default(),
@@ -182,20 +274,28 @@ impl<'a> Classes<'a> {
             last: 0,
             values: Vec::new(),
             with_identity,
-            with_node: node_local || plan.endpoints.iter().any(super::plan::Planned::is_node),
+            with_node,
             with_lookup,
             origins: Vec::new(),
             origin_numbers: FxHashMap::default(),
         }
     }
 
+    /// Numbers the pods that have a number already, of those that begin at an index of the snapshot.
+    #[allow(clippy::cast_possible_truncation)] // fewer than 2^32 pods fit into memory
+    fn sort(&mut self, context: &Context<'a>, first: usize, pods: &'a [Pod], numbers: &mut [u32]) {
+        for (at, (pod, number)) in pods.iter().zip(numbers).enumerate().filter(|(_, (_, number))| **number != NONE) {
+            *number = self.add(context, Member::Running((first + at) as u32, pod));
+        }
+    }
+
     /// The class of a pod.
     #[allow(clippy::cast_possible_truncation)] // fewer classes than pods
-    pub fn add(&mut self, context: &'a Context<'a>, member: Member<'a>) -> u32 {
+    fn add(&mut self, context: &Context<'a>, member: Member<'a>) -> u32 {
         let spec = member.spec();
         let nowhere = Str::default();
         let namespace = member.namespace().unwrap_or(&nowhere);
-        let number = self.namespace(member.namespace());
+        let number = self.namespace(context, member.namespace());
         // No policy selects a pod on the host network: the empty list comes first.
         let selecting = if spec.host_network { 0 } else { self.selecting(context, number, namespace, member.labels()) };
         let ips: &[std::net::IpAddr] = match member {
@@ -206,6 +306,8 @@ impl<'a> Classes<'a> {
         // A nameserver of the pod's own may be a pod, a Service or a node that looks at who comes.
         let own_resolver = self.with_lookup && !spec.nameservers.is_empty();
         let origin = self.origin(context, member);
+        let with_node = self.with_node || own_resolver || spec.host_network;
+        let with_identity = self.with_identity || own_resolver;
         let key = Key {
             origin,
             namespace: number as u32,
@@ -213,20 +315,17 @@ impl<'a> Classes<'a> {
             predicted: member.pod().is_none(),
             host_network: spec.host_network,
             families,
-            resolver: self
-                .with_lookup
-                .then(|| (spec.dns_policy.clone(), spec.nameservers.clone(), spec.host_aliases.clone())),
-            node: member.node().filter(|_| self.with_node || own_resolver || spec.host_network).cloned(),
             enforcement: context.enforcement.node_class(member.node()),
-            marks: layers::marks(
-                context,
-                namespace,
-                member.labels(),
-                member.annotations(),
-                spec,
-                member.pod().is_none(),
-            ),
-            identity: (self.with_identity || own_resolver).then(|| (member.labels().clone(), ips.into())),
+            marks: layers::marks(context, namespace, self.namespaces[number].labels.as_ref(), member),
+            rare: (with_node || with_identity || self.with_lookup).then(|| {
+                Box::new(Rare {
+                    resolver: self
+                        .with_lookup
+                        .then(|| (spec.dns_policy.clone(), spec.nameservers.clone(), spec.host_aliases.clone())),
+                    node: member.node().filter(|_| with_node).cloned(),
+                    identity: with_identity.then(|| (member.labels().clone(), ips.into())),
+                })
+            }),
         };
         if let Some(known) = self.known.get(&key) {
             return *known;
@@ -239,7 +338,7 @@ impl<'a> Classes<'a> {
 
     /// The number of the place in the VPC from which a pod starts.
     #[allow(clippy::cast_possible_truncation)] // fewer places than pods
-    fn origin(&mut self, context: &'a Context<'a>, member: Member<'a>) -> Option<u32> {
+    fn origin(&mut self, context: &Context<'a>, member: Member<'a>) -> Option<u32> {
         let origin = super::cloud::origin_of(context, member)?;
         let shape = origin.shape(&context.cloud.as_ref()?.net, self.with_node);
         let origins = &mut self.origins;
@@ -250,11 +349,12 @@ impl<'a> Classes<'a> {
     }
 
     /// The number of a namespace.
-    fn namespace(&mut self, name: Option<&'a Str>) -> usize {
+    fn namespace(&mut self, context: &Context<'_>, name: Option<&'a Str>) -> usize {
         if self.namespaces.get(self.last).is_none_or(|last| last.name != name) {
             let Self { namespaces, by_name, .. } = self;
             self.last = *by_name.entry(name).or_insert_with(|| {
-                namespaces.push(Namespace { name, selecting: FxHashMap::default() });
+                let labels = name.and_then(|name| context.policies.labels_of(name)).cloned();
+                namespaces.push(Namespace { name, labels, ..Namespace::default() });
                 namespaces.len() - 1
             });
         }
@@ -264,11 +364,27 @@ impl<'a> Classes<'a> {
     /// The number of the list of policies that select pods with these labels.
     #[allow(clippy::cast_possible_truncation)] // fewer lists than pods
     fn selecting(&mut self, context: &Context<'_>, number: usize, namespace: &Str, labels: &'a Labels) -> u32 {
-        let keys = context.policies.selecting_keys(namespace);
+        let Namespace { layouts, by_address, by_text, .. } = &mut self.namespaces[number];
+        if layouts.len() > 16 {
+            layouts.clear();
+        }
+        let at = layouts.iter().position(|(keys, _)| keys.is_same(labels.keys())).unwrap_or_else(|| {
+            let keys = context.policies.selecting_keys(namespace);
+            layouts.push((labels.keys(), keys.iter().map(|key| labels.position(key)).collect()));
+            layouts.len() - 1
+        });
+        let values = || layouts[at].1.iter().map(|at| at.map(|at| &labels.values()[at]));
         self.values.clear();
-        self.values.extend(keys.iter().map(|key| labels.get(key)));
-        let known = &mut self.namespaces[number].selecting;
-        if let Some(known) = known.get(&self.values) {
+        self.values.extend(values().map(|value| value.map_or(0, |value| value.as_ptr() as usize)));
+        if let Some(known) = by_address.get(self.values.as_slice()) {
+            return *known;
+        }
+        if by_address.len() > KEPT {
+            by_address.clear();
+        }
+        let text: Vec<Option<&Str>> = values().collect();
+        if let Some(known) = by_text.get(&text) {
+            by_address.insert(self.values.clone(), *known);
             return *known;
         }
         let list = context.policies.selecting(namespace, labels, Direction::Egress);
@@ -277,7 +393,8 @@ impl<'a> Classes<'a> {
             signatures.push(list.clone());
             signatures.len() as u32 - 1
         });
-        known.insert(self.values.clone(), number);
+        by_address.insert(self.values.clone(), number);
+        by_text.insert(text, number);
         number
     }
 }

@@ -17,13 +17,13 @@ use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, S
 use crate::policy::Party;
 
 /// Where the connections of a pod start, if anything was read about the network of its VPC.
-pub fn origin_of<'a>(context: &'a Context<'a>, member: Member<'a>) -> Option<Origin<'a>> {
+pub fn origin_of<'a>(context: &Context<'a>, member: Member<'_>) -> Option<Origin<'a>> {
     let cluster = context.cloud.as_ref()?;
     let party = member.party(context);
     let groups = layers::groups_of(context, &party);
     Some(match member {
-        Member::Running(_, pod) => cluster.pod(pod, groups),
-        Member::Predicted(workload) => cluster.predicted(workload, groups),
+        Member::Running(_, pod) => cluster.pod(pod, &groups),
+        Member::Predicted(workload) => cluster.predicted(workload, &groups),
         Member::Source(subject) => cluster.source(&subject.kind, &subject.name),
     })
 }
@@ -35,6 +35,8 @@ pub enum Answer {
     Verdict(Rc<Verdict>),
     /// The network is not on this path, and why.
     Aside(&'static str),
+    /// It cannot be told.
+    Unsure(&'static str),
 }
 
 /// The answers for all aims of one family.
@@ -55,11 +57,21 @@ fn one(cluster: &Cluster<'_>, origin: &Origin<'_>, aim: &Aim, protocol: Protocol
     };
     match &aim.target {
         Target::Addresses { set, .. } => verdict(set),
-        Target::Pod { party, family, .. } => match address_of(party, *family) {
-            Some(ip) if party.host_network || cluster.net.holders(ip).next().is_some() => verdict(&AddrSet::single(ip)),
-            // Packets between pods of an overlay are wrapped: the VPC sees nodes only.
-            _ => Answer::Aside("the pods are on an overlay network, or have no address yet: the VPC does not see them"),
-        },
+        Target::Pod { party, family, .. } => {
+            let address = address_of(party, *family);
+            let is_held = |ip: IpAddr| cluster.net.holders(ip).next().is_some();
+            match address {
+                // Packets between pods of an overlay are wrapped: the VPC sees nodes only.
+                Some(ip) if !party.host_network && !is_held(ip) && cluster.has_overlay() => {
+                    Answer::Aside("the pods are on an overlay network, which the VPC does not see")
+                }
+                Some(ip) => verdict(&AddrSet::single(ip)),
+                None if cluster.has_overlay() => {
+                    Answer::Aside("the pods are on an overlay network, which the VPC does not see")
+                }
+                None => Answer::Unsure("the destination has no address yet"),
+            }
+        }
     }
 }
 
@@ -81,6 +93,7 @@ pub fn outcome(aims: &[Aim], answers: &[Answer]) -> Option<Outcome> {
     let of = |(aim, answer): (&Aim, &Answer)| match answer {
         Answer::Verdict(verdict) => Some(verdict.outcome(mixed(aim))),
         Answer::Aside(_) => None,
+        Answer::Unsure(_) => Some(Outcome::Unknown),
     };
     Outcome::all_needed(aims.iter().zip(answers).filter_map(of))
 }
@@ -90,13 +103,14 @@ pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
     let Some(combined) = outcome(aims, answers) else {
         let why = answers.iter().find_map(|a| match a {
             Answer::Aside(why) => Some(*why),
-            Answer::Verdict(_) => None,
+            Answer::Verdict(_) | Answer::Unsure(_) => None,
         });
         return Step::new(Layer::Cloud, StepOutcome::NotApplicable, why.unwrap_or("the destination has no address"));
     };
     let mut steps = aims.iter().zip(answers).filter_map(|(aim, answer)| match answer {
         Answer::Verdict(verdict) => Some(words(verdict, aim)),
         Answer::Aside(_) => None,
+        Answer::Unsure(why) => Some(Step { layer: Layer::Cloud, ..unsure((*why).to_owned()) }),
     });
     let Some(mut step) = steps.next() else {
         return Step::new(Layer::Cloud, StepOutcome::NotApplicable, "the destination has no address");
@@ -105,7 +119,7 @@ pub fn step(aims: &[Aim], answers: &[Answer]) -> Step {
     for other in steps {
         let fits = other.outcome == StepOutcome::from(combined);
         // Of a mixture the first that does not pass explains most.
-        if (fits && !alike) || (!alike && step.outcome == StepOutcome::Reachable) {
+        if !alike && (fits || step.outcome == StepOutcome::Reachable) {
             step = other;
             alike = fits;
         } else if fits || combined != Outcome::Reachable && other.outcome != StepOutcome::Reachable {
@@ -227,7 +241,7 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
     let cluster = context.cloud.as_ref()?;
     let pods = spec.and_then(|spec| dns::answering_pods(context, spec));
     let Some(pods) = pods.filter(|pods| !pods.is_empty()) else {
-        return Some(Lookups { to_resolver: None, upstream: lookup_from(cluster, origin) });
+        return Some(Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin) });
     };
     let mut legs: Vec<Step> = Vec::new();
     let mut upstream: Vec<Step> = Vec::new();
@@ -246,27 +260,22 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
             leg.summary = format!("the way to {name} through the VPC: {}", leg.summary);
             legs.extend(Some(leg).filter(|leg| !legs.contains(leg)));
         }
-        let own = cluster.pod(pod, layers::groups_of(context, &party));
-        let one = lookup_from(cluster, &own);
+        let own = cluster.pod(pod, &layers::groups_of(context, &party));
+        let one = lookup_from(context, cluster, &own);
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
-    let upstream = all_needed(upstream).unwrap_or_else(|| lookup_from(cluster, origin));
-    Some(Lookups { to_resolver: all_needed(legs), upstream })
+    let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(context, cluster, origin));
+    Some(Lookups { to_resolver: all_needed(&legs), upstream })
 }
 
-fn all_needed(steps: Vec<Step>) -> Option<Step> {
+fn all_needed(steps: &[Step]) -> Option<Step> {
     let combined = Outcome::all_needed(steps.iter().filter_map(|s| s.outcome.outcome()))?;
     let mut chosen = steps.iter().find(|s| s.outcome == StepOutcome::from(combined)).or(steps.first())?.clone();
     chosen.outcome = combined.into();
     Some(chosen)
 }
 
-fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
-    let unsure = |why: String| {
-        let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, why.clone());
-        step.doubts.push(Doubt { reason: why, not_evaluated: None });
-        step
-    };
+fn lookup_from(context: &Context<'_>, cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
     if let Some(why) = &origin.doubt {
         return unsure(why.clone());
     }
@@ -275,6 +284,13 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
         return unsure("the source may be in several VPCs, and their resolvers differ".to_owned());
     };
     match cloud::resolve::resolver(&cluster.net, vpc) {
+        Resolver::Amazon if rules_of_resolver(context).is_some() => {
+            let key = rules_of_resolver(context).unwrap_or_default();
+            let reason = format!("{key} of Route 53 Resolver were given, and this version does not evaluate them");
+            let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, reason.clone());
+            step.doubts.push(Doubt { reason, not_evaluated: Some("Route 53 Resolver".into()) });
+            step
+        }
         Resolver::Amazon => {
             let mut step = Step::new(Layer::Dns, Outcome::Reachable, format!("the Amazon-provided resolver of {vpc}"));
             step.assumptions
@@ -289,13 +305,24 @@ fn lookup_from(cluster: &Cluster<'_>, origin: &Origin<'_>) -> Step {
             step
         }
         Resolver::Unknown(why) => unsure(why),
-        Resolver::Custom(addresses, evidence) => custom(cluster, origin, &addresses, evidence),
+        Resolver::Custom { addresses, amazon, by } => custom(cluster, origin, &addresses, amazon, by),
     }
 }
 
-/// Resolvers that the DHCP options name: one that answers is enough, but where some do and some do not it is not said
-/// which one is asked.
-fn custom(cluster: &Cluster<'_>, origin: &Origin<'_>, addresses: &[IpAddr], evidence: Evidence) -> Step {
+/// The key of a document that may change what the Amazon-provided resolver answers.
+fn rules_of_resolver(context: &Context<'_>) -> Option<Str> {
+    let may = ["FirewallRuleGroupAssociations", "ResolverRuleAssociations"];
+    context.snapshot.cloud_documents.iter().map(|d| &d.key).find(|key| may.contains(&key.as_str())).cloned()
+}
+
+/// Resolvers that the DHCP options name: alternatives, of which the best serves.
+fn custom(
+    cluster: &Cluster<'_>,
+    origin: &Origin<'_>,
+    addresses: &[IpAddr],
+    amazon: Option<Result<bool, String>>,
+    evidence: Evidence,
+) -> Step {
     let by_address = |ip: &IpAddr| {
         let set = AddrSet::single(*ip);
         let ask = Ask { to: &set, protocol: Protocol::Udp, port: 53, host: None };
@@ -306,28 +333,65 @@ fn custom(cluster: &Cluster<'_>, origin: &Origin<'_>, addresses: &[IpAddr], evid
         step.summary = format!("resolver {ip} of the DHCP options: {}", step.summary);
         step
     };
-    let steps: Vec<Step> = addresses.iter().map(by_address).collect();
-    let is = |outcome: StepOutcome| move |s: &&Step| s.outcome == outcome;
-    let mut step = if let Some(open) = steps.iter().find(is(StepOutcome::Reachable)) {
-        open.clone()
-    } else if steps.iter().all(|s| s.outcome == StepOutcome::Blocked) {
-        let mut all = steps.into_iter();
-        let Some(mut first) = all.next() else {
-            return Step::new(Layer::Dns, StepOutcome::Unknown, "the DHCP options name no resolver");
-        };
-        all.for_each(|s| append_new(&mut first.evidence, s.evidence));
-        first.codes = vec![crate::model::codes::AWS_DNS_RESOLVER.id.into()];
-        first
-    } else {
-        let mut first = steps
-            .into_iter()
-            .find(|s| s.outcome != StepOutcome::Blocked)
-            .unwrap_or_else(|| Step::new(Layer::Dns, StepOutcome::Unknown, "the DHCP options name no resolver"));
-        first.outcome = StepOutcome::Unknown;
-        first
+    let mut steps: Vec<Step> = addresses.iter().map(by_address).collect();
+    steps.extend(amazon.map(|answers| match answers {
+        Ok(true) => Step::new(Layer::Dns, Outcome::Reachable, "the Amazon-provided resolver, beside others"),
+        Ok(false) => Step::new(Layer::Dns, Outcome::Blocked, "the Amazon-provided resolver is off"),
+        Err(why) => unsure(why),
+    }));
+    let best = Outcome::best(steps.iter().filter_map(|s| s.outcome.outcome()));
+    let (mut alike, others): (Vec<Step>, Vec<Step>) =
+        steps.into_iter().partition(|s| s.outcome.outcome() == best && best.is_some());
+    let Some(mut step) = (!alike.is_empty()).then(|| alike.remove(0)) else {
+        return unsure("the DHCP options name no resolver".to_owned());
     };
+    if best == Some(Outcome::Blocked) {
+        // All of them are closed: each is to blame.
+        alike.into_iter().for_each(|s| append_new(&mut step.evidence, s.evidence));
+        step.codes = vec![crate::model::codes::AWS_DNS_RESOLVER.id.into()];
+    } else if best == Some(Outcome::Unknown) {
+        alike.into_iter().chain(others).for_each(|s| append_new(&mut step.evidence, s.evidence));
+    }
     append_new(&mut step.evidence, vec![Arc::new(evidence)]);
     step
+}
+
+fn unsure(why: String) -> Step {
+    let mut step = Step::new(Layer::Dns, StepOutcome::Unknown, why.clone());
+    step.doubts.push(Doubt { reason: why, not_evaluated: None });
+    step
+}
+
+/// What a name may lead to, where an endpoint of the VPC may hold it or not: its public addresses and those of the
+/// endpoint together. What is true of all of them is true, anything else is unknown.
+pub fn either(
+    context: &Context<'_>,
+    vpc: &str,
+    host: &str,
+    (why, private): (&str, &[IpAddr]),
+    public: &[Aim],
+    port: u16,
+) -> Vec<Aim> {
+    let known = Known::StandIn { title: format!("what {host} may lead to, for {why}"), elsewhere: false };
+    let mut aims = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let sets = public.iter().filter_map(|aim| match &aim.target {
+            Target::Addresses { set, .. } if set.family() == family => Some(set),
+            _ => None,
+        });
+        let outside = sets.fold(AddrSet::empty(family), |sum, set| sum.union(set));
+        let blocks = context.cloud.as_ref().and_then(|c| c.net.vpc_blocks(vpc, family).cloned());
+        let inside = match private {
+            // Not even the addresses are known: any of the VPC.
+            [] => blocks.unwrap_or_else(|| AddrSet::all(family)),
+            known => AddrSet::from_ips(family, known.iter().copied()),
+        };
+        let all = outside.union(&inside);
+        if !outside.is_empty() || (!private.is_empty() && !inside.is_empty()) {
+            aims.push(super::target::aim_of_set(all, known.clone(), port));
+        }
+    }
+    aims
 }
 
 /// Puts what the VPC says about a lookup into the step that says what policies do.

@@ -1,8 +1,7 @@
 //! Everything that a walk along the path looks up.
 
-use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
 
@@ -54,9 +53,9 @@ pub struct Context<'a> {
     /// The mesh whose configuration was read.
     pub(super) mesh: Option<&'static str>,
     /// Rules as evidence, put into words once.
-    rules: RefCell<FxHashMap<RuleId, Arc<Evidence>>>,
+    rules: Mutex<FxHashMap<RuleId, Arc<Evidence>>>,
     /// Policies as evidence.
-    whole: RefCell<FxHashMap<PolicyId, Arc<Evidence>>>,
+    whole: Mutex<FxHashMap<PolicyId, Arc<Evidence>>>,
 }
 
 /// Where a node's name stands.
@@ -105,6 +104,43 @@ impl<T: Copy> ByAddress<T> {
     }
 }
 
+fn pods_by_address(snapshot: &Snapshot) -> ByAddress<u32> {
+    let mut by_ip = ByAddress::default();
+    by_ip.v4.reserve(snapshot.pods.len());
+    // The address of a pod that has ended may belong to another by now.
+    for (i, pod) in (0u32..).zip(&snapshot.pods).filter(|(_, pod)| !pod.phase.is_terminal()) {
+        if !pod.spec.host_network {
+            by_ip.extend(&pod.ips, i);
+        }
+    }
+    by_ip
+}
+
+fn nodes_by_address(snapshot: &Snapshot) -> ByAddress<NodeName> {
+    let mut of_ip = ByAddress::default();
+    for (i, pod) in (0u32..).zip(&snapshot.pods).filter(|(_, pod)| pod.node.is_some()) {
+        of_ip.extend(&pod.host_ips, NodeName::OfPod(i));
+    }
+    for (i, node) in (0u32..).zip(&snapshot.nodes) {
+        of_ip.extend(&node.addresses, NodeName::Own(i));
+    }
+    of_ip
+}
+
+/// From so many pods on, two threads share what looks at all of them.
+pub(super) const MANY_PODS: usize = 4096;
+
+/// Does two things at once where there are many pods, else one after the other.
+pub(super) fn both<A, B: Send>(pods: usize, a: impl FnOnce() -> A, b: impl FnOnce() -> B + Send) -> (A, B) {
+    if pods < MANY_PODS {
+        return (a(), b());
+    }
+    std::thread::scope(|scope| {
+        let b = scope.spawn(b);
+        (a(), b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 impl<'a> Context<'a> {
     /// Compiles the policies of a snapshot and builds the look-ups.
     pub fn new(snapshot: &'a Snapshot, profile: &Profile) -> Self {
@@ -112,22 +148,32 @@ impl<'a> Context<'a> {
         let services = (0u32..)
             .zip(&snapshot.services)
             .flat_map(|(i, s)| s.cluster_ips.iter().chain(&s.external_ips).map(move |ip| (*ip, i)));
+        let (policies, (by_ip, node_of_ip)) = both(
+            snapshot.pods.len(),
+            || PolicyIndex::new(snapshot),
+            || {
+                // With few pods it takes no time to wait until somebody asks.
+                let soon = snapshot.pods.len() >= MANY_PODS;
+                let by_ip = soon.then(|| pods_by_address(snapshot)).map_or_else(OnceLock::new, OnceLock::from);
+                (by_ip, soon.then(|| nodes_by_address(snapshot)).map_or_else(OnceLock::new, OnceLock::from))
+            },
+        );
         Self {
             snapshot,
-            policies: PolicyIndex::new(snapshot),
+            policies,
             beside: beside(snapshot, &enforcement),
             enforcement,
             nodes: snapshot.nodes.iter().map(|n| (&n.meta.name, n)).collect(),
             pods: OnceLock::new(),
-            by_ip: OnceLock::new(),
+            by_ip,
             services: services.collect(),
-            node_of_ip: OnceLock::new(),
+            node_of_ip,
             cluster_resolver: OnceLock::new(),
             security_group_policies: security_group_policies(snapshot),
             cloud: Cluster::new(snapshot, profile.cni.as_deref()),
             mesh: mesh(snapshot),
-            rules: RefCell::default(),
-            whole: RefCell::default(),
+            rules: Mutex::default(),
+            whole: Mutex::default(),
         }
     }
 
@@ -153,17 +199,7 @@ impl<'a> Context<'a> {
 
     /// The running pod that has the address.
     pub fn pod_at(&self, ip: IpAddr) -> Option<(u32, &'a Pod)> {
-        let by_ip = self.by_ip.get_or_init(|| {
-            let mut by_ip = ByAddress::default();
-            by_ip.v4.reserve(self.snapshot.pods.len());
-            // The address of a pod that has ended may belong to another by now.
-            for (i, pod) in (0u32..).zip(&self.snapshot.pods).filter(|(_, pod)| !pod.phase.is_terminal()) {
-                if !pod.spec.host_network {
-                    by_ip.extend(&pod.ips, i);
-                }
-            }
-            by_ip
-        });
+        let by_ip = self.by_ip.get_or_init(|| pods_by_address(self.snapshot));
         by_ip.get(ip).map(|i| (i, &self.snapshot.pods[i as usize]))
     }
 
@@ -185,16 +221,7 @@ impl<'a> Context<'a> {
     }
 
     fn node_of_ip(&self) -> &ByAddress<NodeName> {
-        self.node_of_ip.get_or_init(|| {
-            let mut of_ip = ByAddress::default();
-            for (i, pod) in (0u32..).zip(&self.snapshot.pods).filter(|(_, pod)| pod.node.is_some()) {
-                of_ip.extend(&pod.host_ips, NodeName::OfPod(i));
-            }
-            for (i, node) in (0u32..).zip(&self.snapshot.nodes) {
-                of_ip.extend(&node.addresses, NodeName::Own(i));
-            }
-            of_ip
-        })
+        self.node_of_ip.get_or_init(|| nodes_by_address(self.snapshot))
     }
 
     /// Why an address that nothing read has may still be a pod's, a Service's or a node's.
@@ -290,7 +317,8 @@ impl<'a> Context<'a> {
 
     /// A policy as evidence: it decides by default.
     pub fn policy_evidence(&self, id: PolicyId) -> Arc<Evidence> {
-        self.whole.borrow_mut().entry(id).or_insert_with(|| Arc::new(self.new_policy_evidence(id))).clone()
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        whole.entry(id).or_insert_with(|| Arc::new(self.new_policy_evidence(id))).clone()
     }
 
     fn new_policy_evidence(&self, id: PolicyId) -> Evidence {
@@ -302,7 +330,8 @@ impl<'a> Context<'a> {
 
     /// A rule as evidence, with what it does in words.
     pub fn rule_evidence(&self, id: RuleId) -> Arc<Evidence> {
-        self.rules.borrow_mut().entry(id).or_insert_with(|| Arc::new(self.new_rule_evidence(id))).clone()
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.entry(id).or_insert_with(|| Arc::new(self.new_rule_evidence(id))).clone()
     }
 
     fn new_rule_evidence(&self, id: RuleId) -> Evidence {

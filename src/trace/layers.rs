@@ -1,10 +1,12 @@
 //! The layers that this version recognises without evaluating them: mesh and cloud.
 
+use crate::cloud::PodGroups;
 use crate::model::label::Selector;
 use crate::model::object::{OtherObject, PodSpec, WrittenSelector};
 use crate::model::{Doubt, Labels, Layer, Outcome, Protocol, Snapshot, Step, StepOutcome, Str, World};
 use crate::policy::Party;
 
+use super::classes::Member;
 use super::context::Context;
 use super::target::{Aim, Target};
 
@@ -15,6 +17,8 @@ pub struct SecurityGroupPolicy {
     namespace: Str,
     /// `None`: it selects by service account, whose labels are not read.
     pods: Option<Selector>,
+    /// It selects by service account as well, or alone.
+    by_account: bool,
     /// The groups that it gives.
     groups: Vec<Str>,
 }
@@ -37,6 +41,7 @@ pub(super) fn security_group_policies(snapshot: &Snapshot) -> Vec<SecurityGroupP
             name: object.meta.name.clone(),
             namespace: object.meta.namespace.clone().unwrap_or_default(),
             pods,
+            by_account,
             groups: groups.into_iter().flatten().filter_map(|id| id.as_str().map(Str::from)).collect(),
         })
     };
@@ -63,18 +68,18 @@ pub(super) struct Marks {
     security_groups: Option<usize>,
 }
 
-/// The marks of a pod.
+/// The marks of a pod in a namespace with labels.
 pub(super) fn marks(
     context: &Context<'_>,
     namespace: &Str,
-    labels: &Labels,
-    annotations: &Labels,
-    spec: &PodSpec,
-    predicted: bool,
+    of_namespace: Option<&Labels>,
+    member: Member<'_>,
 ) -> Marks {
-    let of_namespace = context.policies.labels_of(namespace);
+    let labels = member.labels();
     let security_groups = context.security_group_policies.iter().position(|p| p.selects(namespace, labels));
-    Marks { proxy: has_proxy(of_namespace, labels, spec, annotations, predicted), security_groups }
+    let predicted = member.pod().is_none();
+    let proxy = has_proxy(of_namespace, labels, member.spec(), member.annotations(), predicted);
+    Marks { proxy, security_groups }
 }
 
 impl SecurityGroupPolicy {
@@ -83,13 +88,21 @@ impl SecurityGroupPolicy {
     }
 }
 
-/// The security groups that a policy gives a pod.
-pub(super) fn groups_of<'a>(context: &'a Context<'_>, party: &Party) -> Option<&'a [Str]> {
-    if party.host_network {
-        return None;
+/// The security groups that policies give a pod: those of all that select it, together.
+pub(super) fn groups_of(context: &Context<'_>, party: &Party) -> PodGroups {
+    let policies = context.security_group_policies.iter();
+    let selecting = policies.filter(|p| !party.host_network && p.selects(&party.namespace, &party.labels));
+    let mut groups: Vec<Str> = Vec::new();
+    for policy in selecting {
+        if policy.by_account {
+            return PodGroups::Unsure(format!(
+                "SecurityGroupPolicy {}/{} selects by service account, whose labels are not read",
+                policy.namespace, policy.name
+            ));
+        }
+        groups.extend(policy.groups.iter().filter(|g| !groups.contains(g)).cloned().collect::<Vec<_>>());
     }
-    let policies = &context.security_group_policies;
-    policies.iter().find(|p| p.selects(&party.namespace, &party.labels)).map(|p| p.groups.as_slice())
+    if groups.is_empty() { PodGroups::OfInterface } else { PodGroups::Given(groups) }
 }
 
 /// Whether a mesh's proxy handles the pod's connections.
@@ -131,7 +144,7 @@ pub fn destination_steps(context: &Context<'_>, aims: &[Aim], protocol: Protocol
         let mesh = mesh_step(context, party, annotations, pod.is_none(), protocol);
         // Where the network of a VPC was read, the path through it ends at the destination's interface.
         let cloud = context.cloud.is_none().then(|| cloud_step(context, Some(party), false));
-        for mut step in std::iter::once(mesh).chain(cloud).into_iter().filter(|s| s.outcome == StepOutcome::Unknown) {
+        for mut step in std::iter::once(mesh).chain(cloud).filter(|s| s.outcome == StepOutcome::Unknown) {
             step.summary = format!("at the destination: {}", step.summary);
             if !steps.contains(&step) {
                 steps.push(step);

@@ -8,6 +8,7 @@ use super::classes::{Class, Member};
 use super::cloud::{self, Answer, Lookups};
 use super::context::Context;
 use super::plan::Planned;
+use super::target::Aim;
 use crate::cloud::{Cluster, Origin, Shadow, resolve};
 use crate::model::{Doubt, Evidence, Family, Outcome};
 
@@ -76,7 +77,13 @@ impl<'a> Network<'a> {
             [Shadow::Endpoint(addresses, by)] => {
                 Some(Seen { planned: Rc::new(planned.with(context, addresses)), by: Some(by.clone()) })
             }
-            [Shadow::Unsure(why)] => Some(unsure(why.clone())),
+            [Shadow::Unsure { why, addresses }] => {
+                let public: Vec<Aim> = planned.families.iter().flat_map(|(_, aims)| aims).cloned().collect();
+                let (vpc, port) = (vpcs.first().map_or("", |vpc| vpc.as_str()), planned.endpoint.port);
+                let aims = cloud::either(context, vpc, host, (why, addresses), &public, port);
+                let families = aims.into_iter().map(|aim| (aim.family(), vec![aim])).collect();
+                Some(Seen { planned: Rc::new(Planned { families, ..planned.clone() }), by: None })
+            }
             _ => Some(unsure(format!("{host} means different things in the VPCs where the pods may be"))),
         };
         self.seen.insert((origin, endpoint), seen);

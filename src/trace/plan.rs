@@ -142,7 +142,8 @@ fn aims(
         }
         Addresses::Internet => {
             let all = [Family::V4, Family::V6].map(public_internet);
-            return Ok(all.into_iter().map(|set| aim_of_set(set, Known::Complete, port)).collect());
+            let known = Known::StandIn { title: "the public internet".to_owned(), elsewhere: false };
+            return Ok(all.into_iter().map(|set| aim_of_set(set, known.clone(), port)).collect());
         }
         Addresses::Public => {}
     }

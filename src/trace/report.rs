@@ -8,6 +8,7 @@ use super::objects::{self, finding};
 use super::{causes, results};
 use crate::demand::Demand;
 use crate::demand::ranges::Ranges;
+use crate::model::aws::{AwsList, AwsScope};
 use crate::model::codes;
 use crate::model::report::{API_VERSION, AuditReport, NoSubjects, NotAssessed, OutcomeCounts, Summary};
 use crate::model::{Coverage, Finding, Layer, ProblemClass, Severity, StepOutcome, Str};
@@ -136,14 +137,26 @@ fn coverage(all: &[Coverage]) -> Vec<Finding> {
         .collect()
 }
 
+/// The lists of AWS that an audit cannot do without and that were not collected, all at once: whoever collects them
+/// one after the other meets one reason after the other.
+fn not_collected(scope: &AwsScope) -> Option<String> {
+    let missing: Vec<&str> =
+        AwsList::ALL.iter().filter(|l| l.is_must() && !scope.read.contains_key(l)).map(|l| l.operation()).collect();
+    match missing.as_slice() {
+        [] => None,
+        all => Some(format!("not collected of {} (aws ec2 …): {}", scope.name(), all.join(", "))),
+    }
+}
+
 /// What a reader must know before the results.
 fn notes(context: &Context<'_>) -> Vec<String> {
     let snapshot = context.snapshot;
     let mut notes = Vec::new();
     let products = context.enforcement.products();
-    if !products.is_empty() {
+    if !products.is_empty() && context.enforcement.nothing_enforces().is_none() {
         notes.push(format!("network policies are enforced by {}", products.join(" and ")));
     }
+    notes.extend(snapshot.aws.iter().filter_map(not_collected));
     if snapshot.helm_templates > 0 {
         notes.push(format!(
             "{} Helm templates were not read: helm template … | buildreach audit -",

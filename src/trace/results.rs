@@ -53,6 +53,9 @@ struct Kind<'a> {
     alone: Option<u32>,
 }
 
+/// Kind, verdicts, host alias and the VPC's answers: requirements of a class that have all alike share a trace.
+type Alike = (u32, Few<u32>, Option<u32>, Vec<Option<u32>>);
+
 /// What results have in common, made once.
 #[derive(Default)]
 struct Shared<'a> {
@@ -86,7 +89,7 @@ fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject],
     let kinds = shared.kinds(audit, asked);
     let specs = || asked.classes.iter().map(|class| &audit.evaluated[*class as usize].party.spec);
     let may_know = specs().any(|spec| !spec.host_aliases.is_empty());
-    let mut index: FxHashMap<(u32, Few<u32>, Option<u32>, Vec<Option<u32>>), usize> = FxHashMap::default();
+    let mut index: FxHashMap<Alike, usize> = FxHashMap::default();
     let mut paths: Vec<PathResult> = Vec::new();
     let mut places: Vec<Vec<u32>> = Vec::new();
     let mut asides: Vec<Asides> = Vec::new();
@@ -323,12 +326,17 @@ fn subject_info(audit: &Audit<'_>, subject: &Subject, shared: &mut Shared<'_>) -
     SubjectInfo {
         name: shared.name(subject),
         pods: subject.pods.len() as u64,
-        predicted: subject.pods.is_empty(),
+        predicted: subject.pods.is_empty() && subject.template.is_some(),
         system: subject.system.map(Into::into),
         notes: subject.notes.clone(),
-        signals: subject.signals.iter().map(|s| format!("{} ({:.0} %)", s.what, s.weight * 100.0)).collect(),
+        signals: subject.signals.iter().map(signal).collect(),
         place: origin.and_then(|origin| shared.place(audit, origin)),
     }
+}
+
+/// A sign with its weight; some only tell something about the pod.
+fn signal(signal: &crate::demand::Signal) -> String {
+    if signal.weight > 0.0 { format!("{} ({:.0} %)", signal.what, signal.weight * 100.0) } else { signal.what.clone() }
 }
 
 /// The steps of a trace that have an outcome.

@@ -3,4 +3,5 @@
 #![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
 
 pub mod apiserver;
+pub mod ec2;
 pub mod fake;

@@ -6,8 +6,11 @@
 
 mod items;
 mod keys;
+#[cfg(feature = "aws")]
+pub mod live;
 mod load;
 mod meta;
+pub mod policy;
 mod read;
 mod save;
 mod scope;

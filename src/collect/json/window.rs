@@ -154,7 +154,7 @@ impl<R: Read> Window<R> {
         let mut in_string = false;
         loop {
             if in_string {
-                match memchr2(b'"', b'\\', &self.buffer[self.at..]) {
+                match in_string_end(&self.buffer[self.at..]) {
                     Some(n) if self.buffer[self.at + n] == b'"' => {
                         self.at += n + 1;
                         in_string = false;
@@ -214,6 +214,26 @@ impl<R: Read> Window<R> {
             }
         }
     }
+}
+
+/// Where the first quote or backslash is. Most strings are short: eight bytes at a time are faster there than what is
+/// made for long ones.
+fn in_string_end(bytes: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = EACH << 7;
+    const SHORT: usize = 4;
+    // Has the high bit where a byte is zero, and above such a byte perhaps where none is.
+    let zeros = |word: u64| word.wrapping_sub(EACH) & !word & HIGH;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().take(SHORT).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (EACH * u64::from(b'"'))) | zeros(word ^ (EACH * u64::from(b'\\')));
+        if found != 0 {
+            return Some(8 * i + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let after = words.len().min(SHORT) * 8;
+    memchr2(b'"', b'\\', &bytes[after..]).map(|n| after + n)
 }
 
 fn newlines(bytes: &[u8]) -> u32 {
@@ -284,5 +304,31 @@ pub(super) fn decode_bytes(
     match std::str::from_utf8(text) {
         Ok(text) => decoder.object(text, origin, default, facts),
         Err(_) => decoder.not_utf8(&String::from_utf8_lossy(text), origin, default, facts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_string_is_found_wherever_it_is() {
+        let mut text = vec![b'\x22' + 1; 70];
+        assert_eq!(in_string_end(&text), None);
+        for at in 0..text.len() {
+            for end in *b"\"\\" {
+                text[at] = end;
+                assert_eq!(in_string_end(&text), Some(at));
+                // Bytes that differ from it in one bit do not hide it, nor stand for it.
+                if at > 0 {
+                    text[at - 1] = end ^ 1;
+                    assert_eq!(in_string_end(&text), Some(at));
+                    text[at - 1] = end | 0x80;
+                    assert_eq!(in_string_end(&text), Some(at));
+                    text[at - 1] = b'x';
+                }
+            }
+            text[at] = b'x';
+        }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn decode_threaded(
         let (work, queue) = sync_channel::<(u64, Work)>(QUEUE);
         let (done, results) = channel();
         let queue = std::sync::Arc::new(Mutex::new(queue));
-        let shared = Shared::default();
+        let shared = Shared::for_input(size);
         for _ in 0..WORKERS {
             let (queue, done, decoder) = (queue.clone(), done.clone(), Decoder::sharing(shared.clone()));
             scope.spawn(move || decode(decoder, &queue, &done));

@@ -70,6 +70,14 @@ fn install_crypto_provider() {
     }
 }
 
+/// Whether flags, environment or files name a cluster at all; whether it answers is another question.
+pub fn is_configured(options: &LiveOptions) -> bool {
+    options.context.is_some()
+        || options.server.is_some()
+        || env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+        || !matches!(kubeconfig(options), Ok(None))
+}
+
 /// The merged kubeconfig; `None` if there is no file at all.
 fn kubeconfig(options: &LiveOptions) -> anyhow::Result<Option<Kubeconfig>> {
     if let Some(path) = &options.kubeconfig {

@@ -3,13 +3,14 @@
 use http::{Request, header};
 use serde::{Deserialize, Serialize};
 
+use super::LiveOptions;
 use super::connect::{Connection, connect, describe};
 use super::discover::discover;
 use super::groups::CONFIG_MAPS;
 use super::kinds::{How, Kind, plan};
 use super::list::within;
 use super::read::fallback_namespace;
-use super::{LiveOptions, in_order};
+use crate::collect::in_order::in_order;
 
 /// Whether the credentials may do one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

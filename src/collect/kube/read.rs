@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::LiveOptions;
 use super::connect::{Connection, connect};
 use super::discover::discover;
 use super::groups::CONFIG_MAPS;
 use super::kinds::{How, Kind, Planned, plan};
 use super::list::{ReadError, get, pages};
-use super::{LiveOptions, in_order};
 use crate::collect::builder::Builder;
+use crate::collect::in_order::in_order;
 use crate::collect::json;
 use crate::model::snapshot::{Coverage, CoverageState};
 use crate::model::{Snapshot, Str};

@@ -1,6 +1,7 @@
 //! Pods and pod templates.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Annotations, Meta, Pairs, Text};
 
@@ -98,6 +99,30 @@ pub(crate) struct PodSpec<'a> {
     pub(crate) volumes: Option<Vec<Volume<'a>>>,
     #[serde(borrow)]
     pub(crate) node_selector: Option<Pairs<'a>>,
+    pub(crate) affinity: Option<Affinity>,
+    #[serde(borrow)]
+    pub(crate) tolerations: Option<Vec<Toleration<'a>>>,
+}
+
+/// `Toleration`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Toleration<'a> {
+    #[serde(borrow)]
+    pub(crate) key: Option<Text<'a>>,
+}
+
+/// `Affinity`, of which only the presence of a part counts.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Affinity {
+    pub(crate) node_affinity: Option<NodeAffinity>,
+}
+
+/// `NodeAffinity`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NodeAffinity {
+    pub(crate) required_during_scheduling_ignored_during_execution: Option<IgnoredAny>,
 }
 
 /// `PodDNSConfig`.

@@ -77,7 +77,8 @@ impl<'a> Builder<'a> {
         let shared = self.options.ecosystems.as_ref().is_some_and(Vec::is_empty);
         // Doubling a list of all pods would be felt.
         let mut subjects = Vec::with_capacity(self.snapshot.pods.len());
-        for (at, pod) in pods(self.snapshot, self.options) {
+        for at in in_order(self.snapshot, pods(self.snapshot, self.options)) {
+            let pod = &self.snapshot.pods[at as usize];
             let namespace = pod.meta.namespace.clone().unwrap_or_default();
             let chosen = self.options.subjects.is_empty()
                 || self.options.subjects.iter().any(|s| s.selects(&namespace, "Pod", &pod.meta.name));
@@ -105,7 +106,6 @@ impl<'a> Builder<'a> {
                 notes: List::default(),
             });
         }
-        sort(&mut subjects);
         Demand { subjects, nearest: Vec::new(), shared: shared.then_some(asked) }
     }
 
@@ -251,6 +251,24 @@ fn pods<'a>(snapshot: &'a Snapshot, options: &DemandOptions) -> impl Iterator<It
             && in_namespaces(options, pod.meta.namespace.as_ref())
             && options.selector.as_ref().is_none_or(|selector| selector.matches(&pod.meta.labels))
     })
+}
+
+/// The indexes of pods in order of namespace and name; those of one namespace are sorted by themselves.
+fn in_order<'a>(snapshot: &'a Snapshot, pods: impl Iterator<Item = (u32, &'a Pod)>) -> Vec<u32> {
+    let mut namespaces: FxHashMap<&str, Vec<u32>> = FxHashMap::default();
+    for (at, pod) in pods {
+        namespaces.entry(pod.meta.namespace.as_deref().unwrap_or("")).or_default().push(at);
+    }
+    let mut namespaces: Vec<(&str, Vec<u32>)> = namespaces.into_iter().collect();
+    namespaces.sort_unstable_by_key(|(name, _)| *name);
+    let name = |at: &u32| &snapshot.pods[*at as usize].meta.name;
+    namespaces
+        .into_iter()
+        .flat_map(|(_, mut pods)| {
+            pods.sort_by(|a, b| name(a).cmp(name(b)));
+            pods
+        })
+        .collect()
 }
 
 fn in_namespaces(options: &DemandOptions, namespace: Option<&Str>) -> bool {

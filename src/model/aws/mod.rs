@@ -99,6 +99,15 @@ macro_rules! lists {
                 match self { $(Self::$variant => $operation,)+ }
             }
 
+            /// The action of IAM that lets one do so: the operation as the API names it.
+            pub fn action(self) -> String {
+                let word = |word: &str| -> String {
+                    let mut letters = word.chars();
+                    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+                };
+                format!("ec2:{}", self.operation().split('-').map(word).collect::<String>())
+            }
+
             /// Whether an audit cannot do without it: where it was not collected, what rests on it is unknown.
             /// The others are assumed to hold nothing, unless a document that was read refers to them.
             pub fn is_must(self) -> bool {

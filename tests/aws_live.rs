@@ -1,0 +1,506 @@
+//! Reading AWS: calls that fail as they do on a bad day, from a script; and a network that moto holds, which the live
+//! audit and the audit of the saved snapshot judge alike.
+
+#![cfg(feature = "aws")]
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use common::ec2::{Answer, Moto, Parameters, Replay, buildreach, buildreach_with};
+use serde_json::Value;
+
+const NODE: &str = "\
+apiVersion: v1
+kind: Node
+metadata: {name: node-1}
+spec: {providerID: 'aws:///us-east-1a/i-1'}
+status: {addresses: [{type: InternalIP, address: 10.0.1.10}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: go-1, namespace: ci, labels: {buildreach.dev/build: 'true'}}
+spec:
+  nodeName: node-1
+  hostNetwork: true
+  containers: [{name: build, image: 'golang:1.26', command: [sh, -c, go mod download]}]
+status: {phase: Running, hostIP: 10.0.1.10, podIP: 10.0.1.10, podIPs: [{ip: 10.0.1.10}]}
+";
+
+fn manifests(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cluster.yaml"), text).unwrap();
+    folder
+}
+
+/// A VPC in which the node reaches the internet through an internet gateway.
+fn open(call: &Parameters) -> Option<Answer> {
+    let is_support = call.get("Attribute").is_some_and(|name| name == "enableDnsSupport");
+    Some(Answer::Ok(match call["Action"].as_str() {
+        "DescribeVpcs" => {
+            "<vpcSet><item><vpcId>vpc-1</vpcId><ownerId>111122223333</ownerId><cidrBlock>10.0.0.0/16</cidrBlock>\
+             <dhcpOptionsId>default</dhcpOptionsId><cidrBlockAssociationSet><item><cidrBlock>10.0.0.0/16</cidrBlock>\
+             <cidrBlockState><state>associated</state></cidrBlockState></item></cidrBlockAssociationSet></item></vpcSet>"
+                .to_owned()
+        }
+        "DescribeVpcAttribute" if is_support => {
+            "<vpcId>vpc-1</vpcId><enableDnsSupport><value>true</value></enableDnsSupport>".to_owned()
+        }
+        "DescribeVpcAttribute" => {
+            "<vpcId>vpc-1</vpcId><enableDnsHostnames><value>false</value></enableDnsHostnames>".to_owned()
+        }
+        "DescribeSubnets" => subnets(&["subnet-1"]),
+        "DescribeNetworkInterfaces" => format!(
+            "<networkInterfaceSet>{}{}</networkInterfaceSet>",
+            "<item><networkInterfaceId>eni-1</networkInterfaceId><vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId>\
+             <interfaceType>interface</interfaceType><privateIpAddress>10.0.1.10</privateIpAddress>\
+             <association><publicIp>198.51.100.7</publicIp></association><sourceDestCheck>true</sourceDestCheck>\
+             <groupSet><item><groupId>sg-1</groupId></item></groupSet><attachment><instanceId>i-1</instanceId>\
+             <deviceIndex>0</deviceIndex><networkCardIndex>0</networkCardIndex></attachment></item>",
+            "<item><networkInterfaceId>eni-2</networkInterfaceId><vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId>\
+             <interfaceType>nat_gateway</interfaceType><privateIpAddress>10.0.1.99</privateIpAddress></item>"
+        ),
+        "DescribeInstances" => {
+            "<reservationSet><item><ownerId>111122223333</ownerId><instancesSet><item><instanceId>i-1</instanceId>\
+             <vpcId>vpc-1</vpcId><instanceState><name>running</name></instanceState></item></instancesSet></item>\
+             </reservationSet>"
+                .to_owned()
+        }
+        "DescribeSecurityGroups" => group("sg-1", "vpc-1"),
+        "DescribeSecurityGroupRules" => {
+            "<securityGroupRuleSet><item><securityGroupRuleId>sgr-1</securityGroupRuleId><groupId>sg-1</groupId>\
+             <isEgress>true</isEgress><ipProtocol>-1</ipProtocol><fromPort>-1</fromPort><toPort>-1</toPort>\
+             <cidrIpv4>0.0.0.0/0</cidrIpv4></item></securityGroupRuleSet>"
+                .to_owned()
+        }
+        "DescribeNetworkAcls" => {
+            let entry = |egress: bool| {
+                format!(
+                    "<item><ruleNumber>100</ruleNumber><protocol>-1</protocol><ruleAction>allow</ruleAction>\
+                     <egress>{egress}</egress><cidrBlock>0.0.0.0/0</cidrBlock></item>"
+                )
+            };
+            format!(
+                "<networkAclSet><item><networkAclId>acl-1</networkAclId><vpcId>vpc-1</vpcId><default>true</default>\
+                 <entrySet>{}{}</entrySet><associationSet><item><subnetId>subnet-1</subnetId></item></associationSet>\
+                 </item></networkAclSet>",
+                entry(true),
+                entry(false)
+            )
+        }
+        "DescribeRouteTables" => routes("<gatewayId>igw-1</gatewayId>"),
+        "DescribeInternetGateways" => {
+            "<internetGatewaySet><item><internetGatewayId>igw-1</internetGatewayId><attachmentSet><item>\
+             <vpcId>vpc-1</vpcId><state>available</state></item></attachmentSet></item></internetGatewaySet>"
+                .to_owned()
+        }
+        "DescribeVpcEndpoints" => {
+            "<vpcEndpointSet><item><vpcEndpointId>vpce-1</vpcEndpointId><vpcEndpointType>Interface</vpcEndpointType>\
+             <vpcId>vpc-1</vpcId><serviceName>com.amazonaws.us-east-1.sts</serviceName><state>available</state>\
+             <privateDnsEnabled>false</privateDnsEnabled></item></vpcEndpointSet>"
+                .to_owned()
+        }
+        _ => return None,
+    }))
+}
+
+fn subnets(ids: &[&str]) -> String {
+    let item = |(at, id): (usize, &&str)| {
+        format!(
+            "<item><subnetId>{id}</subnetId><vpcId>vpc-1</vpcId><availabilityZone>us-east-1a</availabilityZone>\
+             <cidrBlock>10.0.{}.0/24</cidrBlock></item>",
+            at + 1
+        )
+    };
+    format!("<subnetSet>{}</subnetSet>", ids.iter().enumerate().map(item).collect::<String>())
+}
+
+fn group(id: &str, vpc: &str) -> String {
+    format!(
+        "<securityGroupInfo><item><groupId>{id}</groupId><vpcId>{vpc}</vpcId><ipPermissionsEgress><item>\
+         <ipProtocol>-1</ipProtocol><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges></item>\
+         </ipPermissionsEgress></item></securityGroupInfo>"
+    )
+}
+
+fn routes(target: &str) -> String {
+    format!(
+        "<routeTableSet><item><routeTableId>rtb-1</routeTableId><vpcId>vpc-1</vpcId><associationSet><item>\
+         <main>true</main></item></associationSet><routeSet><item><destinationCidrBlock>10.0.0.0/16\
+         </destinationCidrBlock><gatewayId>local</gatewayId><state>active</state></item><item>\
+         <destinationCidrBlock>0.0.0.0/0</destinationCidrBlock>{target}<state>active</state></item>\
+         <item><destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>vpce-2</gatewayId>\
+         <state>active</state></item></routeSet></item></routeTableSet>"
+    )
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Saves what a server has into a folder, by the node of a cluster.
+fn save(server: &Replay) -> tempfile::TempDir {
+    let (cluster, folder) = (manifests(NODE), tempfile::tempdir().unwrap());
+    let output = buildreach(
+        &server.url,
+        &["snapshot", cluster.path().to_str().unwrap(), "--aws", "-O", folder.path().to_str().unwrap()],
+    );
+    assert!(output.status.success(), "{}", err(&output));
+    folder
+}
+
+fn document(folder: &Path, operation: &str) -> Value {
+    let path = folder.join("aws/111122223333/us-east-1").join(operation);
+    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
+}
+
+/// What `meta.json` says about a list whose state no document shows.
+fn state(folder: &Path, list: &str) -> Value {
+    document(folder, "meta.json")["lists"][list].clone()
+}
+
+/// The cloud step of the node's way to a host.
+fn cloud_step(server: &Replay) -> Value {
+    let cluster = manifests(NODE);
+    let output = buildreach(
+        &server.url,
+        &["explain", "ci/go-1", "proxy.golang.org", "-f", cluster.path().to_str().unwrap(), "--aws", "-o", "json"],
+    );
+    let explanation: Value = serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
+    let steps = explanation["trace"]["steps"].as_array().unwrap_or_else(|| panic!("{explanation:#}"));
+    steps.iter().find(|step| step["layer"] == "cloud").unwrap().clone()
+}
+
+#[test]
+fn a_network_is_read_through_the_api() {
+    let server = Replay::start(open);
+    let step = cloud_step(&server);
+    assert_eq!(step["outcome"], "Reachable", "{step:#}");
+    assert!(step.to_string().contains("sgr-1"), "{step:#}");
+    assert!((2..=4).contains(&server.most()), "{} calls at once", server.most());
+    // First the node's instance leads to the VPC, and then everything is asked for by it.
+    let found = &server.calls("DescribeNetworkInterfaces")[0];
+    assert_eq!(
+        (found["Filter.1.Name"].as_str(), found["Filter.1.Value.1"].as_str()),
+        ("attachment.instance-id", "i-1")
+    );
+    for action in ["DescribeVpcs", "DescribeSubnets", "DescribeNetworkAcls", "DescribeNatGateways"] {
+        let calls = server.calls(action);
+        assert_eq!(calls.len(), 1, "{action}");
+        assert_eq!((calls[0]["Filter.1.Name"].as_str(), calls[0]["Filter.1.Value.1"].as_str()), ("vpc-id", "vpc-1"));
+    }
+    let entries = server.calls("GetManagedPrefixListEntries");
+    assert_eq!(entries.iter().map(|call| call["PrefixListId"].as_str()).collect::<Vec<_>>(), ["pl-1"]);
+    assert_eq!(server.calls("DescribeVpcAttribute").len(), 2);
+    assert!(server.calls("DescribeDhcpOptions").is_empty(), "`default` is the id of nothing");
+}
+
+/// The service sends other spellings than its model declares.
+#[test]
+fn enumerations_arrive_as_they_were_sent() {
+    let folder = save(&Replay::start(open));
+    let is = |operation: &str, pointer: &str, text: &str| {
+        assert_eq!(document(folder.path(), operation).pointer(pointer).unwrap(), text, "{operation}{pointer}");
+    };
+    is("ec2-describe-vpc-endpoints.json", "/VpcEndpoints/0/State", "available");
+    is("ec2-describe-internet-gateways.json", "/InternetGateways/0/Attachments/0/State", "available");
+    is("ec2-describe-network-interfaces.json", "/NetworkInterfaces/1/InterfaceType", "nat_gateway");
+    is("ec2-describe-vpcs.json", "/Vpcs/0/DhcpOptionsId", "default");
+}
+
+#[test]
+fn pages_are_followed() {
+    let server = Replay::start(|call| match (call["Action"].as_str(), call.get("NextToken").map(String::as_str)) {
+        ("DescribeSubnets", None) => Some(Answer::Ok(subnets(&["subnet-1"]) + "<nextToken>two</nextToken>")),
+        ("DescribeSubnets", Some("two")) => Some(Answer::Ok(subnets(&["subnet-2", "subnet-3"]) + "<nextToken/>")),
+        ("DescribeVpcBlockPublicAccessExclusions", None) => {
+            Some(Answer::Ok(exclusion("a") + "<nextToken>b</nextToken>"))
+        }
+        ("DescribeVpcBlockPublicAccessExclusions", Some("b")) => Some(Answer::Ok(exclusion("b"))),
+        _ => open(call),
+    });
+    let folder = save(&server);
+    let ids = |operation: &str, list: &str, id: &str| -> Vec<String> {
+        let document = document(folder.path(), operation);
+        document[list].as_array().unwrap().iter().map(|item| item[id].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids("ec2-describe-subnets.json", "Subnets", "SubnetId"), ["subnet-1", "subnet-2", "subnet-3"]);
+    let exclusions = "ec2-describe-vpc-block-public-access-exclusions.json";
+    assert_eq!(ids(exclusions, "VpcBlockPublicAccessExclusions", "ExclusionId"), ["a", "b"]);
+    assert!(state(folder.path(), "Subnets").is_null(), "read whole");
+    let calls = server.calls("DescribeSubnets");
+    assert_eq!(calls.len(), 2);
+    assert!(calls.iter().all(|call| call["MaxResults"] == "500" && call["Filter.1.Value.1"] == "vpc-1"));
+}
+
+fn exclusion(id: &str) -> String {
+    format!(
+        "<vpcBlockPublicAccessExclusionSet><item><exclusionId>{id}</exclusionId></item></vpcBlockPublicAccessExclusionSet>"
+    )
+}
+
+#[test]
+fn throttling_goes_by() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let server = Replay::start(move |call| {
+        let is_early = || count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 3;
+        if call["Action"] == "DescribeRouteTables" && is_early() {
+            return Some(Answer::Error(503, "RequestLimitExceeded"));
+        }
+        open(call)
+    });
+    let step = cloud_step(&server);
+    assert_eq!(step["outcome"], "Reachable", "{step:#}");
+    assert_eq!(server.calls("DescribeRouteTables").len(), 4, "one more than the SDK's own default");
+}
+
+#[test]
+fn what_may_not_be_read_makes_unknown() {
+    let server = Replay::start(|call| match call["Action"].as_str() {
+        "DescribeNetworkAcls" => Some(Answer::Error(403, "UnauthorizedOperation")),
+        _ => open(call),
+    });
+    let step = cloud_step(&server);
+    assert_eq!(step["outcome"], "Unknown", "{step:#}");
+    assert!(step["summary"].as_str().unwrap().contains("describe-network-acls"), "{step:#}");
+    assert_eq!(server.calls("DescribeNetworkAcls").len(), 1, "asking again helps nobody");
+    let folder = save(&server);
+    assert_eq!(state(folder.path(), "NetworkAcls")["state"], "Forbidden");
+    assert!(state(folder.path(), "RouteTables").is_null(), "the run went on");
+    let audit =
+        buildreach(&server.url, &["audit", folder.path().to_str().unwrap(), "-o", "json", "--require-complete"]);
+    assert_eq!(audit.status.code(), Some(3), "{}", err(&audit));
+    let report: Value = serde_json::from_str(out(&audit)).unwrap();
+    let lines = report["coverage"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["kind"] == "NetworkAcls").unwrap();
+    assert_eq!(
+        (line["source"].as_str(), line["state"].as_str()),
+        (Some("aws 111122223333/us-east-1"), Some("Forbidden"))
+    );
+}
+
+#[test]
+fn a_list_that_breaks_off_is_not_whole() {
+    let server = Replay::start(|call| match (call["Action"].as_str(), call.contains_key("NextToken")) {
+        ("DescribeSubnets", false) => Some(Answer::Ok(subnets(&["subnet-1"]) + "<nextToken>two</nextToken>")),
+        ("DescribeSubnets", true) => Some(Answer::Error(400, "InvalidNextToken")),
+        ("GetManagedPrefixListEntries", false) => Some(Answer::Ok(
+            "<entrySet><item><cidr>192.0.2.0/24</cidr></item></entrySet><nextToken>two</nextToken>".to_owned(),
+        )),
+        ("GetManagedPrefixListEntries", true) => Some(Answer::Other(400, "<html>no</html>")),
+        _ => open(call),
+    });
+    let folder = save(&server);
+    assert_eq!(state(folder.path(), "Subnets")["why"], "InvalidNextToken: As the script says.");
+    let subnets = document(folder.path(), "ec2-describe-subnets.json");
+    assert_eq!(subnets["Subnets"].as_array().unwrap().len(), 1, "what came is a fact");
+    // Half of a prefix list would be taken for all of it.
+    assert_eq!(state(folder.path(), "Entries")["why"], "pl-1: HTTP 400 without an error of the EC2 API");
+    let scope = folder.path().join("aws/111122223333/us-east-1");
+    assert!(!scope.join("ec2-get-managed-prefix-list-entries.pl-1.json").exists());
+}
+
+#[test]
+fn groups_of_other_vpcs_are_read_where_interfaces_have_them() {
+    let server = Replay::start(|call| {
+        let by = call.get("Filter.1.Name").map(String::as_str);
+        match (call["Action"].as_str(), by) {
+            ("DescribeSecurityGroups", Some("vpc-id")) => Some(Answer::Ok(group("sg-9", "vpc-1"))),
+            ("DescribeSecurityGroups", Some("group-id")) => Some(Answer::Ok(group("sg-1", "vpc-0"))),
+            _ => open(call),
+        }
+    });
+    let folder = save(&server);
+    let calls = server.calls("DescribeSecurityGroups");
+    assert_eq!(calls.iter().filter_map(|c| c.get("Filter.1.Value.1")).collect::<Vec<_>>(), ["vpc-1", "sg-1"]);
+    let groups = document(folder.path(), "ec2-describe-security-groups.json");
+    assert_eq!(groups["SecurityGroups"].as_array().unwrap().len(), 2);
+    let rules = server.calls("DescribeSecurityGroupRules");
+    assert_eq!((rules[0]["Filter.1.Value.1"].as_str(), rules[0]["Filter.1.Value.2"].as_str()), ("sg-1", "sg-9"));
+}
+
+#[test]
+fn instances_lead_to_the_vpc_where_interfaces_may_not_be_read() {
+    let server = Replay::start(|call| match call["Action"].as_str() {
+        "DescribeNetworkInterfaces" => Some(Answer::Error(403, "UnauthorizedOperation")),
+        _ => open(call),
+    });
+    let folder = save(&server);
+    assert_eq!(state(folder.path(), "NetworkInterfaces")["state"], "Forbidden");
+    assert_eq!(server.calls("DescribeSubnets")[0]["Filter.1.Value.1"], "vpc-1");
+}
+
+#[test]
+fn what_is_not_there_is_an_error() {
+    let cluster = manifests(NODE);
+    let cluster = cluster.path().to_str().unwrap();
+    let fails = |url: &str, arguments: &[&str], says: &str| {
+        let output = buildreach_with(url, Some("1"), &[&["audit", "--aws"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", out(&output));
+        assert!(err(&output).contains(says), "{arguments:?}: {}", err(&output));
+    };
+    let none = Replay::start(|_| None);
+    fails(&none.url, &[cluster], "none of the cluster's nodes (i-1) in us-east-1 is visible");
+    fails(&none.url, &[cluster, "--vpc", "vpc-2"], "no VPC vpc-2 in us-east-1");
+    fails(&none.url, &["--vpc", "vpc-2"], "--region");
+    let closed = Replay::start(|_| Some(Answer::Error(401, "AuthFailure")));
+    fails(&closed.url, &[cluster], "AuthFailure");
+    fails(&none.url, &[cluster, "--ca-bundle", "/nonexistent/ca.pem"], "--ca-bundle /nonexistent/ca.pem");
+    fails(&none.url, &["--demo"], "--demo");
+    fails("http://127.0.0.1:1", &[cluster], "nothing could be read of AWS in us-east-1");
+}
+
+/// A VPC that the API of moto builds: a public subnet with a NAT gateway, a private one with the node behind it.
+struct Built {
+    vpc: String,
+    instance: String,
+    address: String,
+    acl: String,
+}
+
+async fn build(endpoint: &str) -> Built {
+    use aws_sdk_ec2::types::{IpPermission, IpRange, PrefixListId, RuleAction, VpcEndpointType};
+    let config = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+        .region("us-east-1")
+        .credentials_provider(aws_sdk_ec2::config::Credentials::new("x", "x", None, None, "test"))
+        .endpoint_url(endpoint)
+        .load()
+        .await;
+    let ec2 = aws_sdk_ec2::Client::new(&config);
+    let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap().vpc.unwrap().vpc_id.unwrap();
+    let on = aws_sdk_ec2::types::AttributeBooleanValue::builder().value(true).build();
+    ec2.modify_vpc_attribute().vpc_id(&vpc).enable_dns_hostnames(on).send().await.unwrap();
+    let subnet = async |block: &str| {
+        let made = ec2.create_subnet().vpc_id(&vpc).cidr_block(block).availability_zone("us-east-1a").send().await;
+        made.unwrap().subnet.unwrap().subnet_id.unwrap()
+    };
+    let (public, private) = (subnet("10.0.0.0/24").await, subnet("10.0.1.0/24").await);
+
+    let gateway = ec2.create_internet_gateway().send().await.unwrap().internet_gateway.unwrap();
+    let gateway = gateway.internet_gateway_id.unwrap();
+    ec2.attach_internet_gateway().internet_gateway_id(&gateway).vpc_id(&vpc).send().await.unwrap();
+    let address = ec2.allocate_address().send().await.unwrap().allocation_id.unwrap();
+    let nat = ec2.create_nat_gateway().subnet_id(&public).allocation_id(address).send().await.unwrap();
+    let nat = nat.nat_gateway.unwrap().nat_gateway_id.unwrap();
+    let table = async |subnet: &str| {
+        let made = ec2.create_route_table().vpc_id(&vpc).send().await.unwrap().route_table.unwrap();
+        let table = made.route_table_id.unwrap();
+        ec2.associate_route_table().route_table_id(&table).subnet_id(subnet).send().await.unwrap();
+        table
+    };
+    let (outer, inner) = (table(&public).await, table(&private).await);
+    let route = |table: &str| ec2.create_route().route_table_id(table).destination_cidr_block("0.0.0.0/0");
+    route(&outer).gateway_id(&gateway).send().await.unwrap();
+    route(&inner).nat_gateway_id(&nat).send().await.unwrap();
+    let s3 = "com.amazonaws.us-east-1.s3";
+    let endpoint = ec2.create_vpc_endpoint().vpc_id(&vpc).service_name(s3).vpc_endpoint_type(VpcEndpointType::Gateway);
+    endpoint.route_table_ids(&inner).send().await.unwrap();
+
+    // The node may speak to the internet on 443 only, and to S3 by its prefix list.
+    let group = ec2.create_security_group().group_name("nodes").description("nodes").vpc_id(&vpc).send().await;
+    let group = group.unwrap().group_id.unwrap();
+    let everything = IpPermission::builder().ip_protocol("-1");
+    let everything = everything.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
+    ec2.revoke_security_group_egress().group_id(&group).ip_permissions(everything).send().await.unwrap();
+    let lists = ec2.describe_managed_prefix_lists().send().await.unwrap();
+    let list = lists.prefix_lists().iter().find(|list| list.prefix_list_name() == Some(s3)).unwrap();
+    let list = PrefixListId::builder().prefix_list_id(list.prefix_list_id().unwrap()).build();
+    let https = IpPermission::builder().ip_protocol("tcp").from_port(443).to_port(443);
+    let https = https.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).prefix_list_ids(list).build();
+    ec2.authorize_security_group_egress().group_id(&group).ip_permissions(https).send().await.unwrap();
+
+    // moto's own ACLs have no implicit entries; this one lets everything through.
+    let acl = ec2.create_network_acl().vpc_id(&vpc).send().await.unwrap().network_acl.unwrap();
+    let acl = acl.network_acl_id.unwrap();
+    for egress in [true, false] {
+        let entry = ec2.create_network_acl_entry().network_acl_id(&acl).rule_number(100).protocol("-1");
+        entry.rule_action(RuleAction::Allow).egress(egress).cidr_block("0.0.0.0/0").send().await.unwrap();
+    }
+    let acls = ec2.describe_network_acls().send().await.unwrap();
+    let associations = acls.network_acls().iter().flat_map(|acl| acl.associations());
+    let old = associations.filter(|a| a.subnet_id() == Some(&private)).find_map(|a| a.network_acl_association_id());
+    ec2.replace_network_acl_association().network_acl_id(&acl).association_id(old.unwrap()).send().await.unwrap();
+
+    let images = ec2.describe_images().send().await.unwrap();
+    let run = ec2.run_instances().image_id(images.images()[0].image_id().unwrap()).min_count(1).max_count(1);
+    let run = run.subnet_id(&private).security_group_ids(&group).send().await.unwrap();
+    let instance = &run.instances()[0];
+    Built {
+        instance: instance.instance_id().unwrap().to_owned(),
+        address: instance.private_ip_address().unwrap().to_owned(),
+        vpc,
+        acl,
+    }
+}
+
+#[test]
+fn live_and_saved_are_judged_alike() {
+    let Some(moto) = Moto::start() else { return };
+    let built = tokio::runtime::Runtime::new().unwrap().block_on(build(&moto.url));
+    let Built { vpc, instance, address, acl } = &built;
+    let cluster = manifests(&NODE.replace("i-1", instance).replace("10.0.1.10", address));
+    let cluster = cluster.path().to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved").to_str().unwrap().to_owned();
+    let at = "2026-11-24T12:00:00Z";
+    let run = |arguments: &[&str]| buildreach_with(&moto.url, Some("1"), arguments);
+    let place = ["--aws", "--region", "us-east-1", "--vpc", vpc];
+
+    let output = run(&[&["snapshot", cluster, "--at", at, "-O", &saved], &place[..]].concat());
+    assert!(output.status.success(), "{}", err(&output));
+    let live = run(&[&["audit", cluster, "--at", at, "-o", "json"], &place[..]].concat());
+    let offline = run(&["audit", &saved, "-o", "json"]);
+    assert_eq!(live.status.code(), offline.status.code(), "{}{}", err(&live), err(&offline));
+    assert!(live.stdout == offline.stdout, "{}\n----\n{}", out(&live), out(&offline));
+    // The nodes lead to the same VPC that was named.
+    let by_nodes = run(&["audit", cluster, "--at", at, "-o", "json", "--aws"]);
+    assert!(live.stdout == by_nodes.stdout, "{}\n----\n{}", out(&live), out(&by_nodes));
+
+    // The folder that the documents lie in is a source by itself, beside the same manifests.
+    let explain = |source: &[&str]| -> Value {
+        let sources: Vec<&str> = source.iter().flat_map(|source| ["-f", source]).collect();
+        let arguments = [&["explain", "ci/go-1", "proxy.golang.org", "-o", "json", "--at", at], &sources[..]].concat();
+        serde_json::from_slice(&run(&arguments).stdout).unwrap()
+    };
+    let aws = format!("{saved}/aws");
+    let outcome = explain(&[&saved])["outcome"].clone();
+    assert_eq!(outcome, explain(&[cluster, &aws])["outcome"]);
+
+    // The way out is open as far as moto shows it, and closed for another port: the network was really walked.
+    let step = |endpoint: &str| -> Value {
+        let explained = run(&["explain", "ci/go-1", endpoint, "-f", &saved, "-o", "json"]);
+        let explanation: Value = serde_json::from_slice(&explained.stdout).unwrap();
+        let steps = explanation["trace"]["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["layer"] == "cloud").unwrap().clone()
+    };
+    let closed = step("203.0.113.9:8080");
+    assert_eq!(closed["outcome"], "Blocked", "{closed:#}");
+    assert!(closed.to_string().contains("sg-"), "{closed:#}");
+    let way = step("proxy.golang.org:443");
+    assert_ne!(way["outcome"], "Blocked", "{way:#}");
+    assert!(way.to_string().contains(acl.as_str()), "{way:#}");
+
+    // What moto does not have is said to have failed, and nothing else is missing.
+    let report: Value = serde_json::from_str(out(&live)).unwrap();
+    let failed: Vec<&str> = report["coverage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["state"] != "Read" && line["source"].as_str().unwrap().starts_with("aws "))
+        .map(|line| line["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        failed,
+        ["SecurityGroupVpcAssociations", "VpcBlockPublicAccessExclusions", "VpcBlockPublicAccessOptions"]
+    );
+    let entries = fs::read_dir(Path::new(&aws).join("123456789012/us-east-1")).unwrap();
+    let names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().any(|name| name.starts_with("ec2-get-managed-prefix-list-entries.pl-")), "{names:?}");
+}

@@ -61,7 +61,9 @@ impl<'a> Cluster<'a> {
                 let mut origin = finish([direct(), translated()].concat(), Ways::OneIsTrue);
                 if strict == Some(false) && external == Some(true) {
                     let silent = "which groups count for a branch interface in standard mode with EXTERNALSNAT is not documented";
-                    origin.reserve = Some(silent.to_owned());
+                    // Inside the VPC both keep the pod's own address.
+                    let inside = self.inside(primary).unwrap_or_else(|| AddrSet::empty(Family::V4));
+                    origin.reserve = Some((silent.to_owned(), AddrSet::all(Family::V4).difference(&inside)));
                 }
                 origin
             }
@@ -223,7 +225,8 @@ impl<'a> Cluster<'a> {
             let block = self.net.subnet_blocks(iface.subnet, family).filter(|b| !b.is_empty());
             let label = format!("an interface of {node} in {}", iface.subnet);
             let mut socket = Socket::on(iface, family, own_ports(), label)?;
-            socket.from = block.unwrap_or(socket.from);
+            // Where the subnet was not read it may be any address.
+            socket.from = block.unwrap_or_else(|| AddrSet::all(family));
             socket.iface = None;
             socket.is_public = socket.from.first().is_some_and(is_global);
             if let Some(groups) = groups {

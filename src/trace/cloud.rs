@@ -391,10 +391,14 @@ fn custom(
     };
     if best == Some(Outcome::Blocked) {
         // All of them are closed: each is to blame.
-        alike.into_iter().for_each(|s| append_new(&mut step.evidence, s.evidence));
+        for other in alike {
+            append_new(&mut step.evidence, other.evidence);
+        }
         step.codes = vec![crate::model::codes::AWS_DNS_RESOLVER.id.into()];
     } else if best == Some(Outcome::Unknown) {
-        alike.into_iter().chain(others).for_each(|s| append_new(&mut step.evidence, s.evidence));
+        for other in alike.into_iter().chain(others) {
+            append_new(&mut step.evidence, other.evidence);
+        }
     }
     append_new(&mut step.evidence, vec![Arc::new(evidence)]);
     step

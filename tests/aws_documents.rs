@@ -243,6 +243,20 @@ fn standard_input_has_no_folder() {
     assert_eq!((snapshot.source(group.origin.source), group.origin.line), ("stdin", 2));
 }
 
+#[test]
+fn groups_that_were_picked_out_of_their_list_are_groups() {
+    let group = r#"{"GroupId": "sg-1", "IpPermissionsEgress": []}"#;
+    let list = format!("[\n{group},\n{{\"GroupId\": \"sg-2\", \"IpPermissions\": []}}]");
+    for (text, n) in [(group, 1), (list.as_str(), 2)] {
+        let snapshot = read(&[("sg.json", text)]);
+        let found = scope(&snapshot);
+        assert_eq!(found.security_groups.len(), n);
+        assert_eq!(found.security_groups[n - 1].origin.line, if n == 1 { 1 } else { 3 });
+        assert!(found.read.is_empty(), "what else there is, nobody says");
+    }
+    assert!(read(&[("x.json", r#"[{"GroupId": "sg-1"}]"#)]).aws.is_empty());
+}
+
 /// `BUILDREACH_CORPUS`, or what lies beside the checkout.
 fn corpus() -> Option<PathBuf> {
     let named = std::env::var_os("BUILDREACH_CORPUS").map(PathBuf::from);

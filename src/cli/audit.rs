@@ -182,7 +182,7 @@ fn known_sources(sources: &[demand::SourceId], snapshot: &Snapshot) -> anyhow::R
                 let ifaces = snapshot.aws.iter().flat_map(|s| &s.network_interfaces);
                 (ifaces.map(|i| i.network_interface_id.as_str()).collect(), read(AwsList::NetworkInterfaces))
             }
-            demand::SourceId::Instance(_) => continue,
+            demand::SourceId::Instance(_) | demand::SourceId::Id(_) => continue,
             demand::SourceId::Node(_) => (snapshot.nodes.iter().map(|n| n.meta.name.as_str()).collect(), true),
         };
         let text = source.to_string();

@@ -85,6 +85,17 @@ fn cite(net: &Net<'_>, acl: &NetworkAcl, egress: bool, entry: Option<&NetworkAcl
     net.cite("NetworkAcl", &acl.network_acl_id, Some(format!("#{number}/{direction}")), place, decided)
 }
 
+/// An entry of a direction whose block is none: what it does cannot be told.
+fn unreadable(acl: &NetworkAcl, egress: bool) -> Option<String> {
+    let is_block = |text: &str| text.is_empty() || text.parse::<ipnet::IpNet>().is_ok();
+    let of_direction = acl.entries.iter().filter(|e| e.egress == egress);
+    let entry = of_direction.into_iter().find(|e| !is_block(&e.cidr_block) || !is_block(&e.ipv6_cidr_block))?;
+    Some(format!(
+        "entry {} of network ACL {} has no address block that can be read",
+        entry.rule_number, acl.network_acl_id
+    ))
+}
+
 /// One crossing of a subnet's border.
 pub(super) struct Border<'a> {
     /// The subnet.
@@ -103,6 +114,9 @@ impl Border<'_> {
             Ok(acl) => acl,
             Err(why) => return into.doubt(share, why, Vec::new()),
         };
+        if let Some(why) = unreadable(acl.it, self.egress) {
+            return into.doubt(share, why, Vec::new());
+        }
         let is_destination = peer == share;
         let parts = split(acl.it, self.egress, peer, self.protocol, &PortSet::range(port, port));
         if !is_destination && parts.iter().any(|p| p.allows) && parts.iter().any(|p| !p.allows) {
@@ -143,6 +157,9 @@ impl Border<'_> {
             Ok(acl) => acl,
             Err(why) => return into.doubt(share, why, Vec::new()),
         };
+        if let Some(why) = unreadable(acl.it, self.egress) {
+            return into.doubt(share, why, Vec::new());
+        }
         let is_destination = peer == share;
         let said = split(acl.it, self.egress, peer, self.protocol, ports);
         if !is_destination && !alike(&said) {

@@ -16,7 +16,7 @@ pub(super) fn internet_gateway(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask:
     let source = here.socket;
     let no_address = match ask.to.family() {
         Family::V4 => !source.is_public,
-        Family::V6 => source.deny_igw,
+        Family::V6 => source.deny_igw || !source.is_public,
     };
     if here.is_source && no_address {
         into.deny(Blocker {
@@ -27,7 +27,10 @@ pub(super) fn internet_gateway(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask:
                 Family::V4 => {
                     format!("{id} drops it: no public address stands for {} of {}", source.from, source.label)
                 }
-                Family::V6 => format!("{} denies IPv6 traffic of internet gateways", source.label),
+                Family::V6 if source.deny_igw => {
+                    format!("{} denies IPv6 traffic of internet gateways", source.label)
+                }
+                Family::V6 => format!("{id} drops it: {} of {} is a unique-local address", source.from, source.label),
             },
             evidence: vec![cite_gateway(net, id)],
         });
@@ -38,6 +41,15 @@ pub(super) fn internet_gateway(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask:
 
 /// Through an egress-only internet gateway.
 pub(super) fn egress_only(net: &Net<'_>, here: Here<'_, '_>, id: &str, ask: Ask<'_>, into: &mut Verdict) {
+    if here.is_source && !here.socket.is_public {
+        into.deny(Blocker {
+            share: ask.to.clone(),
+            code: &codes::AWS_NO_PUBLIC_ADDRESS,
+            ra_code: Some("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"),
+            why: format!("{id} drops it: {} of {} is a unique-local address", here.socket.from, here.socket.label),
+            evidence: vec![cite_gateway(net, id)],
+        });
+    }
     block_public_access(net, here.subnet, Door::OutOnly, ask.to, into);
     attached(net, here, id, AwsList::EgressOnlyInternetGateways, ask, into);
 }
@@ -122,7 +134,11 @@ fn block_public_access(net: &Net<'_>, subnet: &str, door: Door, share: &AddrSet,
         return;
     }
     let place = net.subnet(subnet).map(|s| s.it.origin).unwrap_or_default();
-    let evidence = vec![cite_plain(net, "Subnet", subnet, place)];
+    let mut evidence = vec![cite_plain(net, "Subnet", subnet, place)];
+    if own.is_none() {
+        // The mode of the VPC decides.
+        evidence.push(cite_plain(net, "Vpc", vpc, net.vpc(vpc).map(|v| v.it.origin).unwrap_or_default()));
+    }
     if !blocks {
         return into.doubt(share, format!("Block Public Access of {subnet} has the unknown mode `{mode}`"), evidence);
     }
@@ -294,7 +310,7 @@ fn nat_routes<'a>(
                 evidence: vec![cited.clone(), on_route],
             }),
             Target::InternetGateway(gateway_id) => {
-                into.pass(on_route);
+                into.pass(on_route.clone());
                 let addresses = &gateway.it.nat_gateway_addresses;
                 if addresses.iter().all(|a| a.public_ip.is_empty()) {
                     into.deny(Blocker {
@@ -302,7 +318,7 @@ fn nat_routes<'a>(
                         code: &codes::AWS_NAT,
                         ra_code: Some("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS"),
                         why: format!("NAT gateway {id} has no public address"),
-                        evidence: vec![cited.clone()],
+                        evidence: vec![cited.clone(), on_route.clone()],
                     });
                 }
                 through_gateway(net, here, gateway, gateway_id, ask, into);
@@ -312,7 +328,7 @@ fn nat_routes<'a>(
                 code: &codes::AWS_NAT,
                 ra_code: None,
                 why: format!("NAT gateway {id} stands in a subnet whose traffic is routed back to it"),
-                evidence: vec![on_route],
+                evidence: vec![cited.clone(), on_route],
             }),
             Target::Local => into.doubt(share, format!("{id} would send it back into the VPC"), vec![on_route]),
             _ => into.doubt(

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::cni::Cni;
-use super::net::{Iface, Net};
+use super::net::{Iface, Net, is_global};
 use super::origin::{Origin, Socket, Ways, own_ports};
 use super::ways::finish;
 use crate::model::object::{Node, Pod, PodSpec, Workload};
@@ -286,7 +286,7 @@ pub(super) fn sockets<'a>(iface: &Iface<'a>, ports: &PortSet, label: &str) -> Ve
 pub(super) fn own_sockets<'a>(iface: &Iface<'a>, ips: &[IpAddr]) -> Vec<Socket<'a>> {
     let at = |ip: &IpAddr| {
         let public = iface.addresses.iter().find(|(own, _)| own == ip).map(|(_, public)| *public);
-        let public = public.unwrap_or(Family::of(*ip) == Family::V6);
+        let public = public.unwrap_or_else(|| is_global(*ip));
         Socket::at(iface, *ip, public, own_ports(), format!("{} (the pod's own address)", iface.id))
     };
     ips.iter().map(at).collect()

@@ -318,7 +318,9 @@ impl<'a> Net<'a> {
             .collect();
         let written = texts.into_iter().filter_map(|t| t.parse::<IpNet>().ok()).map(|n| AddrSet::net(n.trunc()));
         let listed = self.prefix_lists.values().flat_map(|list| &list.nets).map(|net| AddrSet::net(*net));
-        let is_narrow = |block: &AddrSet| subnets.iter().any(|s| block.is_subset(s) && block != s);
+        // Where a subnet was not read, any block may be narrower than it.
+        let all_read = self.scopes.iter().all(|s| s.has(AwsList::Subnets));
+        let is_narrow = |block: &AddrSet| !all_read || subnets.iter().any(|s| block.is_subset(s) && block != s);
         self.narrow = written.chain(listed).filter(is_narrow).collect();
         self.narrow.sort_by_key(AddrSet::first);
         self.narrow.dedup();
@@ -537,6 +539,11 @@ impl<'a> Net<'a> {
     }
 }
 
+/// Whether an IPv6 address of a VPC is a public one: all are, but the unique-local ones (RFC 4193).
+pub fn is_global(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if !v6.is_unique_local())
+}
+
 fn iface<'a>(scope: usize, it: &'a NetworkInterface, instance: Option<&'a Str>) -> Iface<'a> {
     let attachment = it.attachment.as_ref();
     let primary_has_public = it.association.as_ref().is_some_and(|a| !a.public_ip.is_empty());
@@ -552,8 +559,8 @@ fn iface<'a>(scope: usize, it: &'a NetworkInterface, instance: Option<&'a Str>) 
             None => addresses.push((ip, public)),
         }
     }
-    // An IPv6 address of a VPC is a public one.
-    addresses.extend(it.ipv6_addresses.iter().filter_map(|a| a.ipv6_address.parse().ok()).map(|ip| (ip, true)));
+    let v6 = it.ipv6_addresses.iter().filter_map(|a| a.ipv6_address.parse().ok());
+    addresses.extend(v6.map(|ip: IpAddr| (ip, is_global(ip))));
     let v4 = it.ipv4_prefixes.iter().map(|p| &p.ipv4_prefix);
     let prefixes = v4.chain(it.ipv6_prefixes.iter().map(|p| &p.ipv6_prefix)).filter_map(|p| p.parse().ok()).collect();
     let attached = attachment.map(|a| &a.instance_id).filter(|id| !id.is_empty());

@@ -3,7 +3,7 @@
 use super::net::{Iface, Net};
 use super::verdict::{Blocker, Uncertainty};
 use super::{Ask, Verdict, walk};
-use crate::model::{AddrSet, Evidence, Family, PortSet, Str};
+use crate::model::{AddrSet, Decided, Evidence, Family, PortSet, Str, codes};
 
 /// The default range of Linux for the ports of its own sockets (`net.ipv4.ip_local_port_range`).
 pub fn own_ports() -> PortSet {
@@ -130,8 +130,8 @@ pub struct Origin<'a> {
     pub combine: Ways,
     /// Why nothing can be told.
     pub doubt: Option<String>,
-    /// Why an open answer is not certain; a deny in all ways is.
-    pub reserve: Option<String>,
+    /// Why an open answer is not certain, and for which destinations; a deny in all ways is.
+    pub reserve: Option<(String, AddrSet)>,
 }
 
 impl<'a> Origin<'a> {
@@ -181,7 +181,7 @@ impl<'a> Origin<'a> {
         Shape {
             ways: self.ways.iter().map(|way| way.legs.iter().map(of_leg).collect()).collect(),
             combine: self.combine,
-            doubt: self.doubt.clone().or_else(|| self.reserve.clone()),
+            doubt: self.doubt.clone().or_else(|| self.reserve.as_ref().map(|(why, _)| why.clone())),
         }
     }
 
@@ -194,6 +194,13 @@ impl<'a> Origin<'a> {
         known
     }
 
+    /// The families in which it can open connections, be it through its node.
+    pub fn families(&self) -> Vec<Family> {
+        let legs = || self.ways.iter().flat_map(|w| &w.legs);
+        let can = |family: &Family| legs().any(|leg| leg.to.family() == *family && leg.from.is_ok());
+        [Family::V4, Family::V6].into_iter().filter(can).collect()
+    }
+
     /// The verdict over all ways.
     pub(super) fn judge(&self, net: &Net<'_>, ask: Ask<'_>) -> Verdict {
         if let Some(why) = &self.doubt {
@@ -204,8 +211,8 @@ impl<'a> Origin<'a> {
         let mut verdicts: Vec<Verdict> = self.ways.iter().map(|way| judge_way(net, way, ask)).collect();
         verdicts.dedup();
         let mut verdict = if verdicts.len() == 1 { verdicts.remove(0) } else { combine(verdicts, self.combine, ask) };
-        if let Some(why) = &self.reserve {
-            verdict.doubt(ask.to, why.clone(), Vec::new());
+        if let Some((why, share)) = self.reserve.as_ref().filter(|(_, share)| share.family() == ask.to.family()) {
+            verdict.doubt(&ask.to.intersection(share), why.clone(), Vec::new());
         }
         verdict
     }
@@ -222,16 +229,25 @@ fn judge_way(net: &Net<'_>, way: &Way<'_>, ask: Ask<'_>) -> Verdict {
             Ok(socket) => verdict.join(walk::walk(net, socket, Ask { to: &to, ..ask })),
             Err(why) if leg.impossible => verdict.deny(Blocker {
                 share: to,
-                code: &crate::model::codes::AWS_FAMILY,
+                code: &codes::AWS_FAMILY,
                 ra_code: None,
                 why: why.clone(),
-                evidence: Vec::new(),
+                evidence: ifaces_of(net, way),
             }),
             Err(why) => verdict.doubt(&to, why.clone(), Vec::new()),
         }
     }
     verdict.assumptions.extend(way.assumptions.iter().cloned());
     verdict
+}
+
+/// The interfaces of a way: what has no address of a family.
+fn ifaces_of(net: &Net<'_>, way: &Way<'_>) -> Vec<Evidence> {
+    let ifaces = way.legs.iter().filter_map(|leg| leg.from.as_ref().ok()?.iface);
+    let mut ids: Vec<&Str> = ifaces.collect();
+    ids.dedup();
+    let place = |id: &Str| net.iface(id).map(|iface| iface.origin).unwrap_or_default();
+    ids.into_iter().map(|id| net.cite("NetworkInterface", id, None, place(id), Decided::ByDefault)).collect()
 }
 
 /// Several ways as one verdict. What all of them agree on stands; where they differ, the blocked share is one that
@@ -278,5 +294,14 @@ fn combine(verdicts: Vec<Verdict>, how: Ways, ask: Ask<'_>) -> Verdict {
             .extend(verdict.assumptions.into_iter().filter(|a| !joined.assumptions.contains(a)).collect::<Vec<_>>());
         joined.way.extend(verdict.way.into_iter().filter(|w| !joined.way.contains(w)).collect::<Vec<_>>());
     }
+    // What no source port of any way gets replies from is denied by no single gate.
+    let lost = denied_by_all.difference(&joined.shares().denied);
+    joined.deny(Blocker {
+        share: lost,
+        code: &codes::AWS_ACL_REPLIES,
+        ra_code: Some("SUBNET_ACL_RESTRICTION"),
+        why: "the network ACLs on the way admit replies to no source port in common".to_owned(),
+        evidence: Vec::new(),
+    });
     joined
 }

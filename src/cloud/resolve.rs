@@ -169,6 +169,11 @@ pub fn shadow(net: &Net<'_>, vpc: &str, host: &str) -> Shadow {
     Shadow::Unsure { why, addresses }
 }
 
+/// Whether an address is one of the Amazon-provided resolver.
+pub fn is_amazon(net: &Net<'_>, vpc: &str, ip: IpAddr) -> bool {
+    own_resolvers(net, vpc).contains(&ip)
+}
+
 /// Whether the Amazon-provided resolver of a VPC answers at an address of it: no group and no ACL keeps anybody from
 /// it (security group and network ACL guides).
 pub(super) fn amazon_answers(net: &Net<'_>, vpc: &str) -> Result<bool, String> {

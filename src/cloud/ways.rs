@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::cluster::{Cluster, Place, PodGroups, list, own_sockets, sockets};
-use super::net::Iface;
+use super::net::{Iface, is_global};
 use super::origin::{Leg, Origin, Socket, Way, Ways, own_ports, translated_ports};
 use crate::model::object::Node;
 use crate::model::{AddrSet, Family, PortSet, Str};
@@ -61,7 +61,9 @@ impl<'a> Cluster<'a> {
                 let mut origin = finish([direct(), translated()].concat(), Ways::OneIsTrue);
                 if strict == Some(false) && external == Some(true) {
                     let silent = "which groups count for a branch interface in standard mode with EXTERNALSNAT is not documented";
-                    origin.reserve = Some(silent.to_owned());
+                    // Inside the VPC both keep the pod's own address.
+                    let inside = self.inside(primary).unwrap_or_else(|| AddrSet::empty(Family::V4));
+                    origin.reserve = Some((silent.to_owned(), AddrSet::all(Family::V4).difference(&inside)));
                 }
                 origin
             }
@@ -223,9 +225,10 @@ impl<'a> Cluster<'a> {
             let block = self.net.subnet_blocks(iface.subnet, family).filter(|b| !b.is_empty());
             let label = format!("an interface of {node} in {}", iface.subnet);
             let mut socket = Socket::on(iface, family, own_ports(), label)?;
-            socket.from = block.unwrap_or(socket.from);
+            // Where the subnet was not read it may be any address.
+            socket.from = block.unwrap_or_else(|| AddrSet::all(family));
             socket.iface = None;
-            socket.is_public = family == Family::V6;
+            socket.is_public = socket.from.first().is_some_and(is_global);
             if let Some(groups) = groups {
                 socket.groups = groups.to_vec();
             }
@@ -255,9 +258,13 @@ fn overlay<'a>(primary: &Iface<'a>, node: &str) -> Way<'a> {
 
 /// Ways that differ in nothing that decides are one.
 pub(super) fn finish(ways: Vec<Way<'_>>, combine: Ways) -> Origin<'_> {
+    let mut seen = rustc_hash::FxHashSet::default();
     let mut distinct: Vec<Way<'_>> = Vec::new();
     for way in ways {
-        if !distinct.iter().any(|known| is_alike(known, &way)) {
+        // What they are called and where they were read decides nothing.
+        let key: Vec<_> =
+            way.legs.iter().map(|leg| (leg.to.clone(), leg.from.as_ref().map(key).map_err(Clone::clone))).collect();
+        if seen.insert(key) {
             distinct.push(way);
         }
     }
@@ -267,19 +274,8 @@ pub(super) fn finish(ways: Vec<Way<'_>>, combine: Ways) -> Origin<'_> {
     Origin { ways: distinct, combine, ..Origin::default() }
 }
 
-/// Whether two ways lead through the same gates.
-fn is_alike(a: &Way<'_>, b: &Way<'_>) -> bool {
-    let same = |a: &Leg<'_>, b: &Leg<'_>| {
-        a.to == b.to
-            && a.impossible == b.impossible
-            && match (&a.from, &b.from) {
-                (Ok(a), Ok(b)) => {
-                    (a.vpc, a.subnet, &a.groups, a.is_public, a.deny_igw, &a.ports, &a.from)
-                        == (b.vpc, b.subnet, &b.groups, b.is_public, b.deny_igw, &b.ports, &b.from)
-                }
-                (Err(a), Err(b)) => a == b,
-                _ => false,
-            }
-    };
-    a.legs.len() == b.legs.len() && a.legs.iter().zip(&b.legs).all(|(a, b)| same(a, b))
+/// What decides of a socket.
+fn key(socket: &Socket<'_>) -> impl std::hash::Hash + Eq + use<> {
+    let place = (socket.vpc.clone(), socket.subnet.cloned(), socket.instance.cloned(), socket.groups.clone());
+    (place, socket.from.clone(), socket.is_public, socket.deny_igw, socket.ports.clone())
 }

@@ -35,13 +35,20 @@ impl Decoder {
         let os = self.scratch.opt(info.and_then(|i| i.operating_system.as_ref()));
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let taints = spec.and_then(|s| s.taints.as_deref()).unwrap_or_default();
+        let is_marked = taints.iter().any(|t| t.key.as_deref() == Some("node.kubernetes.io/unschedulable"));
+        let cordoned = !is_marked && spec.and_then(|s| s.unschedulable) == Some(true);
         Ok(Node {
             addresses,
             pod_cidrs,
             provider_id: self.scratch.opt(spec.and_then(|s| s.provider_id.as_ref())),
             kubelet_version: self.scratch.opt(info.and_then(|i| i.kubelet_version.as_ref())),
             os: os.or_else(|| meta.labels.get("kubernetes.io/os").cloned()),
-            taints: taints.iter().filter_map(|t| self.scratch.opt(t.key.as_ref())).collect(),
+            // A cordoned node gets this taint by the API server; a manifest may not show it.
+            taints: taints
+                .iter()
+                .filter_map(|t| self.scratch.opt(t.key.as_ref()))
+                .chain(cordoned.then(|| "node.kubernetes.io/unschedulable".into()))
+                .collect(),
             condition_reasons: conditions.iter().filter_map(|c| self.scratch.opt(c.reason.as_ref())).collect(),
             meta,
         })

@@ -111,7 +111,8 @@ impl Decoder {
             config_map_volumes,
             runtime_class: self.scratch.opt(raw.runtime_class_name.as_ref()),
             node_selector: self.labels(raw.node_selector.as_ref()),
-            picks_nodes: raw.tolerations.as_deref().is_some_and(tolerates_taints)
+            picks_nodes: raw.node_name.is_some()
+                || raw.tolerations.as_deref().is_some_and(tolerates_taints)
                 || raw
                     .affinity
                     .as_ref()

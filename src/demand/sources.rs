@@ -7,6 +7,7 @@ use std::str::FromStr;
 use super::needs::{self, Reader};
 use super::pattern::glob;
 use super::{Addresses, DemandOptions, Endpoint, Requirement, Subject, SubjectSelector};
+use crate::model::aws::AwsScope;
 use crate::model::{Few, List, Protocol, Snapshot, Str};
 
 /// A source that is named by an id of the cloud, or a node.
@@ -20,6 +21,8 @@ pub enum SourceId {
     Interface(String),
     /// `sg-…`: every interface that carries it, or the group alone where none was read.
     SecurityGroup(String),
+    /// An id without a prefix that tells its kind, as anonymised documents have them.
+    Id(String),
 }
 
 /// A text that is no source.
@@ -39,6 +42,7 @@ impl FromStr for SourceId {
             .or_else(|| of("eni-", Self::Interface))
             .or_else(|| of("i-", Self::Instance))
             .or_else(|| text.strip_prefix("node/").filter(|n| is_id(n)).map(|n| Self::Node(n.to_owned())))
+            .or_else(|| (text.contains(':') && is_id(text)).then(|| Self::Id(text.to_owned())))
             .ok_or_else(|| BadSource(text.to_owned()))
     }
 }
@@ -47,7 +51,7 @@ impl fmt::Display for SourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(name) => write!(f, "node/{name}"),
-            Self::Instance(id) | Self::Interface(id) | Self::SecurityGroup(id) => f.write_str(id),
+            Self::Instance(id) | Self::Interface(id) | Self::SecurityGroup(id) | Self::Id(id) => f.write_str(id),
         }
     }
 }
@@ -70,6 +74,7 @@ pub(super) fn subjects(snapshot: &Snapshot, options: &DemandOptions, reader: &Re
             SourceId::Instance(id) => (INSTANCE, id.as_str().into()),
             SourceId::Interface(id) => (INTERFACE, id.as_str().into()),
             SourceId::SecurityGroup(id) => (SECURITY_GROUP, id.as_str().into()),
+            SourceId::Id(id) => (kind_of(snapshot, id), id.as_str().into()),
         });
     }
     for selector in &options.subjects {
@@ -107,6 +112,18 @@ pub(super) fn subjects(snapshot: &Snapshot, options: &DemandOptions, reader: &Re
         }
     };
     named.into_iter().map(subject).collect()
+}
+
+/// What an id is of, by the list that holds it.
+fn kind_of(snapshot: &Snapshot, id: &str) -> &'static str {
+    let holds = |is: fn(&AwsScope, &str) -> bool| snapshot.aws.iter().any(|scope| is(scope, id));
+    if holds(|s, id| s.instances.iter().any(|i| i.instance_id == *id)) {
+        INSTANCE
+    } else if holds(|s, id| s.network_interfaces.iter().any(|i| i.network_interface_id == *id)) {
+        INTERFACE
+    } else {
+        SECURITY_GROUP
+    }
 }
 
 /// The images of the pods that run on a node.

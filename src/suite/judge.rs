@@ -178,6 +178,11 @@ impl<'a> Judge<'a> {
             (None, _) => origin.addresses.iter().map(|ip| Family::of(*ip)).collect(),
             _ => Vec::new(),
         };
+        // The network plugin may lend a family through the node.
+        let mut families = families;
+        if let (Some(network), false) = (&origin.network, families.is_empty()) {
+            families.extend(network.families().into_iter().filter(|f| !families.contains(f)).collect::<Vec<_>>());
+        }
         let offered: Vec<Family> = destination.iter().map(Aim::family).collect();
         let by_name = matches!(assertion.to, End::Host(_));
         let mut by_family: Vec<[Step; 2]> = Vec::new();
@@ -239,7 +244,9 @@ impl<'a> Judge<'a> {
         let (cluster, network) = (self.context.cloud.as_ref()?, origin.network.as_ref()?);
         let vpcs = network.vpcs();
         let [vpc] = vpcs.as_slice() else { return None };
-        match cloud::resolve::shadow(&cluster.net, vpc, host) {
+        let elsewhere = |party: &Party| trace::cloud::asks_elsewhere(self.context, network, &party.spec);
+        let elsewhere = origin.party.as_ref().is_some_and(|(party, _)| elsewhere(party));
+        match trace::cloud::meaning(cluster, vpc, host, elsewhere) {
             Shadow::None => None,
             Shadow::Unsure { why, addresses } => {
                 let what = (why.as_str(), addresses.as_slice());
@@ -264,8 +271,8 @@ impl<'a> Judge<'a> {
         };
         let has_data = context.cloud.as_ref().is_some_and(|c| cloud::resolve::has_resolver_data(&c.net));
         if let Some(network) = origin.network.as_ref().filter(|_| has_data) {
-            let spec = origin.party.as_ref().map(|(party, _)| &*party.spec);
-            let of_vpc = trace::cloud::lookups(context, network, spec);
+            let pod = origin.party.as_ref().map(|(party, _)| party);
+            let of_vpc = trace::cloud::lookups(context, network, pod);
             for theirs in of_vpc.into_iter().flat_map(|l| [l.to_resolver, Some(l.upstream)]).flatten() {
                 trace::cloud::merge_lookup(&mut step, theirs);
             }

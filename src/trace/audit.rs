@@ -62,6 +62,8 @@ fn over_aims(judgements: &[Judgement]) -> Option<Outcome> {
 pub struct Evaluated {
     /// As policies see it.
     pub party: Party,
+    /// Families of its own addresses, and those that the network plugin lends it through its node.
+    families: Vec<Family>,
     /// The lookup of public names.
     pub lookup: Option<Lookup>,
     /// The last leg of the lookup of names that the cluster does not know: to the VPC's resolver.
@@ -182,13 +184,21 @@ impl<'a> Audit<'a> {
                 let party = class.member.party(self.context);
                 let pod = class.member.pod();
                 let mut lookup = with_lookup.then(|| dns::lookup(self.context, &party, pod, &class.selecting));
-                let of_vpc = self.network.as_ref().filter(|_| with_lookup).and_then(|n| n.lookups(self.context, class));
+                let of_vpc =
+                    self.network.as_ref().filter(|_| with_lookup).and_then(|n| n.lookups(self.context, class, &party));
                 if let (Some(lookup), Some(leg)) = (&mut lookup, of_vpc.as_ref().and_then(|l| l.to_resolver.clone())) {
                     cloud::merge_lookup(&mut lookup.step, leg);
                 }
                 let upstream = of_vpc.map(|l| l.upstream);
                 let answers = vec![None; if self.network.is_some() { endpoints } else { 0 }];
-                Evaluated { party, lookup, upstream, answers, verdicts: vec![NOT_NEEDED; endpoints] }
+                let mut families = party.families();
+                if let Some(origin) = self.network.as_ref().and_then(|n| n.origin(class))
+                    && !families.is_empty()
+                {
+                    families
+                        .extend(origin.families().into_iter().filter(|f| !families.contains(f)).collect::<Vec<_>>());
+                }
+                Evaluated { families, party, lookup, upstream, answers, verdicts: vec![NOT_NEEDED; endpoints] }
             })
             .collect();
         // Which class needs which endpoint.
@@ -215,14 +225,15 @@ impl<'a> Audit<'a> {
                     network.look(self.context, entry, number, planned);
                 }
                 let alias = aliased(self.context, planned, &evaluated.party);
-                let seen =
-                    alias.clone().or_else(|| self.network.as_ref()?.seen(entry, number).map(|s| s.planned.clone()));
+                let seen = alias
+                    .clone()
+                    .or_else(|| self.network.as_ref()?.seen(self.context, entry, number).map(|s| s.planned.clone()));
                 if let Some(network) = &mut self.network {
                     let planned = seen.as_deref().unwrap_or(planned);
                     evaluated.answers[endpoint] = network.judge(entry, number, planned, alias.is_some());
                 }
                 if let Some(seen) = seen {
-                    let verdict = judge(&seen, &flows_of(self.context, &seen), entry, &evaluated.party);
+                    let verdict = judge(&seen, &flows_of(self.context, &seen), entry, evaluated);
                     evaluated.verdicts[endpoint] = number32(self.verdicts.len());
                     self.verdicts.push(Rc::new(verdict));
                     continue;
@@ -237,7 +248,7 @@ impl<'a> Audit<'a> {
                     evaluated.verdicts[endpoint] = *number;
                     continue;
                 }
-                let verdict = judge(planned, &flows, &self.classes[class], &evaluated.party);
+                let verdict = judge(planned, &flows, &self.classes[class], evaluated);
                 let number = if let Some(number) = interned.get(&verdict) {
                     *number
                 } else {
@@ -355,7 +366,7 @@ impl<'a> Audit<'a> {
         let planned = &self.plan.endpoints[endpoint as usize];
         let alias = aliased(self.context, planned, &self.evaluated[class as usize].party);
         let by_vpc = || {
-            let seen = self.network.as_ref()?.seen(&self.classes[class as usize], endpoint)?;
+            let seen = self.network.as_ref()?.seen(self.context, &self.classes[class as usize], endpoint)?;
             Some((Rc::clone(&seen.planned), seen.by.clone()))
         };
         alias.map(|planned| (planned, None)).or_else(by_vpc)
@@ -520,8 +531,8 @@ fn flows_of<'a>(context: &'a Context<'a>, planned: &'a Planned) -> Vec<(Family, 
     planned.families.iter().map(|(family, aims)| (*family, of(aims))).collect()
 }
 
-fn judge(planned: &Planned, flows: &[(Family, Vec<Flow<'_>>)], class: &Class<'_>, party: &Party) -> Verdict {
-    let own = party.families();
+fn judge(planned: &Planned, flows: &[(Family, Vec<Flow<'_>>)], class: &Class<'_>, evaluated: &Evaluated) -> Verdict {
+    let (party, own) = (&evaluated.party, &evaluated.families);
     let mut families = Vec::new();
     for (family, flows) in flows {
         // A name is asked for in the pod's families, IPv4 if they are not known; a bare address in its own.

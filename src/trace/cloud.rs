@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::classes::Member;
 use super::context::Context;
-use super::dns;
+use super::dns::{self, Answering};
 use super::flow::{Known, percent};
 use super::layers;
 use super::target::{Aim, Target};
 use crate::cloud::verdict::Shares;
-use crate::cloud::{self, Ask, Cluster, Origin, Resolver, Verdict};
+use crate::cloud::{self, Ask, Cluster, Origin, Resolver, Shadow, Verdict};
 use crate::model::object::PodSpec;
 use crate::model::{AddrSet, Doubt, Evidence, Family, Layer, Outcome, Protocol, Step, StepOutcome, Str};
 use crate::policy::Party;
@@ -236,22 +236,53 @@ pub struct Lookups {
     pub upstream: Step,
 }
 
-/// The lookup of a pod, or of anything else (`spec` is `None`) that asks the VPC's resolver by itself.
-pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec>) -> Option<Lookups> {
+/// The lookup of a pod, or of anything else (`pod` is `None`) that asks the VPC's resolver by itself.
+pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, pod: Option<&Party>) -> Option<Lookups> {
     let cluster = context.cloud.as_ref()?;
-    let pods = spec.and_then(|spec| dns::answering_pods(context, spec));
-    let Some(pods) = pods.filter(|pods| !pods.is_empty()) else {
-        return Some(Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin) });
+    let asked = pod.map(|party| dns::answering(context, &party.spec)).unwrap_or_default();
+    // Resolvers are tried in order: the best serves.
+    let ways = asked.iter().map(|answering| lookups_by(context, cluster, origin, pod, answering));
+    let outcome = |l: &Lookups| {
+        let of = |step: &Step| step.outcome.outcome();
+        Outcome::along(l.to_resolver.iter().filter_map(of).chain(of(&l.upstream)))
+    };
+    let best = ways.min_by_key(outcome);
+    Some(best.unwrap_or_else(|| Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin) }))
+}
+
+fn lookups_by(
+    context: &Context<'_>,
+    cluster: &Cluster<'_>,
+    origin: &Origin<'_>,
+    pod: Option<&Party>,
+    answering: &Answering,
+) -> Lookups {
+    let plain = |upstream| Lookups { to_resolver: None, upstream };
+    let pods = match answering {
+        Answering::Pods(pods) if !pods.is_empty() => pods,
+        Answering::Pods(_) | Answering::OfNode => return plain(lookup_from(context, cluster, origin)),
+        Answering::OnNode => {
+            let node = pod.and_then(|party| party.node.as_ref());
+            let of_node = node.map(|node| cluster.node(node));
+            return plain(lookup_from(context, cluster, of_node.as_ref().unwrap_or(origin)));
+        }
+        Answering::Address(ip) => {
+            let is_amazon = |vpc: &&Str| cloud::resolve::is_amazon(&cluster.net, vpc, *ip);
+            if origin.vpcs().iter().any(is_amazon) {
+                return plain(lookup_from(context, cluster, origin));
+            }
+            let way = by_address(cluster, origin, *ip);
+            let upstream = Step::new(Layer::Dns, Outcome::Reachable, format!("nameserver {ip} knows public names"));
+            return Lookups { to_resolver: Some(way), upstream };
+        }
     };
     let mut legs: Vec<Step> = Vec::new();
     let mut upstream: Vec<Step> = Vec::new();
     for (i, port) in pods {
-        let pod = &context.snapshot.pods[i as usize];
+        let pod = &context.snapshot.pods[*i as usize];
         let party = context.party(pod);
-        let target = |family| Target::Pod { party: Box::new(party.clone()), pod: Some(i), family };
-        let families = if party.families().is_empty() { vec![Family::V4] } else { party.families() };
-        let first = families.first().copied().unwrap_or(Family::V4);
-        let aims = [Aim { target: target(first), port }];
+        let family = party.families().first().copied().unwrap_or(Family::V4);
+        let aims = [Aim { target: Target::Pod { party: Box::new(party.clone()), pod: Some(*i), family }, port: *port }];
         let answers = ask(cluster, origin, &aims, Protocol::Udp, None);
         let mut leg = step(&aims, &answers);
         leg.layer = Layer::Dns;
@@ -265,7 +296,25 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, spec: Option<&PodSpec
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
     let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(context, cluster, origin));
-    Some(Lookups { to_resolver: all_needed(&legs), upstream })
+    Lookups { to_resolver: all_needed(&legs), upstream }
+}
+
+/// Whether a pod asks a resolver that does not know the private names of its VPC.
+pub fn asks_elsewhere(context: &Context<'_>, origin: &Origin<'_>, spec: &PodSpec) -> bool {
+    let Some(cluster) = &context.cloud else { return false };
+    let is_amazon = |ip: IpAddr| origin.vpcs().iter().any(|vpc| cloud::resolve::is_amazon(&cluster.net, vpc, ip));
+    dns::answering(context, spec).iter().any(|a| matches!(a, Answering::Address(ip) if !is_amazon(*ip)))
+}
+
+/// What a name means for somebody in a VPC.
+pub fn meaning(cluster: &Cluster<'_>, vpc: &str, host: &str, elsewhere: bool) -> Shadow {
+    match cloud::resolve::shadow(&cluster.net, vpc, host) {
+        Shadow::Endpoint(addresses, by) if elsewhere => Shadow::Unsure {
+            why: format!("{} holds it for the resolver of {vpc}, and the pod asks another one", by.object.name),
+            addresses,
+        },
+        meaning => meaning,
+    }
 }
 
 fn all_needed(steps: &[Step]) -> Option<Step> {
@@ -323,17 +372,12 @@ fn custom(
     amazon: Option<Result<bool, String>>,
     evidence: Evidence,
 ) -> Step {
-    let by_address = |ip: &IpAddr| {
-        let set = AddrSet::single(*ip);
-        let ask = Ask { to: &set, protocol: Protocol::Udp, port: 53, host: None };
-        let verdict = cloud::judge(&cluster.net, origin, ask);
-        let aim = super::target::aim_of_set(set, Known::Complete, 53);
-        let mut step = words(&verdict, &aim);
-        step.layer = Layer::Dns;
+    let of_options = |ip: &IpAddr| {
+        let mut step = by_address(cluster, origin, *ip);
         step.summary = format!("resolver {ip} of the DHCP options: {}", step.summary);
         step
     };
-    let mut steps: Vec<Step> = addresses.iter().map(by_address).collect();
+    let mut steps: Vec<Step> = addresses.iter().map(of_options).collect();
     steps.extend(amazon.map(|answers| match answers {
         Ok(true) => Step::new(Layer::Dns, Outcome::Reachable, "the Amazon-provided resolver, beside others"),
         Ok(false) => Step::new(Layer::Dns, Outcome::Blocked, "the Amazon-provided resolver is off"),
@@ -353,6 +397,16 @@ fn custom(
         alike.into_iter().chain(others).for_each(|s| append_new(&mut step.evidence, s.evidence));
     }
     append_new(&mut step.evidence, vec![Arc::new(evidence)]);
+    step
+}
+
+/// A lookup over UDP at an address.
+fn by_address(cluster: &Cluster<'_>, origin: &Origin<'_>, ip: IpAddr) -> Step {
+    let set = AddrSet::single(ip);
+    let ask = Ask { to: &set, protocol: Protocol::Udp, port: 53, host: None };
+    let verdict = cloud::judge(&cluster.net, origin, ask);
+    let mut step = words(&verdict, &super::target::aim_of_set(set, Known::Complete, 53));
+    step.layer = Layer::Dns;
     step
 }
 

@@ -107,15 +107,29 @@ fn resolvers(context: &Context<'_>, spec: &PodSpec) -> Vec<Resolver> {
     list
 }
 
-/// The running pods that answer a pod's lookups, each with its port; `None` where it asks something else.
-pub(super) fn answering_pods(context: &Context<'_>, spec: &PodSpec) -> Option<Vec<(u32, u16)>> {
-    let all = resolvers(context, spec);
-    let mut pods = Vec::new();
-    for resolver in &all {
-        let Resolver::Cluster { udp, .. } = resolver else { return None };
-        pods.extend(udp.iter().filter_map(|b| Some((b.pod?, b.port))));
-    }
-    Some(pods)
+/// Who answers a pod's lookups, as the network sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// Running pods, each with its port; whichever is asked must answer. Empty where none was read.
+    Pods(Vec<(u32, u16)>),
+    /// A process on the pod's own node.
+    OnNode,
+    /// The resolver of the pod's node.
+    OfNode,
+    /// This address.
+    Address(IpAddr),
+}
+
+/// Who answers a pod's lookups, in the order in which they are asked.
+pub(super) fn answering(context: &Context<'_>, spec: &PodSpec) -> Vec<Answering> {
+    let one = |resolver: Resolver| match resolver {
+        Resolver::Cluster { udp, .. } => Answering::Pods(udp.iter().filter_map(|b| Some((b.pod?, b.port))).collect()),
+        Resolver::Assumed => Answering::Pods(Vec::new()),
+        Resolver::NodeLocal(_) => Answering::OnNode,
+        Resolver::OfNode => Answering::OfNode,
+        Resolver::Address(ip) => Answering::Address(ip),
+    };
+    resolvers(context, spec).into_iter().map(one).collect()
 }
 
 fn cluster_resolver(context: &Context<'_>) -> Resolver {

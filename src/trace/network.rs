@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::classes::{Class, Member};
+use super::classes::Class;
 use super::cloud::{self, Answer, Lookups};
 use super::context::Context;
 use super::plan::Planned;
 use super::target::Aim;
-use crate::cloud::{Cluster, Origin, Shadow, resolve};
+use crate::cloud::{Cluster, Origin, Shadow};
 use crate::model::{Doubt, Evidence, Family, Outcome};
+use crate::policy::Party;
 
 /// What a VPC says about one endpoint, family by family.
 pub type Answers = Vec<(Family, Vec<Answer>)>;
@@ -30,7 +31,8 @@ pub struct Network<'a> {
     cluster: &'a Cluster<'a>,
     /// Where classes start; by the number in [`Class::origin`].
     origins: Vec<Origin<'a>>,
-    seen: FxHashMap<(u32, u32), Option<Seen>>,
+    /// By place, endpoint, and whether the pod asks a resolver of its own.
+    seen: FxHashMap<(u32, u32, bool), Option<Seen>>,
     answers: Vec<Answers>,
     by_origin: FxHashMap<(u32, u32), u32>,
 }
@@ -49,19 +51,16 @@ impl<'a> Network<'a> {
     }
 
     /// The lookups of a class.
-    pub fn lookups(&self, context: &Context<'_>, class: &Class<'_>) -> Option<Lookups> {
-        let spec = match class.member {
-            Member::Running(_, pod) => Some(&*pod.spec),
-            Member::Predicted(workload) => Some(&*workload.spec),
-            Member::Source(_) => None,
-        };
-        cloud::lookups(context, self.origin(class)?, spec)
+    pub fn lookups(&self, context: &Context<'_>, class: &Class<'_>, party: &Party) -> Option<Lookups> {
+        let pod = (!class.member.is_source()).then_some(party);
+        cloud::lookups(context, self.origin(class)?, pod)
     }
 
     /// Works out what an endpoint's name means where a class stands.
     pub fn look(&mut self, context: &Context<'_>, class: &Class<'_>, endpoint: u32, planned: &Planned) {
         let Some(origin) = class.origin.filter(|_| !planned.bare && planned.outside) else { return };
-        if self.seen.contains_key(&(origin, endpoint)) {
+        let elsewhere = self.elsewhere(context, class);
+        if self.seen.contains_key(&(origin, endpoint, elsewhere)) {
             return;
         }
         let host = &planned.endpoint.host;
@@ -70,7 +69,8 @@ impl<'a> Network<'a> {
             let doubt = Some(Doubt { reason: why, not_evaluated: None });
             Seen { planned: Rc::new(Planned { doubt, families: Vec::new(), ..planned.clone() }), by: None }
         };
-        let mut found: Vec<Shadow> = vpcs.iter().map(|vpc| resolve::shadow(&self.cluster.net, vpc, host)).collect();
+        let mut found: Vec<Shadow> =
+            vpcs.iter().map(|vpc| cloud::meaning(self.cluster, vpc, host, elsewhere)).collect();
         found.dedup();
         let seen = match found.as_slice() {
             [] | [Shadow::None] => None,
@@ -86,12 +86,20 @@ impl<'a> Network<'a> {
             }
             _ => Some(unsure(format!("{host} means different things in the VPCs where the pods may be"))),
         };
-        self.seen.insert((origin, endpoint), seen);
+        self.seen.insert((origin, endpoint, elsewhere), seen);
     }
 
     /// An endpoint as a class sees it, where that differs from the outside.
-    pub fn seen(&self, class: &Class<'_>, endpoint: u32) -> Option<&Seen> {
-        self.seen.get(&(class.origin?, endpoint)).and_then(Option::as_ref)
+    pub fn seen(&self, context: &Context<'_>, class: &Class<'_>, endpoint: u32) -> Option<&Seen> {
+        let elsewhere = self.elsewhere(context, class);
+        self.seen.get(&(class.origin?, endpoint, elsewhere)).and_then(Option::as_ref)
+    }
+
+    /// Whether pods of a class ask a resolver that does not know the private names of their VPC.
+    fn elsewhere(&self, context: &Context<'_>, class: &Class<'_>) -> bool {
+        let spec = class.member.spec();
+        // Most pods have no nameservers of their own.
+        !spec.nameservers.is_empty() && self.origin(class).is_some_and(|o| cloud::asks_elsewhere(context, o, spec))
     }
 
     /// Judges an endpoint for a class; the number of the answers. `own`: the class has the endpoint to itself.

@@ -54,6 +54,16 @@ pub(crate) fn read(
         count(facts, kind);
         return true;
     }
+    if is_group(keys) {
+        let document = Document { origin, ..Document::default() };
+        let mut reader = Reader { document, lines, origins, facts, is_aws: true };
+        reader.elements(AwsList::SecurityGroups, &[text]);
+        // Picked out of its list (`--query`), it does not say what else there is.
+        let Reader { mut document, .. } = reader;
+        document.scope.read.retain(|_, state| *state != CoverageState::Read);
+        facts.aws.push(document);
+        return true;
+    }
     if !keys.iter().any(|key| keys::of(key).is_some()) {
         return false;
     }
@@ -94,6 +104,12 @@ fn single(keys: &[String]) -> Option<&'static str> {
     ];
     let has = |key: &&str| keys.iter().any(|known| known == key);
     SINGLE.iter().find(|(keys, _)| keys.iter().all(has)).map(|(_, kind)| *kind)
+}
+
+/// A security group by itself.
+fn is_group(keys: &[String]) -> bool {
+    let has = |key: &str| keys.iter().any(|known| known == key);
+    has("GroupId") && (has("IpPermissions") || has("IpPermissionsEgress"))
 }
 
 fn count(facts: &mut Facts, kind: &str) {

@@ -38,6 +38,7 @@ pub(crate) struct NodeSpec<'a> {
     pub(crate) provider_id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) taints: Option<Vec<Taint<'a>>>,
+    pub(crate) unschedulable: Option<bool>,
 }
 
 /// A taint.

@@ -56,7 +56,7 @@ impl Apply<'_> {
             let unknown = unknown.and_then(|all| all.get(i));
             let is_known = |field: &&str| got(block.get(*field), unknown.and_then(|u| u.get(*field))) != Got::Unknown;
             let fields = ["rule_no", "action", "protocol", "cidr_block", "ipv6_cidr_block", "from_port", "to_port"];
-            let block = block.as_object().filter(|_| fields.iter().all(|field| is_known(field)))?;
+            let block = block.as_object().filter(|_| fields.iter().all(is_known))?;
             Some(acl_entry(block, ["rule_no", "action"], egress, resource.line))
         };
         blocks.iter().enumerate().map(of).collect()
@@ -81,7 +81,7 @@ impl Apply<'_> {
                 ["rule_number", "rule_action", "protocol", "cidr_block", "ipv6_cidr_block", "from_port", "to_port"];
             let is_unknown =
                 |field: &&str| resource.get(field) == Got::Unknown && self.refs.is_configured(resource, field);
-            if fields.iter().any(|field| is_unknown(field)) {
+            if fields.iter().any(is_unknown) {
                 self.doubt(AwsList::NetworkAcls, resource, "a rule");
                 unknown.push(id);
                 continue;
@@ -144,12 +144,13 @@ impl Apply<'_> {
                 unsure = None;
                 continue;
             };
-            match self.link(resource, "network_acl_id", ACL) {
-                Link::Id(acl) => self.give_acl(&acl, subnet),
-                _ => {
-                    self.doubt(AwsList::NetworkAcls, resource, "network_acl_id");
-                    self.give_acl(&Str::default(), subnet.clone());
-                    unsure.iter_mut().for_each(|all| all.push(subnet.clone()));
+            if let Link::Id(acl) = self.link(resource, "network_acl_id", ACL) {
+                self.give_acl(&acl, subnet);
+            } else {
+                self.doubt(AwsList::NetworkAcls, resource, "network_acl_id");
+                self.give_acl(&Str::default(), subnet.clone());
+                if let Some(unsure) = &mut unsure {
+                    unsure.push(subnet);
                 }
             }
         }

@@ -76,14 +76,6 @@ impl<'a> Apply<'a> {
         }
     }
 
-    /// A text that is known.
-    pub(super) fn text(&self, resource: &Resource, attribute: &str) -> Str {
-        match resource.get(attribute) {
-            Got::Value(Value::String(text)) => text.as_str().into(),
-            _ => Str::default(),
-        }
-    }
-
     /// A text that is known, or follows from another resource.
     ///
     /// # Errors
@@ -136,6 +128,14 @@ impl<'a> Apply<'a> {
         }
         let subnet = self.scope.subnets.iter().find(|known| known.subnet_id == *subnet);
         subnet.map(|subnet| subnet.vpc_id.clone()).unwrap_or_default()
+    }
+}
+
+/// A text that is known.
+pub(super) fn text(resource: &Resource, attribute: &str) -> Str {
+    match resource.get(attribute) {
+        Got::Value(Value::String(text)) => text.as_str().into(),
+        _ => Str::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::apply::{
-    Apply, ENDPOINT, GROUP, INTERFACE, Link, PREFIX_LIST, SUBNET, TABLE, VPC, entry, groups, tell, truth,
+    Apply, ENDPOINT, GROUP, INTERFACE, Link, PREFIX_LIST, SUBNET, TABLE, VPC, entry, groups, tell, text, truth,
 };
 use super::plan::{Got, Resource, got};
 use super::refs::made_part;
@@ -15,6 +15,7 @@ use crate::model::aws::{
 };
 
 const INTERNET: &[&str] = &["aws_internet_gateway"];
+const INTERNET_ATTACHMENT: &[&str] = &["aws_internet_gateway_attachment"];
 const NAT: &[&str] = &["aws_nat_gateway"];
 const PEERING: &[&str] = &["aws_vpc_peering_connection"];
 const VPN: &[&str] = &["aws_vpn_gateway"];
@@ -41,15 +42,14 @@ impl Apply<'_> {
                 gateway.attachments = attached(vpc);
             }
         }
-        const OWN: &[&str] = &["aws_internet_gateway_attachment"];
-        for resource in self.gone(OWN) {
+        for resource in self.gone(INTERNET_ATTACHMENT) {
             let id = resource.before("internet_gateway_id");
             let found = self.scope.internet_gateways.iter_mut().find(|known| known.internet_gateway_id == *id);
             if let Some(gateway) = found {
                 gateway.attachments.retain(|a| a.vpc_id != *resource.before("vpc_id"));
             }
         }
-        for resource in self.of(OWN) {
+        for resource in self.of(INTERNET_ATTACHMENT) {
             let id = self.id(resource, "internet_gateway_id", INTERNET, AwsList::InternetGateways);
             let vpc = self.id(resource, "vpc_id", VPC, AwsList::Vpcs);
             let found = self.scope.internet_gateways.iter_mut().find(|known| known.internet_gateway_id == id);
@@ -79,15 +79,15 @@ impl Apply<'_> {
             let subnet = self.id(resource, "subnet_id", SUBNET, AwsList::Subnets);
             let vpc = self.vpc_of(resource, &subnet);
             let [kind, mode, private] =
-                ["connectivity_type", "availability_mode", "private_ip"].map(|name| self.text(resource, name));
+                ["connectivity_type", "availability_mode", "private_ip"].map(|name| text(resource, name));
             let allocation = self.link(resource, "allocation_id", EIP);
-            let known = self.text(resource, "public_ip");
+            let known = text(resource, "public_ip");
             let public = match (known.is_empty(), allocation) {
                 (false, _) => known,
                 (true, Link::None) => Str::default(),
                 (true, _) => made_part(&resource.address, "public_ip"),
             };
-            let table = self.text(resource, "route_table_id");
+            let table = text(resource, "route_table_id");
             let origin = self.origin(resource);
             let make = |nat_gateway_id| NatGateway { nat_gateway_id, ..NatGateway::default() };
             let (gateway, is_made) = entry(&mut self.scope.nat_gateways, &id, make);
@@ -112,7 +112,7 @@ impl Apply<'_> {
             let id = self.refs.id(resource);
             let vpc = self.id(resource, "vpc_id", VPC, AwsList::Vpcs);
             let [service, kind, policy] =
-                ["service_name", "vpc_endpoint_type", "policy"].map(|name| self.text(resource, name));
+                ["service_name", "vpc_endpoint_type", "policy"].map(|name| text(resource, name));
             let is_left_to_aws = |attribute: &str| match resource.get(attribute) {
                 Got::Null => true,
                 Got::Unknown => !self.refs.is_configured(resource, attribute),
@@ -158,11 +158,11 @@ impl Apply<'_> {
             endpoint.dns_entries = names.unwrap_or(std::mem::take(&mut endpoint.dns_entries));
             endpoint.private_dns_enabled = truth(resource, "private_dns_enabled").or(endpoint.private_dns_enabled);
             // The list of a gateway endpoint, which it shows whole.
-            let list = self.text(resource, "prefix_list_id");
+            let list = text(resource, "prefix_list_id");
             if !list.is_empty()
                 && let Some(blocks) = resource.after.get("cidr_blocks").and_then(Value::as_array)
             {
-                let name = self.text(resource, "service_name");
+                let name = text(resource, "service_name");
                 let cidrs = blocks.iter().filter_map(Value::as_str).map(Str::from).collect();
                 self.prefix_list(&list, name, Some(cidrs), resource);
             }
@@ -199,7 +199,7 @@ impl Apply<'_> {
     pub(super) fn list_of_endpoint(&self, endpoint: &Str) -> Option<Str> {
         let found = self.scope.vpc_endpoints.iter().find(|known| known.vpc_endpoint_id == *endpoint)?;
         let resource = self.of(ENDPOINT).into_iter().find(|resource| self.refs.id(resource) == *endpoint);
-        let own = resource.map(|resource| self.text(resource, "prefix_list_id")).filter(|id| !id.is_empty());
+        let own = resource.map(|resource| text(resource, "prefix_list_id")).filter(|id| !id.is_empty());
         let named = || {
             let list = self.scope.prefix_lists.iter().find(|list| list.prefix_list_name == found.service_name)?;
             Some(list.prefix_list_id.clone())
@@ -211,7 +211,7 @@ impl Apply<'_> {
     pub(super) fn prefix_lists(&mut self) {
         const ENTRIES: &[&str] = &["aws_ec2_managed_prefix_list_entry"];
         for resource in self.data("aws_prefix_list") {
-            let [id, name] = ["id", "name"].map(|attribute| self.text(resource, attribute));
+            let [id, name] = ["id", "name"].map(|attribute| text(resource, attribute));
             let cidrs = resource.after.get("cidr_blocks").and_then(Value::as_array);
             let cidrs = cidrs.map(|all| all.iter().filter_map(Value::as_str).map(Str::from).collect());
             if !id.is_empty() {
@@ -220,14 +220,13 @@ impl Apply<'_> {
         }
         for resource in self.data("aws_ec2_managed_prefix_list").into_iter().chain(self.of(PREFIX_LIST)) {
             let id = self.refs.id(resource);
-            let name = self.text(resource, "name");
+            let name = text(resource, "name");
             self.prefix_list(&id, name, None, resource);
-            match self.entries(resource) {
-                Some(entries) => self.put_entries(&id, entries, resource),
-                None => {
-                    self.doubt(AwsList::PrefixListEntries, resource, "an entry");
-                    self.scope.prefix_list_entries.retain(|known| known.prefix_list_id != id);
-                }
+            if let Some(entries) = self.entries(resource) {
+                self.put_entries(&id, entries, resource);
+            } else {
+                self.doubt(AwsList::PrefixListEntries, resource, "an entry");
+                self.scope.prefix_list_entries.retain(|known| known.prefix_list_id != id);
             }
         }
         for resource in self.gone(ENTRIES) {
@@ -258,7 +257,7 @@ impl Apply<'_> {
 
     fn prefix_list(&mut self, id: &Str, name: Str, cidrs: Option<Vec<Str>>, resource: &Resource) {
         let origin = self.origin(resource);
-        let family = self.text(resource, "address_family");
+        let family = text(resource, "address_family");
         let make = |prefix_list_id| PrefixList { prefix_list_id, origin, ..PrefixList::default() };
         let (list, _) = entry(&mut self.scope.prefix_lists, id, make);
         tell(&mut list.prefix_list_name, name);
@@ -306,7 +305,7 @@ impl Apply<'_> {
             let mut accepters = accepters.into_iter().filter(|accepter| truth(accepter, "auto_accept") == Some(true));
             let is_accepted = truth(resource, "auto_accept") == Some(true)
                 || accepters.any(|a| self.link(a, "vpc_peering_connection_id", PEERING) == Link::Id(id.clone()));
-            let status = self.text(resource, "accept_status");
+            let status = text(resource, "accept_status");
             let status = match (status.is_empty(), is_accepted) {
                 (false, _) => status,
                 (true, true) => "active".into(),

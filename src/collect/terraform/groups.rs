@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::apply::{Apply, GROUP, Link, PREFIX_LIST, VPC, entry, number, tell};
+use super::apply::{Apply, GROUP, Link, PREFIX_LIST, VPC, entry, number, tell, text};
 use super::plan::{Action, Got, Resource, got};
 use super::refs::made_part;
+use crate::model::Str;
 use crate::model::aws::{
     AwsList, GroupPair, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroup, SecurityGroupRule,
 };
-use crate::model::{CoverageState, Str};
 
 const RULES: &[&str] =
     &["aws_security_group_rule", "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"];
@@ -34,8 +34,12 @@ impl Apply<'_> {
         for resource in self.of(GROUP) {
             let id = self.group_id(resource);
             let vpc = self.id(resource, "vpc_id", VPC, AwsList::Vpcs);
-            let [name, owner] = ["name", "owner_id"].map(|attribute| self.text(resource, attribute));
+            let [name, owner] = ["name", "owner_id"].map(|attribute| text(resource, attribute));
             let rules = ["egress", "ingress"].map(|direction| self.inline_rules(resource, &id, direction));
+            if rules.contains(&None) {
+                // The rules may not be taken from the list of before either.
+                self.doubt(AwsList::SecurityGroupRules, resource, "a rule");
+            }
             let origin = self.origin(resource);
             let make = |group_id| SecurityGroup { group_id, ..SecurityGroup::default() };
             let (group, is_made) = entry(&mut self.scope.security_groups, &id, make);
@@ -45,9 +49,12 @@ impl Apply<'_> {
             tell(&mut group.vpc_id, vpc);
             tell(&mut group.group_name, name);
             tell(&mut group.owner_id, owner);
-            let [egress, ingress] = rules.map(|rules| rules.map(|rules| permissions(&rules)));
-            group.ip_permissions_egress = egress;
-            group.ip_permissions = ingress;
+            // What the plan leaves alone, its own document tells better.
+            if is_made || resource.changes() {
+                let [egress, ingress] = rules.map(|rules| rules.map(|rules| permissions(&rules)));
+                group.ip_permissions_egress = egress;
+                group.ip_permissions = ingress;
+            }
         }
         for resource in self.gone(RULES) {
             self.remove_rules(resource);
@@ -112,7 +119,7 @@ impl Apply<'_> {
             let texts = match field(name) {
                 _ if has_unknown => {
                     // All references of a direction stand together: one that is left is the one that is meant.
-                    let found = self.refs.referred(resource, direction, kinds, 0);
+                    let found = self.refs.referred(resource, direction, kinds);
                     if kinds.is_empty() || found.is_partial || found.values.len() != 1 {
                         return None;
                     }
@@ -260,14 +267,6 @@ impl Apply<'_> {
                     .zip(rule_of(listed))
                     .is_none_or(|(all, one)| all.contains(&one))
         });
-        // The rules of a group that are not known may not be taken from the list of before.
-        let unknown = groups.iter().find(|g| g.ip_permissions.is_none() || g.ip_permissions_egress.is_none());
-        if let Some(group) = unknown
-            && let Some(state @ CoverageState::Read) = self.scope.read.get_mut(&AwsList::SecurityGroupRules)
-        {
-            let why = format!("rules of {} are known only when the plan is applied", group.group_id);
-            *state = CoverageState::Failed(why);
-        }
         for resource in self.of(RULES) {
             self.list_rule(resource);
         }
@@ -278,7 +277,7 @@ impl Apply<'_> {
         let Link::Id(group) = self.link(resource, "security_group_id", GROUP) else { return };
         let Some(rules) = self.rules(resource, &group) else { return };
         let is_egress = is_egress(resource, &resource.after);
-        let listed = self.text(resource, "security_group_rule_id");
+        let listed = text(resource, "security_group_rule_id");
         let id = if listed.is_empty() { self.refs.id(resource) } else { listed };
         let origin = self.origin(resource);
         for (i, rule) in rules.iter().enumerate() {

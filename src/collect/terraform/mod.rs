@@ -75,7 +75,9 @@ pub(crate) fn apply<'s>(
         }
     }
     scopes.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
-    scopes.iter_mut().for_each(|scope| aws::settle(scope, problems));
+    for scope in scopes.iter_mut() {
+        aws::settle(scope, problems);
+    }
     unclear.into_iter().collect()
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::apply::{Apply, GROUP, INSTANCE, INTERFACE, Link, SUBNET, VPC, entry, groups, number, tell, truth};
+use super::apply::{Apply, GROUP, INSTANCE, INTERFACE, Link, SUBNET, VPC, entry, groups, number, tell, text, truth};
 use super::plan::{Got, Resource};
 use super::refs::made_part;
 use crate::model::Str;
@@ -12,14 +12,16 @@ use crate::model::aws::{
     RouteTableAssociation, SecurityGroup, Subnet, TextValue, Vpc, VpcAttribute,
 };
 
-impl<'a> Apply<'a> {
+const GROUP_ATTACHMENT: &[&str] = &["aws_network_interface_sg_attachment"];
+
+impl Apply<'_> {
     pub(super) fn vpcs(&mut self) {
         let planned = self.of(VPC);
         for resource in self.data("aws_vpc").into_iter().chain(planned) {
             let id = self.refs.id(resource);
             let origin = self.origin(resource);
-            let [owner, block, v6] = ["owner_id", "cidr_block", "ipv6_cidr_block"].map(|a| self.text(resource, a));
-            let dhcp = self.text(resource, "dhcp_options_id");
+            let [owner, block, v6] = ["owner_id", "cidr_block", "ipv6_cidr_block"].map(|a| text(resource, a));
+            let dhcp = text(resource, "dhcp_options_id");
             let (vpc, is_made) = entry(&mut self.scope.vpcs, &id, |vpc_id| Vpc { vpc_id, ..Vpc::default() });
             if is_made || resource.changes() {
                 vpc.origin = origin;
@@ -128,7 +130,7 @@ impl<'a> Apply<'a> {
         }
         for resource in self.of(KINDS) {
             let id = self.id(resource, "vpc_id", VPC, AwsList::Vpcs);
-            let [v4, v6] = ["cidr_block", "ipv6_cidr_block"].map(|name| self.text(resource, name));
+            let [v4, v6] = ["cidr_block", "ipv6_cidr_block"].map(|name| text(resource, name));
             if let Some(vpc) = self.scope.vpcs.iter_mut().find(|known| known.vpc_id == id) {
                 add_block(&mut vpc.cidr_block_association_set, v4, Str::default());
                 add_block(&mut vpc.ipv6_cidr_block_association_set, Str::default(), v6);
@@ -167,7 +169,7 @@ impl<'a> Apply<'a> {
             let vpc = self.id(resource, "vpc_id", VPC, AwsList::Vpcs);
             let origin = self.origin(resource);
             let [zone, block, v6] =
-                ["availability_zone", "cidr_block", "ipv6_cidr_block"].map(|name| self.text(resource, name));
+                ["availability_zone", "cidr_block", "ipv6_cidr_block"].map(|name| text(resource, name));
             let make = |subnet_id| Subnet { subnet_id, ..Subnet::default() };
             let (subnet, is_made) = entry(&mut self.scope.subnets, &id, make);
             if is_made || resource.changes() {
@@ -191,7 +193,7 @@ impl<'a> Apply<'a> {
             else {
                 continue;
             };
-            tell(&mut interface.interface_type, text_of(resource, "interface_type"));
+            tell(&mut interface.interface_type, text(resource, "interface_type"));
             let all = resource.after.get("private_ips").and_then(Value::as_array);
             for address in all.into_iter().flatten().filter_map(Value::as_str) {
                 add_address(interface, address);
@@ -227,7 +229,7 @@ impl<'a> Apply<'a> {
             self.ids(resource, group_attribute, GROUP, AwsList::SecurityGroups)
         };
         let origin = self.origin(resource);
-        let private = self.text(resource, "private_ip");
+        let private = text(resource, "private_ip");
         let make = |network_interface_id| NetworkInterface {
             network_interface_id,
             interface_type: "interface".into(),
@@ -253,7 +255,7 @@ impl<'a> Apply<'a> {
     fn instances(&mut self) {
         for resource in self.of(INSTANCE) {
             let id = self.refs.id(resource);
-            let own = self.text(resource, "primary_network_interface_id");
+            let own = text(resource, "primary_network_interface_id");
             let interface = if own.is_empty() { made_part(&id, "primary_network_interface_id") } else { own };
             let blocks = resource.after.get("network_interface").and_then(Value::as_array);
             let given = blocks.is_some_and(|all| all.iter().any(|b| number(b.get("device_index")) == Some(0)));
@@ -273,7 +275,7 @@ impl<'a> Apply<'a> {
             }
             let subnet = self.id(resource, "subnet_id", SUBNET, AwsList::Subnets);
             let vpc = self.vpc_of(resource, &subnet);
-            let private = self.text(resource, "private_ip");
+            let private = text(resource, "private_ip");
             let origin = self.origin(resource);
             let make = |instance_id| Instance {
                 instance_id,
@@ -293,7 +295,7 @@ impl<'a> Apply<'a> {
 
     /// The public address of an instance: one that it has, or will get.
     fn public_of(&self, resource: &Resource, id: &Str) -> Option<PublicAddress> {
-        let known = self.text(resource, "public_ip");
+        let known = text(resource, "public_ip");
         if !known.is_empty() {
             return Some(PublicAddress { public_ip: known });
         }
@@ -316,15 +318,14 @@ impl<'a> Apply<'a> {
                 found.attachment = Some(Attachment { device_index: index, ..attachment(instance, None) });
             }
         }
-        const GROUPS: &[&str] = &["aws_network_interface_sg_attachment"];
-        for resource in self.gone(GROUPS) {
+        for resource in self.gone(GROUP_ATTACHMENT) {
             let [interface, group] = ["network_interface_id", "security_group_id"].map(|name| resource.before(name));
             let found = self.scope.network_interfaces.iter_mut().find(|i| i.network_interface_id == *interface);
             if let Some(found) = found {
                 found.groups.retain(|known| known.group_id != *group);
             }
         }
-        for resource in self.of(GROUPS) {
+        for resource in self.of(GROUP_ATTACHMENT) {
             let interface = self.id(resource, "network_interface_id", INTERFACE, AwsList::NetworkInterfaces);
             let group = self.id(resource, "security_group_id", GROUP, AwsList::SecurityGroups);
             let found = self.scope.network_interfaces.iter_mut().find(|i| i.network_interface_id == interface);
@@ -342,7 +343,7 @@ impl<'a> Apply<'a> {
         for (resource, interface, instance) in eips.chain(links).collect::<Vec<_>>() {
             let interface = self.link(resource, interface, INTERFACE);
             let instance = self.link(resource, instance, INSTANCE);
-            let public = self.text(resource, "public_ip");
+            let public = text(resource, "public_ip");
             let public = if public.is_empty() { made_part(&resource.address, "public_ip") } else { public };
             let is_first = |a: &Attachment| a.device_index.unwrap_or_default() == 0;
             let found = self.scope.network_interfaces.iter_mut().find(|known| match (&interface, &instance) {
@@ -362,10 +363,6 @@ impl<'a> Apply<'a> {
         let found = groups.find(|group| group.vpc_id == *vpc && group.group_name == *"default")?;
         Some(found.group_id.clone())
     }
-}
-
-fn text_of(resource: &Resource, attribute: &str) -> Str {
-    resource.after.get(attribute).and_then(Value::as_str).unwrap_or_default().into()
 }
 
 /// Attached to an instance, as its first interface where nothing else is said.
@@ -388,7 +385,8 @@ fn add_address(interface: &mut NetworkInterface, address: &str) {
 
 fn add_block(blocks: &mut Vec<CidrBlockAssociation>, cidr_block: Str, ipv6_cidr_block: Str) {
     let is_known = blocks.iter().any(|b| b.cidr_block == cidr_block && b.ipv6_cidr_block == ipv6_cidr_block);
-    if !is_known && !(cidr_block.is_empty() && ipv6_cidr_block.is_empty()) {
+    let is_there = !cidr_block.is_empty() || !ipv6_cidr_block.is_empty();
+    if is_there && !is_known {
         blocks.push(CidrBlockAssociation { cidr_block, ipv6_cidr_block, ..CidrBlockAssociation::default() });
     }
 }

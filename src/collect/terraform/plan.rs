@@ -1,6 +1,7 @@
 //! The parts of a plan that are needed, from the JSON that `terraform show -json` prints.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU32;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(super) variables: BTreeMap<String, Variable>,
     /// A data source is read only when the plan is applied.
     pub(super) reads_later: bool,
+    /// How many expressions may still be looked at.
+    pub(super) left: AtomicU32,
 }
 
 /// One instance of a resource or data source.

@@ -4,6 +4,8 @@
 //! from. The text of an expression is not in the plan, only what it refers to; where that leaves more than one instance,
 //! the one with the same key of `count` or `for_each` is meant, or else nothing is told.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::Value;
 
 use super::plan::{Block, Call, Got, Module, Plan, Resource};
@@ -48,7 +50,10 @@ struct Step {
 }
 
 /// How far references are followed: through modules and attributes of attributes.
-const MAX_DEPTH: u32 = 24;
+const MAX_DEPTH: u32 = 32;
+
+/// How many expressions are looked at for one attribute.
+const MAX_STEPS: u32 = 10_000;
 
 /// Follows references of one plan.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,11 @@ pub(super) struct Refs<'p> {
 impl<'p> Refs<'p> {
     /// The id of an instance: that of AWS, or one made of its address, which is the same for every plan of it.
     pub(super) fn id(self, resource: &Resource) -> Str {
+        self.plan.left.store(MAX_STEPS, Ordering::Relaxed);
+        self.id_of(resource, 0)
+    }
+
+    fn id_of(self, resource: &Resource, depth: u32) -> Str {
         if let Got::Value(Value::String(id)) = resource.get("id")
             && !id.is_empty()
         {
@@ -70,8 +80,8 @@ impl<'p> Refs<'p> {
             "aws_default_route_table" => Some("default_route_table_id"),
             _ => None,
         };
-        if let Some(adopted) = adopted
-            && let Found { values, is_partial: false } = self.values(resource, adopted, &[])
+        if let Some(adopted) = adopted.filter(|_| depth <= MAX_DEPTH)
+            && let Found { values, is_partial: false } = self.values_of(resource, adopted, &[], depth + 1)
             && let [id] = values.as_slice()
         {
             return id.clone();
@@ -82,13 +92,14 @@ impl<'p> Refs<'p> {
     /// The texts that an attribute of an instance comes to. `kinds` are the types of which it may be the id; with none,
     /// only what is written is taken.
     pub(super) fn values(self, resource: &Resource, attribute: &str, kinds: &[&str]) -> Found {
+        self.plan.left.store(MAX_STEPS, Ordering::Relaxed);
         self.values_of(resource, attribute, kinds, 0)
     }
 
     fn values_of(self, resource: &Resource, attribute: &str, kinds: &[&str], depth: u32) -> Found {
         match resource.get(attribute) {
             Got::Null => Found::default(),
-            Got::Unknown => self.referred(resource, attribute, kinds, depth),
+            Got::Unknown => self.referred_of(resource, attribute, kinds, depth),
             Got::Value(value) => {
                 let known = texts(value);
                 let unknown = resource.unknown.get(attribute);
@@ -96,7 +107,7 @@ impl<'p> Refs<'p> {
                 if !has_unknown {
                     return Found { values: known, is_partial: false };
                 }
-                let mut found = self.referred(resource, attribute, kinds, depth);
+                let mut found = self.referred_of(resource, attribute, kinds, depth);
                 found.values.extend(known);
                 dedup(&mut found.values);
                 found
@@ -105,7 +116,12 @@ impl<'p> Refs<'p> {
     }
 
     /// What the configuration's expression for an attribute refers to.
-    pub(super) fn referred(self, resource: &Resource, attribute: &str, kinds: &[&str], depth: u32) -> Found {
+    pub(super) fn referred(self, resource: &Resource, attribute: &str, kinds: &[&str]) -> Found {
+        self.plan.left.store(MAX_STEPS, Ordering::Relaxed);
+        self.referred_of(resource, attribute, kinds, 0)
+    }
+
+    fn referred_of(self, resource: &Resource, attribute: &str, kinds: &[&str], depth: u32) -> Found {
         let opaque = Found { values: Vec::new(), is_partial: true };
         let Some((block, place)) = self.block(resource) else { return opaque };
         let Some(expression) = block.expressions.get(attribute) else { return opaque };
@@ -113,7 +129,7 @@ impl<'p> Refs<'p> {
         let mut values: Vec<Str> = candidates.all.into_iter().map(|c| c.value).collect();
         dedup(&mut values);
         if candidates.is_opaque && values.is_empty() {
-            return self.only(kinds).unwrap_or(opaque);
+            return self.only(kinds, depth).unwrap_or(opaque);
         }
         Found { values, is_partial: candidates.is_opaque }
     }
@@ -136,14 +152,14 @@ impl<'p> Refs<'p> {
     }
 
     /// The one instance of these types whose id is not known: an id that is not known either can be no other's.
-    fn only(self, kinds: &[&str]) -> Option<Found> {
+    fn only(self, kinds: &[&str], depth: u32) -> Option<Found> {
         if self.plan.reads_later || kinds.is_empty() {
             return None;
         }
         let is_made = |r: &&Resource| kinds.contains(&r.kind.as_str()) && r.stays() && r.get("id") == Got::Unknown;
         let mut made = self.plan.resources.iter().filter(is_made);
         match (made.next(), made.next()) {
-            (Some(only), None) => Some(Found { values: vec![self.id(only)], is_partial: false }),
+            (Some(only), None) => Some(Found { values: vec![self.id_of(only, depth + 1)], is_partial: false }),
             _ => None,
         }
     }
@@ -170,13 +186,14 @@ impl<'p> Refs<'p> {
 
     fn expression(self, expression: &Value, place: &Place<'_>, kinds: &[&str], depth: u32) -> Candidates {
         let mut found = Candidates::default();
-        if depth > MAX_DEPTH {
+        let left = self.plan.left.load(Ordering::Relaxed);
+        if depth > MAX_DEPTH || left == 0 {
             found.is_opaque = true;
             return found;
         }
+        self.plan.left.store(left - 1, Ordering::Relaxed);
         if let Some(value) = expression.get("constant_value") {
-            found.all = texts(value).into_iter().map(|value| Candidate { value, key: None }).collect();
-            return found;
+            return constants(Some(value), kinds);
         }
         let Some(references) = expression.get("references").and_then(Value::as_array) else {
             found.is_opaque = true;
@@ -202,13 +219,19 @@ impl<'p> Refs<'p> {
     fn reference(self, steps: &[Step], place: &Place<'_>, kinds: &[&str], depth: u32) -> Candidates {
         let opaque = || Candidates { all: Vec::new(), is_opaque: true };
         match steps {
+            _ if depth > MAX_DEPTH => opaque(),
             [first, name, rest @ ..] if first.name == "var" => {
-                let Some((call, above, key)) = self.call(&place.module) else { return opaque() };
-                let Some(expression) = call.expressions.get(&name.name) else { return opaque() };
+                let key = name.key.as_ref().or_else(|| rest.first().and_then(|step| step.key.as_ref()));
+                let Some((call, above, above_key)) = self.call(&place.module) else {
+                    let value = self.plan.variables.get(&name.name).map(|variable| &variable.value);
+                    return pick(constants(value, kinds), key);
+                };
+                // One that is not handed in has its default, which is no reference.
+                let Some(expression) = call.expressions.get(&name.name) else { return Candidates::default() };
                 let for_each = Some(&call.for_each_expression).filter(|e| !e.is_null());
-                let above = Place { module: above, key: key.as_ref(), for_each };
+                let above = Place { module: above, key: above_key.as_ref(), for_each };
                 let found = self.expression(expression, &above, kinds, depth);
-                pick(found, name.key.as_ref().or_else(|| rest.first().and_then(|step| step.key.as_ref())))
+                pick(found, key)
             }
             [first, name, output, ..] if first.name == "module" => {
                 let instances = self.module_instances(&place.module, name);
@@ -232,7 +255,7 @@ impl<'p> Refs<'p> {
                 let Some(reference) = references.first().and_then(Value::as_str) else { return opaque() };
                 let mut whole = self::steps(reference);
                 whole.extend_from_slice(attribute);
-                let found = self.reference(&whole, place, kinds, depth);
+                let found = self.reference(&whole, place, kinds, depth + 1);
                 Candidates { all: same_key(found.all, place.key), ..found }
             }
             [first, ..] if ["local", "data", "self", "path", "terraform", "each", "count"].contains(&&*first.name) => {
@@ -260,11 +283,10 @@ impl<'p> Refs<'p> {
         for resource in all.filter(|r| name.key.is_none() || name.key == r.index) {
             let values = match attribute.first().map(|step| step.name.as_str()) {
                 None | Some("id") if kinds.is_empty() || kinds.contains(&resource.kind.as_str()) => {
-                    vec![self.id(resource)]
+                    vec![self.id_of(resource, depth + 1)]
                 }
                 // Part of a condition, or of a name: not what is asked for.
-                None => continue,
-                Some("id") => continue,
+                None | Some("id") => continue,
                 Some(other) => {
                     let next = self.attribute(resource, other, kinds, depth);
                     found.is_opaque |= next.is_partial;
@@ -285,7 +307,7 @@ impl<'p> Refs<'p> {
         let found = self.values_of(resource, attribute, kinds, depth + 1);
         let is_computed = found.values.is_empty() && found.is_partial && !self.is_configured(resource, attribute);
         if is_computed && is_of_id(attribute) {
-            return Found { values: vec![made_part(&self.id(resource), attribute)], is_partial: false };
+            return Found { values: vec![made_part(&self.id_of(resource, depth + 1), attribute)], is_partial: false };
         }
         found
     }
@@ -351,6 +373,40 @@ pub(super) fn made_part(id: &str, attribute: &str) -> Str {
     format!("{id}.{attribute}").into()
 }
 
+/// The texts of a constant. Where an id is asked for, others are part of a condition.
+fn constants(value: Option<&Value>, kinds: &[&str]) -> Candidates {
+    let is_meant = |text: &Str| {
+        kinds.is_empty() || kinds.iter().any(|kind| id_prefix(kind).is_some_and(|prefix| text.starts_with(prefix)))
+    };
+    let all = value.map(texts).unwrap_or_default().into_iter().filter(is_meant);
+    Candidates { all: all.map(|value| Candidate { value, key: None }).collect(), is_opaque: false }
+}
+
+/// How the ids of a type begin.
+fn id_prefix(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "aws_vpc" | "aws_default_vpc" => "vpc-",
+        "aws_subnet" | "aws_default_subnet" => "subnet-",
+        "aws_security_group" | "aws_default_security_group" => "sg-",
+        "aws_network_acl" | "aws_default_network_acl" => "acl-",
+        "aws_route_table" | "aws_default_route_table" => "rtb-",
+        "aws_internet_gateway" => "igw-",
+        "aws_egress_only_internet_gateway" => "eigw-",
+        "aws_nat_gateway" => "nat-",
+        "aws_vpc_endpoint" => "vpce-",
+        "aws_vpn_gateway" => "vgw-",
+        "aws_ec2_managed_prefix_list" => "pl-",
+        "aws_network_interface" => "eni-",
+        "aws_instance" => "i-",
+        "aws_eip" => "eipalloc-",
+        "aws_vpc_dhcp_options" | "aws_default_vpc_dhcp_options" => "dopt-",
+        "aws_vpc_peering_connection" => "pcx-",
+        "aws_ec2_transit_gateway" => "tgw-",
+        "aws_ec2_carrier_gateway" => "cagw-",
+        _ => return None,
+    })
+}
+
 /// The candidates of the instance with the same key; all, if there is only one or none has it.
 fn same_key(all: Vec<Candidate>, key: Option<&Value>) -> Vec<Candidate> {
     let Some(key) = key else { return all };
@@ -369,7 +425,7 @@ fn same_key(all: Vec<Candidate>, key: Option<&Value>) -> Vec<Candidate> {
 
 /// One element, where the reference has an index.
 fn pick(found: Candidates, key: Option<&Value>) -> Candidates {
-    let Some(key) = key else { return found };
+    let Some(key) = key.filter(|_| !found.all.is_empty()) else { return found };
     let picked = match key.as_u64().and_then(|n| usize::try_from(n).ok()) {
         Some(n) => found.all.get(n).cloned(),
         None => found.all.iter().find(|candidate| candidate.key.as_ref() == Some(key)).cloned(),

@@ -121,7 +121,7 @@ impl Apply<'_> {
         if kinds.is_empty() {
             return None;
         }
-        let found = self.refs.referred(resource, "route", kinds, 0);
+        let found = self.refs.referred(resource, "route", kinds);
         match (found.values.as_slice(), found.is_partial) {
             ([one], false) => Some(one.clone()),
             _ => None,
@@ -153,9 +153,8 @@ impl Apply<'_> {
             ]
             .map(|(name, kinds)| match self.link(resource, name, kinds) {
                 Link::Id(text) => Some(text),
-                Link::None => Some(Str::default()),
                 Link::Unclear if self.refs.is_configured(resource, name) => None,
-                Link::Unclear => Some(Str::default()),
+                Link::None | Link::Unclear => Some(Str::default()),
             });
             let [Some(v4), Some(v6), Some(list)] = told else {
                 self.doubt(AwsList::RouteTables, resource, "a destination");
@@ -307,12 +306,13 @@ impl Apply<'_> {
                     continue;
                 }
             };
-            match self.link(resource, "route_table_id", TABLE) {
-                Link::Id(table) => self.give_table(&table, &subnet),
-                _ => {
-                    self.doubt(AwsList::RouteTables, resource, "route_table_id");
-                    self.give_table(&Str::default(), &subnet);
-                    unsure.iter_mut().for_each(|all| all.push(subnet.clone()));
+            if let Link::Id(table) = self.link(resource, "route_table_id", TABLE) {
+                self.give_table(&table, &subnet);
+            } else {
+                self.doubt(AwsList::RouteTables, resource, "route_table_id");
+                self.give_table(&Str::default(), &subnet);
+                if let Some(unsure) = &mut unsure {
+                    unsure.push(subnet);
                 }
             }
         }

@@ -30,6 +30,9 @@ spec:
 status: {phase: Running, hostIP: 10.0.1.10, podIP: 10.0.1.10, podIPs: [{ip: 10.0.1.10}]}
 ";
 
+/// Calls that fail are not tried again: where it is not about that, nobody should wait.
+const ONCE: (&str, &str) = ("AWS_MAX_ATTEMPTS", "1");
+
 fn manifests(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("cluster.yaml"), text).unwrap();
@@ -50,7 +53,7 @@ fn open(call: &Parameters) -> Option<Answer> {
             "<vpcId>vpc-1</vpcId><enableDnsSupport><value>true</value></enableDnsSupport>".to_owned()
         }
         "DescribeVpcAttribute" => {
-            "<vpcId>vpc-1</vpcId><enableDnsHostnames><value>false</value></enableDnsHostnames>".to_owned()
+            "<vpcId>vpc-1</vpcId><enableDnsHostnames><value>true</value></enableDnsHostnames>".to_owned()
         }
         "DescribeSubnets" => subnets(&["subnet-1"]),
         "DescribeNetworkInterfaces" => format!(
@@ -129,7 +132,7 @@ fn group(id: &str, vpc: &str) -> String {
 fn routes(target: &str) -> String {
     format!(
         "<routeTableSet><item><routeTableId>rtb-1</routeTableId><vpcId>vpc-1</vpcId><associationSet><item>\
-         <main>true</main></item></associationSet><routeSet><item><destinationCidrBlock>10.0.0.0/16\
+         <main>false</main><subnetId>subnet-1</subnetId></item></associationSet><routeSet><item><destinationCidrBlock>10.0.0.0/16\
          </destinationCidrBlock><gatewayId>local</gatewayId><state>active</state></item><item>\
          <destinationCidrBlock>0.0.0.0/0</destinationCidrBlock>{target}<state>active</state></item>\
          <item><destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>vpce-2</gatewayId>\
@@ -337,7 +340,7 @@ fn of_a_shared_vpc_only_a_part_is_seen() {
         Answer::Ok(text) if call["Action"] == "DescribeVpcs" => {
             Some(Answer::Ok(text.replace("111122223333", "999900001111")))
         }
-        Answer::Ok(text) if call["Action"] == "DescribeVpcEndpoints" => Some(Answer::Ok(text[..0].to_owned())),
+        Answer::Ok(_) if call["Action"] == "DescribeVpcEndpoints" => None,
         answer => Some(answer),
     });
     let folder = save(&server);
@@ -365,11 +368,50 @@ fn instances_lead_to_the_vpc_where_interfaces_may_not_be_read() {
 }
 
 #[test]
+fn certificates_of_a_bundle_are_trusted() {
+    let server = Replay::start_tls(open);
+    let (cluster, folder) = (manifests(NODE), tempfile::tempdir().unwrap());
+    let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/aws/ca.pem");
+    let snapshot = |environment: &[(&str, &str)], flags: &[&str]| {
+        let to = folder.path().to_str().unwrap();
+        let arguments = ["snapshot", cluster.path().to_str().unwrap(), "--aws", "-O", to];
+        buildreach_with(&server.url, &[&[ONCE], environment].concat(), &[&arguments, flags].concat())
+    };
+    let without = snapshot(&[], &[]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(err(&without).contains("--ca-bundle"), "{}", err(&without));
+    for with in [snapshot(&[], &["--ca-bundle", bundle]), snapshot(&[("AWS_CA_BUNDLE", bundle)], &[])] {
+        assert!(with.status.success(), "{}", err(&with));
+    }
+    assert!(state(folder.path(), "VpcEndpoints").is_null(), "read whole");
+}
+
+#[test]
+fn a_profile_tells_region_credentials_and_endpoint() {
+    let server = Replay::start(open);
+    let folder = tempfile::tempdir().unwrap();
+    let (config, saved) = (folder.path().join("config"), folder.path().join("saved"));
+    let program = "credential_process = printf '{\"Version\": 1, \"AccessKeyId\": \"y\", \"SecretAccessKey\": \"y\"}'";
+    let text = format!("[profile audit]\nregion = eu-west-1\nendpoint_url = {}\n{program}\n", server.url);
+    fs::write(&config, text).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_buildreach"))
+        .args(["snapshot", "--aws", "--aws-profile", "audit", "--vpc", "vpc-1", "-O", saved.to_str().unwrap()])
+        .env_clear()
+        .envs([("HOME", "/nonexistent"), ("PATH", &path), ("AWS_CONFIG_FILE", config.to_str().unwrap())])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(saved.join("aws/111122223333/eu-west-1/ec2-describe-vpcs.json").exists());
+    assert!(err(&output).contains("no cluster is configured"), "{}", err(&output));
+}
+
+#[test]
 fn what_is_not_there_is_an_error() {
     let cluster = manifests(NODE);
     let cluster = cluster.path().to_str().unwrap();
     let fails = |url: &str, arguments: &[&str], says: &str| {
-        let output = buildreach_with(url, Some("1"), &[&["audit", "--aws"], arguments].concat());
+        let output = buildreach_with(url, &[ONCE], &[&["audit", "--aws"], arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", out(&output));
         assert!(err(&output).contains(says), "{arguments:?}: {}", err(&output));
     };
@@ -477,7 +519,7 @@ fn live_and_saved_are_judged_alike() {
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("saved").to_str().unwrap().to_owned();
     let at = "2026-11-24T12:00:00Z";
-    let run = |arguments: &[&str]| buildreach_with(&moto.url, Some("1"), arguments);
+    let run = |arguments: &[&str]| buildreach_with(&moto.url, &[ONCE], arguments);
     let place = ["--aws", "--region", "us-east-1", "--vpc", vpc];
 
     let output = run(&[&["snapshot", cluster, "--at", at, "-O", &saved], &place[..]].concat());

@@ -90,6 +90,29 @@ fn without_a_cluster_the_error_shows_a_way() {
 }
 
 #[test]
+fn the_policy_of_aws_is_printed_by_every_build() {
+    let (code, out, _) = buildreach(&["aws-policy"]);
+    let policy: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, policy["Version"].as_str()), (0, Some("2012-10-17")));
+    let actions = policy["Statement"][0]["Action"].as_array().unwrap();
+    assert!(actions.iter().any(|action| action == "ec2:DescribeNetworkAcls"), "{out}");
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/aws.md")).unwrap();
+    assert!(page.contains(out.trim_end()), "docs/aws.md has another policy");
+}
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn a_build_without_aws_says_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_string_lossy().into_owned();
+    for command in [&["audit"][..], &["snapshot", "-O", &folder]] {
+        let (code, out, err) = buildreach(&[command, &["--aws", "--region", "us-east-1"]].concat());
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.lines().count() == 1 && err.contains("--features aws") && err.contains("describe-*"), "{err}");
+    }
+}
+
+#[test]
 fn formats_go_where_they_are_sent() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");

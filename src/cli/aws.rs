@@ -48,6 +48,7 @@ impl AwsArgs {
     /// Adds what they ask for to a snapshot.
     #[cfg(feature = "aws")]
     pub(super) fn add_to(&self, snapshot: &mut Snapshot, quiet: bool) -> anyhow::Result<()> {
+        use super::source::{Progress, runtime};
         use crate::collect::aws::live;
         if !self.aws {
             return Ok(());
@@ -60,7 +61,7 @@ impl AwsArgs {
         };
         let progress = Progress::new(quiet);
         let show = |list: &str, count: usize| progress.show(list, count);
-        super::source::runtime()?.block_on(live::collect(snapshot, &options, &show))?;
+        runtime()?.block_on(live::collect(snapshot, &options, &show))?;
         progress.clear();
         Ok(())
     }

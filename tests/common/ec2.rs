@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,13 +10,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 /// Runs buildreach with dummy credentials and nothing else of AWS but the endpoint; there is no cluster either.
 pub fn buildreach(endpoint: &str, arguments: &[&str]) -> Output {
-    buildreach_with(endpoint, None, arguments)
+    buildreach_with(endpoint, &[], arguments)
 }
 
-/// The same, with so many attempts of each call.
-pub fn buildreach_with(endpoint: &str, attempts: Option<&str>, arguments: &[&str]) -> Output {
+/// The same, with more in its environment.
+pub fn buildreach_with(endpoint: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_buildreach"))
         .args(arguments)
         .env_clear()
@@ -25,7 +29,7 @@ pub fn buildreach_with(endpoint: &str, attempts: Option<&str>, arguments: &[&str
         .env("AWS_ACCESS_KEY_ID", "x")
         .env("AWS_SECRET_ACCESS_KEY", "x")
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .envs(attempts.map(|attempts| ("AWS_MAX_ATTEMPTS", attempts)))
+        .envs(environment.iter().copied())
         .output()
         .expect("buildreach")
 }
@@ -43,7 +47,10 @@ pub enum Answer {
     Other(u16, &'static str),
 }
 
-/// A server on loopback, without TLS, that answers from a script. It lives as long as the test process.
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
+
+/// A server on loopback that answers from a script. It lives as long as the test process.
 pub struct Replay {
     pub url: String,
     calls: Arc<Mutex<Vec<Parameters>>>,
@@ -53,16 +60,40 @@ pub struct Replay {
 impl Replay {
     /// Starts a server. Calls that the script has no answer for find nothing.
     pub fn start(script: impl Fn(&Parameters) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        Self::start_with(None, script)
+    }
+
+    /// The same over TLS, with a certificate that only `tests/fixtures/aws/ca.pem` stands for.
+    pub fn start_tls(script: impl Fn(&Parameters) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("../fixtures/aws/server.pem"));
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../fixtures/aws/server.key"));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions").with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.expect("a certificate")], key.expect("a key"));
+        Self::start_with(Some(Arc::new(config.expect("a pair"))), script)
+    }
+
+    fn start_with(
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(&Parameters) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().expect("its address"));
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (seen, busiest, script) = (calls.clone(), most.clone(), Arc::new(script));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                let tls = tls.clone();
                 let (seen, now, most, script) = (seen.clone(), now.clone(), busiest.clone(), script.clone());
                 thread::spawn(move || {
-                    let Some(call) = read(&stream) else { return };
+                    let mut stream: Box<dyn Stream> = match tls.map(ServerConnection::new) {
+                        Some(connection) => Box::new(StreamOwned::new(connection.expect("a connection"), stream)),
+                        None => Box::new(stream),
+                    };
+                    let Some(call) = read(&mut stream) else { return };
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     seen.lock().expect("no test panics in here").push(call.clone());
                     thread::sleep(Duration::from_millis(5));
@@ -88,7 +119,7 @@ impl Replay {
 }
 
 /// Reads a request; its body is a form.
-fn read(stream: &TcpStream) -> Option<Parameters> {
+fn read(stream: &mut dyn Stream) -> Option<Parameters> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -132,7 +163,7 @@ fn decode(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn write(mut stream: TcpStream, call: &Parameters, answer: &Answer) {
+fn write(mut stream: Box<dyn Stream>, call: &Parameters, answer: &Answer) {
     let action = &call["Action"];
     let (status, body) = match answer {
         Answer::Ok(inside) => (
@@ -155,7 +186,7 @@ fn write(mut stream: TcpStream, call: &Parameters, answer: &Answer) {
         "HTTP/1.1 {status} X\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    let _ = stream.write_all((head + &body).as_bytes());
+    let _ = stream.write_all((head + &body).as_bytes()).and_then(|()| stream.flush());
 }
 
 /// A running moto; it ends when this is dropped, or when the test process ends.

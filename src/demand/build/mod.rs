@@ -71,8 +71,8 @@ impl<'a> Builder<'a> {
     /// Every running pod by itself, what it needs being shared wherever the user says what to ask.
     fn every_pod(mut self) -> Demand {
         let kind = Str::from("Pod");
-        let asked = self.reader.asked();
-        let shared = self.options.ecosystems.as_ref().is_some_and(Vec::is_empty);
+        let nothing_else = self.options.ecosystems.as_ref().is_some_and(Vec::is_empty);
+        let shared = nothing_else && self.reader.asks_all_alike();
         // Doubling a list of all pods would be felt.
         let mut subjects = Vec::with_capacity(self.snapshot.pods.len());
         for at in in_order(self.snapshot, pods(self.snapshot, self.options)) {
@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
             } else {
                 let Needs { mut requirements, .. } =
                     self.read(&pod.spec, &pod.meta.labels, pod.meta.namespace.as_ref(), pod.meta.origin.source);
-                needs::merge(&mut requirements, asked.clone());
+                needs::merge(&mut requirements, self.reader.asked_of(&pod.spec, &namespace));
                 requirements.into()
             };
             subjects.push(Subject {
@@ -104,7 +104,7 @@ impl<'a> Builder<'a> {
                 notes: List::default(),
             });
         }
-        Demand { subjects, nearest: Vec::new(), shared: shared.then_some(asked) }
+        Demand { subjects, nearest: Vec::new(), shared: shared.then(|| self.reader.asked()) }
     }
 
     fn builds(mut self) -> Demand {
@@ -200,7 +200,12 @@ impl<'a> Builder<'a> {
                 "what it fetches cannot be told from its images, commands and variables: --ecosystem or --endpoint says it".to_owned(),
             );
         }
-        needs::merge(&mut all.requirements, self.reader.asked());
+        let specs = group.pods.iter().map(|at| &snapshot.pods[*at as usize].spec);
+        let template = group.template.map(|at| &snapshot.workloads[at as usize].spec);
+        let mut asked: FxHashSet<*const PodSpec> = FxHashSet::default();
+        for spec in specs.chain(template).filter(|spec| asked.insert(std::sync::Arc::as_ptr(spec))) {
+            needs::merge(&mut all.requirements, self.reader.asked_of(spec, &group.namespace));
+        }
         all.notes.sort_unstable();
         all.notes.dedup();
         Subject {

@@ -279,3 +279,21 @@ fn a_short_name_is_the_service_that_the_pods_own_search_list_finds() {
     let outcomes = &report["summary"]["outcomes"];
     assert_eq!((&outcomes["Reachable"], &outcomes["Unknown"]), (&3.into(), &2.into()), "{outcomes}");
 }
+
+#[test]
+fn the_table_says_each_thing_once_and_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: go, namespace: ci}\nspec: {containers: [{name: c, image: golang, command: [go, build], env: [{name: GOPROXY, value: 'off'}]}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: npm, namespace: ci}\nspec: {containers: [{name: c, image: node, command: [npm, ci]}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad, namespace: ci}\nspec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0}}]}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: [}\n";
+    fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let folder = folder.path().to_string_lossy().into_owned();
+    let (_, out, _) = buildreach(&["audit", &folder]);
+    assert_eq!(out.matches("mismatched bracket").count(), 1, "{out}");
+    assert!(out.contains("a.yaml:18") && out.contains("not read  file"), "{out}");
+    assert!(out.contains("an API server rejects NetworkPolicy ci/bad, which may select the pod"), "{out}");
+    let row = |out: &str, start: &str| out.lines().find(|line| line.starts_with(start)).unwrap_or(out).to_owned();
+    assert!(row(&out, "ci/Pod/go").contains("not known  Unknown"), "{out}");
+
+    let twice = buildreach(&["audit", "--demo", "--at", AT, "--require", "cloud", "--require", "tls", "-o", "json"]);
+    let commas = buildreach(&["audit", "--demo", "--at", AT, "--require", "cloud,tls", "-o", "json"]);
+    assert!(twice == commas && twice.0 == 1, "{}", commas.2);
+}

@@ -6,7 +6,7 @@ use super::Exit;
 use super::audit::{EngineArgs, Prepared, WhatArgs};
 use super::output::{self, Colour, Sink};
 use super::source::{self, SourceArgs};
-use crate::demand::{self, SubjectSelector};
+use crate::demand::SubjectSelector;
 use crate::model::Outcome;
 use crate::report;
 use crate::trace::Context;
@@ -51,10 +51,9 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
             bail!("{} is ambiguous: {}", args.subject, names.join(", "));
         }
     }
-    let endpoint = demand::parse_endpoint(&args.endpoint, &prepared.catalogue)?;
     let context = Context::new(&snapshot, &profile);
     let question = Question::default();
-    let Some(explanation) = explain(&context, &prepared.demand, &prepared.ranges, &question, &endpoint) else {
+    let Some(explanation) = explain(&context, &prepared.demand, &prepared.ranges, &question) else {
         bail!("no pod or template is called {}", args.subject);
     };
     output::write(&args.output, args.color, |format, options, out| {

@@ -251,9 +251,9 @@ fn condition(conditions: &[raw::Condition<'_>], kind: &str) -> Option<bool> {
     Some(found.status.as_deref() == Some("True"))
 }
 
-/// An address as the API writes it.
+/// An address as the API writes it; an IPv4-mapped one is the IPv4 address, as Kubernetes' own parser takes it.
 pub(crate) fn address(text: &str) -> Result<IpAddr, Wrong> {
-    text.parse().map_err(|_| Wrong::new(format!("`{text}` is no IP address")))
+    text.parse::<IpAddr>().map(|ip| ip.to_canonical()).map_err(|_| Wrong::new(format!("`{text}` is no IP address")))
 }
 
 /// The list where there is one, else the single field; empty strings are absent addresses.

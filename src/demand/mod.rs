@@ -6,6 +6,7 @@ mod endpoint;
 mod goproxy;
 mod image;
 mod needs;
+pub mod owners;
 mod pattern;
 pub mod ranges;
 mod select;

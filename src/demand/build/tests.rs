@@ -134,6 +134,10 @@ fn pods_are_grouped_by_their_top_controller() {
         with("job-1-x", "Job", "nightly-1"),
         with("job-2-x", "Job", "nightly-2"),
         with("absent-x", "ReplicaSet", "absent-1"),
+        Pod {
+            meta: crate::demand::testing::meta("api-7c9-x", &[("pod-template-hash", "7c9")]),
+            ..with("api-7c9-x", "ReplicaSet", "api-7c9")
+        },
         with("task-pod", "TaskRun", "build-api"),
         with("static-n1", "Node", "n1"),
         pod("bare", &[], go()),
@@ -144,6 +148,7 @@ fn pods_are_grouped_by_their_top_controller() {
         ..workload(kind, name, &[], go())
     };
     let workloads = vec![
+        workload("Deployment", "api", &[], app()),
         workload("Deployment", "web", &[], go()),
         child("ReplicaSet", "web-1", ("Deployment", "web")),
         workload("CronJob", "nightly", &[], go()),
@@ -155,6 +160,7 @@ fn pods_are_grouped_by_their_top_controller() {
         names(&demand),
         [
             "ci/CronJob/nightly",
+            "ci/Deployment/api",
             "ci/Deployment/web",
             "ci/Pod/bare",
             "ci/Pod/static-n1",
@@ -163,7 +169,8 @@ fn pods_are_grouped_by_their_top_controller() {
         ]
     );
     assert_eq!(*demand.subjects[0].pods, [2, 3]);
-    assert_eq!(*demand.subjects[1].pods, [0, 1]);
+    assert_eq!(*demand.subjects[1].pods, [5]);
+    assert_eq!(*demand.subjects[2].pods, [0, 1]);
     assert!(demand.subjects.iter().all(|subject| subject.template.is_none()));
 }
 

@@ -16,6 +16,7 @@ pub mod origin;
 pub mod policy;
 pub mod resolve;
 mod route;
+mod scheduling;
 pub mod verdict;
 mod walk;
 mod ways;

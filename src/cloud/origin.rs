@@ -130,8 +130,8 @@ pub struct Origin<'a> {
     pub combine: Ways,
     /// Why nothing can be told.
     pub doubt: Option<String>,
-    /// Why an open answer is not certain; a deny in all ways is.
-    pub reserve: Option<String>,
+    /// Why an open answer is not certain, and for which destinations; a deny in all ways is.
+    pub reserve: Option<(String, AddrSet)>,
 }
 
 impl<'a> Origin<'a> {
@@ -181,7 +181,7 @@ impl<'a> Origin<'a> {
         Shape {
             ways: self.ways.iter().map(|way| way.legs.iter().map(of_leg).collect()).collect(),
             combine: self.combine,
-            doubt: self.doubt.clone().or_else(|| self.reserve.clone()),
+            doubt: self.doubt.clone().or_else(|| self.reserve.as_ref().map(|(why, _)| why.clone())),
         }
     }
 
@@ -211,8 +211,8 @@ impl<'a> Origin<'a> {
         let mut verdicts: Vec<Verdict> = self.ways.iter().map(|way| judge_way(net, way, ask)).collect();
         verdicts.dedup();
         let mut verdict = if verdicts.len() == 1 { verdicts.remove(0) } else { combine(verdicts, self.combine, ask) };
-        if let Some(why) = &self.reserve {
-            verdict.doubt(ask.to, why.clone(), Vec::new());
+        if let Some((why, share)) = self.reserve.as_ref().filter(|(_, share)| share.family() == ask.to.family()) {
+            verdict.doubt(&ask.to.intersection(share), why.clone(), Vec::new());
         }
         verdict
     }

@@ -22,7 +22,9 @@ impl<'a> Own<'a> {
             Some(own) => {
                 let mut sockets = own_sockets(own, ips);
                 if own.is_branch {
-                    sockets.iter_mut().for_each(|s| s.label = format!("{} (branch interface of the pod)", own.id));
+                    for socket in &mut sockets {
+                        socket.label = format!("{} (branch interface of the pod)", own.id);
+                    }
                 }
                 sockets.into_iter().map(Ok).collect()
             }
@@ -61,7 +63,9 @@ impl<'a> Cluster<'a> {
                 let mut origin = finish([direct(), translated()].concat(), Ways::OneIsTrue);
                 if strict == Some(false) && external == Some(true) {
                     let silent = "which groups count for a branch interface in standard mode with EXTERNALSNAT is not documented";
-                    origin.reserve = Some(silent.to_owned());
+                    // Inside the VPC both keep the pod's own address.
+                    let inside = self.inside(primary).unwrap_or_else(|| AddrSet::empty(Family::V4));
+                    origin.reserve = Some((silent.to_owned(), AddrSet::all(Family::V4).difference(&inside)));
                 }
                 origin
             }
@@ -81,7 +85,7 @@ impl<'a> Cluster<'a> {
             // An overlay network, or one whose addresses the VPC does not know.
             (None, Some(false)) => vec![overlay(primary, node)],
             (None, None) => [self.translated(&pod, primary, node), vec![overlay(primary, node)]].concat(),
-            (Some(_), Some(true)) | (None, Some(true)) => self.by_translation(&pod, primary, node),
+            (_, Some(true)) => self.by_translation(&pod, primary, node),
             // Something else hands out addresses of the VPC: whether it translates is not known.
             (Some(_), _) => [self.direct(&pod, primary, node), self.translated(&pod, primary, node)].concat(),
         };
@@ -223,7 +227,8 @@ impl<'a> Cluster<'a> {
             let block = self.net.subnet_blocks(iface.subnet, family).filter(|b| !b.is_empty());
             let label = format!("an interface of {node} in {}", iface.subnet);
             let mut socket = Socket::on(iface, family, own_ports(), label)?;
-            socket.from = block.unwrap_or(socket.from);
+            // Where the subnet was not read it may be any address.
+            socket.from = block.unwrap_or_else(|| AddrSet::all(family));
             socket.iface = None;
             socket.is_public = socket.from.first().is_some_and(is_global);
             if let Some(groups) = groups {

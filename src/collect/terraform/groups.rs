@@ -49,9 +49,12 @@ impl Apply<'_> {
             tell(&mut group.vpc_id, vpc);
             tell(&mut group.group_name, name);
             tell(&mut group.owner_id, owner);
-            let [egress, ingress] = rules.map(|rules| rules.map(|rules| permissions(&rules)));
-            group.ip_permissions_egress = egress;
-            group.ip_permissions = ingress;
+            // What the plan leaves alone, its own document tells better.
+            if is_made || resource.changes() {
+                let [egress, ingress] = rules.map(|rules| rules.map(|rules| permissions(&rules)));
+                group.ip_permissions_egress = egress;
+                group.ip_permissions = ingress;
+            }
         }
         for resource in self.gone(RULES) {
             self.remove_rules(resource);

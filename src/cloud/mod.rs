@@ -11,6 +11,7 @@ pub mod cluster;
 mod cni;
 mod deliver;
 mod group;
+pub mod names;
 pub mod net;
 pub mod origin;
 pub mod policy;

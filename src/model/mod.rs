@@ -11,6 +11,7 @@ pub mod object;
 pub mod outcome;
 pub mod port;
 pub mod report;
+pub mod scheduling;
 pub mod snapshot;
 pub mod text;
 pub mod trace;

@@ -13,6 +13,7 @@ use super::few::Few;
 use super::label::{Labels, Selector, SelectorError};
 use super::list::List;
 use super::port::Protocol;
+use super::scheduling::{Scheduling, Taint};
 use super::text::Str;
 
 /// Where an object was read.
@@ -111,9 +112,9 @@ pub struct Node {
     /// `status.nodeInfo.operatingSystem`, else the label `kubernetes.io/os`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Str>,
-    /// Taint keys.
+    /// Taints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub taints: Vec<Str>,
+    pub taints: Vec<Taint>,
     /// Reasons of the node's conditions, such as `CiliumIsUp`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub condition_reasons: Vec<Str>,
@@ -205,8 +206,11 @@ pub struct PodSpec {
     /// `nodeSelector`: where a predicted pod may run.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub node_selector: Labels,
-    /// It has tolerations or a required node affinity, which are not kept: `nodeSelector` alone does not tell where a
-    /// predicted pod may run.
+    /// Node name, required node affinity and tolerations of a pod that has no address yet; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<Arc<Scheduling>>,
+    /// It picks nodes by something that is not understood, or that an earlier version did not keep: what is here does
+    /// not tell where a predicted pod may run.
     #[serde(default, skip_serializing_if = "is_false")]
     pub picks_nodes: bool,
 }

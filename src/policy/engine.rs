@@ -618,7 +618,7 @@ fn exempt_nodes(snapshot: &Snapshot) -> FxHashMap<Str, &'static str> {
         if label("eks.amazonaws.com/compute-type", "fargate") {
             Some("no network policy is enforced on AWS Fargate")
         } else if label("type", "virtual-kubelet")
-            || node.taints.iter().any(|taint| *taint == "virtual-kubelet.io/provider")
+            || node.taints.iter().any(|taint| taint.key == "virtual-kubelet.io/provider")
         {
             Some("no network policy is enforced on a virtual node")
         } else if node.os.as_deref() == Some("windows") || label("kubernetes.io/os", "windows") {

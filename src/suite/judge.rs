@@ -274,7 +274,10 @@ impl<'a> Judge<'a> {
         if let Some(network) = origin.network.as_ref().filter(|_| has_data) {
             let pod = origin.party.as_ref().map(|(party, _)| party);
             let of_vpc = trace::cloud::lookups(context, network, pod);
-            for theirs in of_vpc.into_iter().flat_map(|l| [l.to_resolver, Some(l.upstream)]).flatten() {
+            let of_name = |l: &trace::cloud::Lookups| trace::names::step(context, &l.amazon, host);
+            let of_name = of_vpc.as_ref().and_then(of_name);
+            let legs = of_vpc.into_iter().flat_map(|l| [l.to_resolver, Some(l.upstream)]);
+            for theirs in legs.chain([of_name]).flatten() {
                 trace::cloud::merge_lookup(&mut step, theirs);
             }
         }

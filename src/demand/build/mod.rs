@@ -4,7 +4,7 @@ mod find;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use find::{FindError, find};
+pub use find::similar;
 
 use super::catalogue::Catalogue;
 use super::needs::{self, Hints, Needs, Reader};

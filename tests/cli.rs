@@ -83,6 +83,12 @@ fn exit_codes_say_what_happened() {
 }
 
 #[test]
+fn a_subject_that_is_not_there_is_answered_with_names_that_come_near() {
+    let (code, _, err) = buildreach(&["explain", "go-builds/build-ap", "proxy.golang.org", "--demo"]);
+    assert!(code == 2 && err.contains("no pod or template is called go-builds/build-ap; there is go-builds/"), "{err}");
+}
+
+#[test]
 fn without_a_cluster_the_error_shows_a_way() {
     let (code, out, err) = buildreach(&["audit"]);
     assert_eq!((code, out.as_str()), (2, ""));

@@ -1,10 +1,10 @@
 //! From pods and templates to subjects.
 
-mod find;
+mod similar;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use find::{FindError, find};
+pub use similar::similar;
 
 use super::catalogue::Catalogue;
 use super::needs::{self, Hints, Needs, Reader};

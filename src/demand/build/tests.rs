@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::demand::testing::{
     Build, container, demand, ended, owned, owner, pod, required, snapshot, spec, subject_of, workload,
 };
-use crate::demand::{Catalogue, Demand, DemandOptions, FindError, SubjectSelector, find, looked_for, parse_endpoint};
+use crate::demand::{Catalogue, Demand, DemandOptions, looked_for, parse_endpoint, similar};
 use crate::model::object::{Container, Pod, PodSpec, Workload};
 use crate::model::{Selector, Snapshot};
 
@@ -280,29 +280,18 @@ fn selectors_narrow_or_replace_what_is_found() {
 }
 
 #[test]
-fn one_subject_is_found_by_name() {
+fn names_that_come_near_are_told() {
     let pods = vec![
         owned(pod("web-a", &[], go()), "Deployment", "web"),
         owned(pod("web-b", &[], go()), "Deployment", "web"),
         pod("lone", &[], app()),
     ];
     let snapshot = snapshot(pods, vec![workload("Job", "web", &[], go()), workload("Job", "other", &[], go())]);
-    let options = DemandOptions::default();
-    let find = |text: &str| {
-        let selector: SubjectSelector = text.parse().unwrap();
-        find(&snapshot, &Catalogue::builtin(), &selector, &options)
-            .map(|s| format!("{}/{}/{} {:?}", s.namespace, s.kind, s.name, s.pods))
-    };
-    assert_eq!(find("ci/Deployment/web").unwrap(), "ci/Deployment/web [0, 1]");
-    assert_eq!(find("ci/web-b").unwrap(), "ci/Pod/web-b [1]");
-    assert_eq!(find("ci/Pod/web-b").unwrap(), "ci/Pod/web-b [1]");
-    assert_eq!(find("ci/lone").unwrap(), "ci/Pod/lone [2]");
-    assert_eq!(find("ci/other").unwrap(), "ci/Job/other []");
-    let error = find("ci/web").unwrap_err();
-    assert_eq!(error.to_string(), "`ci/web` is ambiguous: it may be ci/Deployment/web, ci/Job/web");
-    assert_eq!(find("ci/othe").unwrap_err().to_string(), "no subject `ci/othe`; there is ci/Job/other");
-    assert!(matches!(find("ci/zzz"), Err(FindError::NotFound { similar, .. }) if similar.is_empty()));
-    assert!(matches!(find("node/n1"), Err(FindError::Node(_))));
+    let near = |text: &str| similar(&snapshot, &text.parse().unwrap(), &DemandOptions::default());
+    assert_eq!(near("ci/othe"), ["ci/Job/other"]);
+    assert_eq!(near("ci/web-c"), ["ci/Deployment/web", "ci/Job/web"]);
+    assert_eq!(near("ci/Pod/lon"), ["ci/Pod/lone"]);
+    assert!(near("ci/zzz").is_empty() && near("node/n1").is_empty());
 }
 
 #[test]

@@ -275,28 +275,28 @@ fn references_are_followed_through_modules_counts_and_keys() {
             subnet("module.net.aws_subnet.b[\"y.z\"]"),
             create(
                 "module.app[\"k\"].aws_network_interface.i",
-                json!({}),
+                json!({"private_ip": "10.0.0.8"}),
                 json!({"id": true, "subnet_id": true, "security_groups": true}),
             ),
             create("module.app[\"k\"].aws_security_group.g", json!({"egress": [], "ingress": []}), computed()),
             create(
                 "aws_network_interface.n[0]",
-                json!({"security_groups": ["sg-1"]}),
+                json!({"security_groups": ["sg-1"], "private_ip": "10.0.0.9"}),
                 json!({"id": true, "subnet_id": true}),
             ),
             create(
                 "aws_network_interface.n[1]",
-                json!({"security_groups": ["sg-1"]}),
+                json!({"security_groups": ["sg-1"], "private_ip": "10.0.0.9"}),
                 json!({"id": true, "subnet_id": true}),
             ),
             create(
                 "aws_network_interface.m[\"y.z\"]",
-                json!({"security_groups": ["sg-1"]}),
+                json!({"security_groups": ["sg-1"], "private_ip": "10.0.0.9"}),
                 json!({"id": true, "subnet_id": true}),
             ),
             create(
                 "aws_network_interface.either",
-                json!({"security_groups": ["sg-1"]}),
+                json!({"security_groups": ["sg-1"], "private_ip": "10.0.0.9"}),
                 json!({"id": true, "subnet_id": true}),
             ),
         ],
@@ -548,6 +548,17 @@ fn a_target_that_is_known_only_later_is_nothing_that_is_there() {
     assert_eq!(routes(table(scope, "rtb-1")), ["0.0.0.0/0 aws_route.r.nat_gateway_id"]);
     assert!(matches!(&scope.read[&AwsList::NatGateways], CoverageState::Failed(why) if why.contains("aws_route.r")));
     assert_eq!(snapshot.cloud_documents[0].key, "aws_route.s");
+}
+
+#[test]
+fn an_interface_without_an_address_yet_is_left_out() {
+    let described = json!({"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "PrivateIpAddress": "10.0.0.4"}]});
+    let interface = |after: Value| create("aws_network_interface.i", after, json!({"id": true, "private_ip": true}));
+    let new = interface(json!({"subnet_id": "subnet-1", "security_groups": ["sg-1"]}));
+    let snapshot = read(&plan(vec![new], vec![]), &[("us-east-1/eni.json", described)]);
+    let scope = scope(&snapshot);
+    assert_eq!(scope.network_interfaces.len(), 1);
+    assert!(!scope.has(AwsList::NetworkInterfaces), "it may have any address");
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub fn has_resolver_data(net: &Net<'_>) -> bool {
 pub fn shadow(net: &Net<'_>, vpc: &str, host: &str) -> Shadow {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let attributes = ["enableDnsSupport", "enableDnsHostnames"].map(|name| attribute(net, vpc, name));
-    if attributes.iter().any(|value| *value == Ok(false)) {
+    if attributes.contains(&Ok(false)) {
         // Without them private DNS is inert.
         return Shadow::None;
     }

@@ -62,7 +62,7 @@ fn platform(net: &Net<'_>, socket: &Socket<'_>, ask: Ask<'_>, into: &mut Verdict
         match resolve::amazon_answers(net, socket.vpc) {
             _ if ask.port != 53 => into.doubt(&asked, "the Amazon-provided resolver answers lookups only", Vec::new()),
             Ok(true) => {
-                into.assumptions.push("no group and no ACL stands before the Amazon-provided resolver".to_owned())
+                into.assumptions.push("no group and no ACL stands before the Amazon-provided resolver".to_owned());
             }
             Ok(false) => into.deny(Blocker {
                 share: asked,

@@ -22,7 +22,9 @@ impl<'a> Own<'a> {
             Some(own) => {
                 let mut sockets = own_sockets(own, ips);
                 if own.is_branch {
-                    sockets.iter_mut().for_each(|s| s.label = format!("{} (branch interface of the pod)", own.id));
+                    for socket in &mut sockets {
+                        socket.label = format!("{} (branch interface of the pod)", own.id);
+                    }
                 }
                 sockets.into_iter().map(Ok).collect()
             }
@@ -83,7 +85,7 @@ impl<'a> Cluster<'a> {
             // An overlay network, or one whose addresses the VPC does not know.
             (None, Some(false)) => vec![overlay(primary, node)],
             (None, None) => [self.translated(&pod, primary, node), vec![overlay(primary, node)]].concat(),
-            (Some(_), Some(true)) | (None, Some(true)) => self.by_translation(&pod, primary, node),
+            (_, Some(true)) => self.by_translation(&pod, primary, node),
             // Something else hands out addresses of the VPC: whether it translates is not known.
             (Some(_), _) => [self.direct(&pod, primary, node), self.translated(&pod, primary, node)].concat(),
         };

@@ -186,8 +186,11 @@ impl<'a> Audit<'a> {
                 let mut lookup = with_lookup.then(|| dns::lookup(self.context, &party, pod, &class.selecting));
                 let of_vpc =
                     self.network.as_ref().filter(|_| with_lookup).and_then(|n| n.lookups(self.context, class, &party));
-                if let (Some(lookup), Some(leg)) = (&mut lookup, of_vpc.as_ref().and_then(|l| l.to_resolver.clone())) {
-                    cloud::merge_lookup(&mut lookup.step, leg);
+                if let (Some(lookup), Some(of_vpc)) = (&mut lookup, &of_vpc) {
+                    lookup.tcp_closed |= of_vpc.tcp_closed;
+                    if let Some(leg) = &of_vpc.to_resolver {
+                        cloud::merge_lookup(&mut lookup.step, leg.clone());
+                    }
                 }
                 let upstream = of_vpc.map(|l| l.upstream);
                 let answers = vec![None; if self.network.is_some() { endpoints } else { 0 }];

@@ -234,6 +234,8 @@ pub struct Lookups {
     pub to_resolver: Option<Step>,
     /// To the one that knows public names.
     pub upstream: Step,
+    /// UDP passes and TCP does not: long answers fail.
+    pub tcp_closed: bool,
 }
 
 /// The lookup of a pod, or of anything else (`pod` is `None`) that asks the VPC's resolver by itself.
@@ -247,7 +249,7 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, pod: Option<&Party>) 
         Outcome::along(l.to_resolver.iter().filter_map(of).chain(of(&l.upstream)))
     };
     let best = ways.min_by_key(outcome);
-    Some(best.unwrap_or_else(|| Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin) }))
+    Some(best.unwrap_or_else(|| plain(lookup_from(context, cluster, origin))))
 }
 
 fn lookups_by(
@@ -257,7 +259,6 @@ fn lookups_by(
     pod: Option<&Party>,
     answering: &Answering,
 ) -> Lookups {
-    let plain = |upstream| Lookups { to_resolver: None, upstream };
     let pods = match answering {
         Answering::Pods(pods) if !pods.is_empty() => pods,
         Answering::Pods(_) | Answering::OfNode => return plain(lookup_from(context, cluster, origin)),
@@ -271,21 +272,24 @@ fn lookups_by(
             if origin.vpcs().iter().any(is_amazon) {
                 return plain(lookup_from(context, cluster, origin));
             }
-            let way = by_address(cluster, origin, *ip);
+            let way = by_address(cluster, origin, *ip, Protocol::Udp);
+            let tcp_closed = closed_by(&way, &by_address(cluster, origin, *ip, Protocol::Tcp));
             let upstream = Step::new(Layer::Dns, Outcome::Reachable, format!("nameserver {ip} knows public names"));
-            return Lookups { to_resolver: Some(way), upstream };
+            return Lookups { to_resolver: Some(way), upstream, tcp_closed };
         }
     };
     let mut legs: Vec<Step> = Vec::new();
     let mut upstream: Vec<Step> = Vec::new();
+    let mut tcp_closed = false;
     for (i, port) in pods {
         let pod = &context.snapshot.pods[*i as usize];
         let party = context.party(pod);
         let family = party.families().first().copied().unwrap_or(Family::V4);
         let aims = [Aim { target: Target::Pod { party: Box::new(party.clone()), pod: Some(*i), family }, port: *port }];
-        let answers = ask(cluster, origin, &aims, Protocol::Udp, None);
-        let mut leg = step(&aims, &answers);
+        let over = |protocol| step(&aims, &ask(cluster, origin, &aims, protocol, None));
+        let mut leg = over(Protocol::Udp);
         leg.layer = Layer::Dns;
+        tcp_closed |= closed_by(&leg, &over(Protocol::Tcp));
         if leg.outcome.outcome().is_some() {
             let name = format!("{}/{}", party.namespace, pod.meta.name);
             leg.summary = format!("the way to {name} through the VPC: {}", leg.summary);
@@ -296,7 +300,16 @@ fn lookups_by(
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
     let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(context, cluster, origin));
-    Lookups { to_resolver: all_needed(&legs), upstream }
+    Lookups { to_resolver: all_needed(&legs), upstream, tcp_closed }
+}
+
+fn plain(upstream: Step) -> Lookups {
+    Lookups { to_resolver: None, upstream, tcp_closed: false }
+}
+
+/// Whether only lookups over TCP are closed.
+fn closed_by(udp: &Step, tcp: &Step) -> bool {
+    udp.outcome == StepOutcome::Reachable && tcp.outcome == StepOutcome::Blocked
 }
 
 /// Whether a pod asks a resolver that does not know the private names of its VPC.
@@ -373,7 +386,7 @@ fn custom(
     evidence: Evidence,
 ) -> Step {
     let of_options = |ip: &IpAddr| {
-        let mut step = by_address(cluster, origin, *ip);
+        let mut step = by_address(cluster, origin, *ip, Protocol::Udp);
         step.summary = format!("resolver {ip} of the DHCP options: {}", step.summary);
         step
     };
@@ -391,19 +404,23 @@ fn custom(
     };
     if best == Some(Outcome::Blocked) {
         // All of them are closed: each is to blame.
-        alike.into_iter().for_each(|s| append_new(&mut step.evidence, s.evidence));
+        for other in alike {
+            append_new(&mut step.evidence, other.evidence);
+        }
         step.codes = vec![crate::model::codes::AWS_DNS_RESOLVER.id.into()];
     } else if best == Some(Outcome::Unknown) {
-        alike.into_iter().chain(others).for_each(|s| append_new(&mut step.evidence, s.evidence));
+        for other in alike.into_iter().chain(others) {
+            append_new(&mut step.evidence, other.evidence);
+        }
     }
     append_new(&mut step.evidence, vec![Arc::new(evidence)]);
     step
 }
 
-/// A lookup over UDP at an address.
-fn by_address(cluster: &Cluster<'_>, origin: &Origin<'_>, ip: IpAddr) -> Step {
+/// A lookup at an address.
+fn by_address(cluster: &Cluster<'_>, origin: &Origin<'_>, ip: IpAddr, protocol: Protocol) -> Step {
     let set = AddrSet::single(ip);
-    let ask = Ask { to: &set, protocol: Protocol::Udp, port: 53, host: None };
+    let ask = Ask { to: &set, protocol, port: 53, host: None };
     let verdict = cloud::judge(&cluster.net, origin, ask);
     let mut step = words(&verdict, &super::target::aim_of_set(set, Known::Complete, 53));
     step.layer = Layer::Dns;

@@ -212,6 +212,27 @@ impl Apply<'_> {
         self.instances();
         self.attachments();
         self.public_addresses();
+        self.without_address();
+    }
+
+    /// An interface whose address only AWS will choose is left out: without one it would seem to have none at all.
+    fn without_address(&mut self) {
+        let has_none = |i: &NetworkInterface| {
+            i.private_ip_address.is_empty()
+                && i.private_ip_addresses.is_empty()
+                && i.ipv6_addresses.is_empty()
+                && i.ipv4_prefixes.is_empty()
+                && i.ipv6_prefixes.is_empty()
+        };
+        for resource in self.of(INTERFACE).into_iter().chain(self.of(INSTANCE)) {
+            let own = self.refs.id(resource);
+            let first = made_part(&own, "primary_network_interface_id");
+            let is_it = |i: &NetworkInterface| [&own, &first].contains(&&i.network_interface_id) && has_none(i);
+            if self.scope.network_interfaces.iter().any(is_it) {
+                self.scope.network_interfaces.retain(|i| !is_it(i));
+                self.doubt(AwsList::NetworkInterfaces, resource, "private_ip");
+            }
+        }
     }
 
     /// What interfaces have in common, also the first one of an instance, which is written down there.

@@ -86,10 +86,9 @@ pub struct VpcAttribute {
 
 /// A boolean inside a structure of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub struct BoolValue {
-    /// The value.
-    #[serde(deserialize_with = "nullable")]
+    /// The value; a structure without one cannot be read.
     pub value: bool,
 }
 

@@ -1,14 +1,19 @@
 //! The facts of all accounts and regions, ready for look-ups.
 
+mod iface;
+mod index;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
+pub use iface::{Iface, is_global};
+
 use crate::model::aws::{
-    AwsList, AwsScope, DhcpOptions, InternetGateway, NatGateway, NetworkAcl, NetworkInterface, RouteTable,
-    SecurityGroup, SecurityGroupRule, Subnet, TransitGatewayVpcAttachment, Vpc, VpcEndpoint, VpcPeeringConnection,
+    AwsList, AwsScope, DhcpOptions, InternetGateway, NatGateway, NetworkAcl, RouteTable, SecurityGroup,
+    SecurityGroupRule, Subnet, TransitGatewayVpcAttachment, Vpc, VpcEndpoint, VpcPeeringConnection,
 };
 use crate::model::object::Origin as Place;
 use crate::model::{AddrSet, Decided, Evidence, Family, ObjectRef, Snapshot, Str};
@@ -39,49 +44,6 @@ impl<T> std::ops::Deref for In<'_, T> {
 }
 
 type ById<'a, T> = FxHashMap<&'a str, In<'a, T>>;
-
-/// A network interface, read for its addresses.
-#[derive(Clone, Debug)]
-pub struct Iface<'a> {
-    /// Scope in which it was read.
-    pub scope: usize,
-    /// Id.
-    pub id: &'a Str,
-    /// Its VPC.
-    pub vpc: &'a Str,
-    /// Its subnet.
-    pub subnet: &'a Str,
-    /// Its security groups.
-    pub groups: Vec<&'a Str>,
-    /// Its addresses, each with whether a public one stands for it.
-    pub addresses: Vec<(IpAddr, bool)>,
-    /// Blocks that were delegated to it.
-    pub prefixes: Vec<IpNet>,
-    /// The instance that it belongs to.
-    pub instance: Option<&'a Str>,
-    /// The first interface of its instance.
-    pub is_primary: bool,
-    /// A branch interface, which belongs to one pod.
-    pub is_branch: bool,
-    /// Whether it drops what is neither from nor to itself.
-    pub source_dest_check: Option<bool>,
-    /// Whether IPv6 through an internet gateway is dropped.
-    pub deny_igw: bool,
-    /// Where it was read.
-    pub origin: Place,
-}
-
-impl Iface<'_> {
-    /// Whether an address is its own, or of a block that was delegated to it.
-    pub fn holds(&self, ip: IpAddr) -> bool {
-        self.addresses.iter().any(|(own, _)| *own == ip) || self.prefixes.iter().any(|block| block.contains(&ip))
-    }
-
-    /// Its first address of a family.
-    pub fn first(&self, family: Family) -> Option<IpAddr> {
-        self.addresses.iter().map(|(ip, _)| *ip).find(|ip| Family::of(*ip) == family)
-    }
-}
 
 /// A prefix list whose entries were read.
 #[derive(Debug)]
@@ -183,147 +145,6 @@ impl<'a> Net<'a> {
         net.index_ifaces();
         net.index_narrow();
         Some(net)
-    }
-
-    fn index_links(&mut self) {
-        for (scope, s) in self.scopes.iter().enumerate() {
-            for it in &s.egress_only_internet_gateways {
-                self.internet_gateways.insert(it.egress_only_internet_gateway_id.as_str(), In { scope, it });
-            }
-            for instance in &s.instances {
-                if let Some(state) = &instance.state {
-                    self.instance_states.insert(&instance.instance_id, &state.name);
-                }
-            }
-            for rule in &s.security_group_rules {
-                self.group_rules.entry(&rule.group_id).or_default().push(rule);
-            }
-            for it in &s.network_acls {
-                for association in &it.associations {
-                    self.acl_of_subnet.insert(&association.subnet_id, In { scope, it });
-                }
-                if it.is_default {
-                    self.default_acl.insert(&it.vpc_id, In { scope, it });
-                }
-            }
-            for table in &s.route_tables {
-                for association in table.associations.iter().filter(|a| !is_gone(a.association_state.as_ref())) {
-                    if !association.subnet_id.is_empty() {
-                        self.table_of_subnet.insert(&association.subnet_id, &table.route_table_id);
-                    }
-                    if association.main {
-                        self.main_table.insert(&table.vpc_id, &table.route_table_id);
-                    }
-                }
-            }
-            for endpoint in &s.vpc_endpoints {
-                for iface in &endpoint.network_interface_ids {
-                    self.endpoint_of_iface.insert(iface, &endpoint.vpc_endpoint_id);
-                }
-            }
-        }
-    }
-
-    fn index_blocks(&mut self) {
-        for s in self.scopes {
-            for vpc in &s.vpcs {
-                let sets = [Family::V4, Family::V6].map(|family| {
-                    let associations =
-                        vpc.cidr_block_association_set.iter().chain(&vpc.ipv6_cidr_block_association_set);
-                    let live = associations.filter(|a| {
-                        !is_gone(a.cidr_block_state.as_ref()) && !is_gone(a.ipv6_cidr_block_state.as_ref())
-                    });
-                    let texts = live.flat_map(|a| [a.cidr_block.as_str(), a.ipv6_cidr_block.as_str()]);
-                    blocks(family, texts.chain([vpc.cidr_block.as_str()])).unwrap_or_else(|| AddrSet::empty(family))
-                });
-                self.vpc_blocks.insert(&vpc.vpc_id, sets);
-            }
-            let inline = s.prefix_lists.iter().filter_map(|list| {
-                let cidrs = list.cidrs.as_ref()?;
-                Some((&list.prefix_list_id, cidrs.iter().map(Str::as_str).collect::<Vec<_>>()))
-            });
-            let entries = s
-                .prefix_list_entries
-                .iter()
-                .map(|list| (&list.prefix_list_id, list.entries.iter().map(|e| e.cidr.as_str()).collect::<Vec<_>>()));
-            for (id, texts) in inline.chain(entries) {
-                let nets: Option<Vec<IpNet>> = texts
-                    .iter()
-                    .filter(|t| !t.is_empty())
-                    .map(|t| t.parse::<IpNet>().ok().map(|n| n.trunc()))
-                    .collect();
-                // A list of which an entry cannot be read is not known.
-                if let Some(nets) = nets {
-                    let sets = [Family::V4, Family::V6].map(|family| AddrSet::from_nets(family, nets.iter().copied()));
-                    self.prefix_lists.insert(id, PrefixEntries { nets, sets });
-                }
-            }
-        }
-    }
-
-    fn index_ifaces(&mut self) {
-        let mut ifaces: Vec<Iface<'a>> = Vec::new();
-        for (scope, s) in self.scopes.iter().enumerate() {
-            ifaces.extend(s.network_interfaces.iter().map(|it| iface(scope, it, None)));
-            let known: rustc_hash::FxHashSet<&str> =
-                s.network_interfaces.iter().map(|i| i.network_interface_id.as_str()).collect();
-            for instance in &s.instances {
-                let unlisted = instance.network_interfaces.iter();
-                let unlisted = unlisted.filter(|i| !known.contains(i.network_interface_id.as_str()));
-                ifaces.extend(unlisted.map(|it| iface(scope, it, Some(&instance.instance_id))));
-            }
-        }
-        ifaces.sort_by(|a, b| a.id.cmp(b.id));
-        ifaces.dedup_by(|a, b| a.id == b.id);
-        for (i, iface) in (0u32..).zip(&ifaces) {
-            self.iface_by_id.insert(iface.id, i);
-            for (ip, _) in &iface.addresses {
-                self.by_address.entry(*ip).or_default().push(i);
-            }
-            if !iface.prefixes.is_empty() {
-                self.with_prefixes.push(i);
-            }
-            if let Some(instance) = iface.instance {
-                self.by_instance.entry(instance).or_default().push(i);
-            }
-            for group in &iface.groups {
-                self.by_group.entry(group).or_default().push(i);
-            }
-        }
-        self.ifaces = ifaces;
-    }
-
-    fn index_narrow(&mut self) {
-        let mut texts: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
-        for s in self.scopes {
-            for permission in s.security_groups.iter().flat_map(|g| g.ip_permissions.iter().flatten()) {
-                texts.extend(permission.ip_ranges.iter().map(|r| r.cidr_ip.as_str()));
-                texts.extend(permission.ipv6_ranges.iter().map(|r| r.cidr_ipv6.as_str()));
-            }
-            for rule in s.security_group_rules.iter().filter(|r| !r.is_egress) {
-                texts.extend([rule.cidr_ipv4.as_str(), rule.cidr_ipv6.as_str()]);
-            }
-            for entry in s.network_acls.iter().flat_map(|a| &a.entries) {
-                texts.extend([entry.cidr_block.as_str(), entry.ipv6_cidr_block.as_str()]);
-            }
-            for table in &s.route_tables {
-                texts.extend(table.routes.iter().map(super::route::destination));
-            }
-        }
-        let subnets: Vec<AddrSet> = self
-            .subnets
-            .keys()
-            .flat_map(|id| [Family::V4, Family::V6].map(|family| self.subnet_blocks(id, family)))
-            .flatten()
-            .collect();
-        let written = texts.into_iter().filter_map(|t| t.parse::<IpNet>().ok()).map(|n| AddrSet::net(n.trunc()));
-        let listed = self.prefix_lists.values().flat_map(|list| &list.nets).map(|net| AddrSet::net(*net));
-        // Where a subnet was not read, any block may be narrower than it.
-        let all_read = self.scopes.iter().all(|s| s.has(AwsList::Subnets));
-        let is_narrow = |block: &AddrSet| !all_read || subnets.iter().any(|s| block.is_subset(s) && block != s);
-        self.narrow = written.chain(listed).filter(is_narrow).collect();
-        self.narrow.sort_by_key(AddrSet::first);
-        self.narrow.dedup();
     }
 
     /// Which of the blocks that tell addresses of one subnet apart hold an address.
@@ -536,50 +357,5 @@ impl<'a> Net<'a> {
             decided,
             detail: None,
         }
-    }
-}
-
-/// Whether an IPv6 address of a VPC is a public one: all are, but the unique-local ones (RFC 4193).
-pub fn is_global(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(v6) if !v6.is_unique_local())
-}
-
-fn iface<'a>(scope: usize, it: &'a NetworkInterface, instance: Option<&'a Str>) -> Iface<'a> {
-    let attachment = it.attachment.as_ref();
-    let primary_has_public = it.association.as_ref().is_some_and(|a| !a.public_ip.is_empty());
-    let mut addresses: Vec<(IpAddr, bool)> = Vec::new();
-    if let Ok(ip) = it.private_ip_address.parse() {
-        addresses.push((ip, primary_has_public));
-    }
-    for address in &it.private_ip_addresses {
-        let Ok(ip) = address.private_ip_address.parse() else { continue };
-        let public = address.association.as_ref().is_some_and(|a| !a.public_ip.is_empty());
-        match addresses.iter_mut().find(|(known, _)| *known == ip) {
-            Some((_, known)) => *known |= public,
-            None => addresses.push((ip, public)),
-        }
-    }
-    let v6 = it.ipv6_addresses.iter().filter_map(|a| a.ipv6_address.parse().ok());
-    addresses.extend(v6.map(|ip: IpAddr| (ip, is_global(ip))));
-    let v4 = it.ipv4_prefixes.iter().map(|p| &p.ipv4_prefix);
-    let prefixes = v4.chain(it.ipv6_prefixes.iter().map(|p| &p.ipv6_prefix)).filter_map(|p| p.parse().ok()).collect();
-    let attached = attachment.map(|a| &a.instance_id).filter(|id| !id.is_empty());
-    let is_first = |a: &crate::model::aws::Attachment| {
-        a.device_index.unwrap_or_default() == 0 && a.network_card_index.unwrap_or_default() == 0
-    };
-    Iface {
-        scope,
-        id: &it.network_interface_id,
-        vpc: &it.vpc_id,
-        subnet: &it.subnet_id,
-        groups: it.groups.iter().map(|g| &g.group_id).collect(),
-        addresses,
-        prefixes,
-        instance: attached.or(instance),
-        is_primary: attachment.is_none_or(is_first),
-        is_branch: it.interface_type.eq_ignore_ascii_case("branch"),
-        source_dest_check: it.source_dest_check,
-        deny_igw: it.deny_all_igw_traffic == Some(true),
-        origin: it.origin,
     }
 }

@@ -130,7 +130,7 @@ fn strip(value: &mut Value) {
             if fields.get("key").is_none() && fields.get("taints").is_some() {
                 // A node that no kubelet keeps is marked when it is made.
                 let taints = fields["taints"].as_array().unwrap().clone();
-                let kept: Vec<_> = taints.into_iter().filter(|t| t != "node.kubernetes.io/not-ready").collect();
+                let kept: Vec<_> = taints.into_iter().filter(|t| t["key"] != "node.kubernetes.io/not-ready").collect();
                 if kept.is_empty() {
                     fields.remove("taints")
                 } else {

@@ -227,12 +227,27 @@ fn what_no_verdict_depends_on_is_counted() {
         ("2.json", r#"{"Addresses": []}"#),
         ("3.json", r#"{"Addresses": []}"#),
         ("4.json", r#"{"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1", "State": "active"}"#),
-        ("5.json", r#"{"FirewallRuleGroupAssociations": [{"Id": "x"}]}"#),
+        ("5.json", r#"{"FirewallDomainLists": [{"Id": "x"}]}"#),
+        ("6.json", r#"{"Domains": ["a.example"]}"#),
+        ("7.json", r#"{"Domains": [{"DomainName": "a.example"}]}"#),
     ]);
     let counted: Vec<_> = snapshot.ignored_kinds.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
-    assert_eq!(counted, [("Addresses", 2), ("LoadBalancers", 1), ("Route", 1)]);
-    assert!(snapshot.aws.is_empty() && snapshot.problems.is_empty());
-    assert_eq!(snapshot.cloud_documents[0].key, "FirewallRuleGroupAssociations");
+    assert_eq!(counted, [("Addresses", 2), ("FirewallDomainLists", 1), ("LoadBalancers", 1), ("Route", 1)]);
+    assert!(snapshot.aws.is_empty() && snapshot.cloud_documents.is_empty());
+    let unknown: Vec<_> = snapshot.problems.iter().map(|p| snapshot.source(p.source)).collect();
+    assert_eq!(unknown, ["7.json"], "it is none of AWS that is known");
+}
+
+#[test]
+fn domains_are_those_of_the_list_that_the_file_is_named_after() {
+    let rules = r#"{"FirewallRules": [{"FirewallRuleGroupId": "rslvr-frg-1", "FirewallDomainListId": "rslvr-fdl-1", "Priority": 1, "Action": "BLOCK"}]}"#;
+    let domains = r#"{"Domains": ["*.a.example."]}"#;
+    let snapshot = read(&[("rules.json", rules), ("domains.rslvr-fdl-1.json", domains), ("domains.json", domains)]);
+    let scope = &snapshot.aws[0];
+    assert_eq!(scope.firewall_domains.len(), 1);
+    assert_eq!(scope.firewall_domains[0].firewall_domain_list_id, *"rslvr-fdl-1");
+    assert_eq!(scope.firewall_rules[0].priority, 1);
+    assert_eq!(problems(&snapshot), ["Unreadable Domains - domains.json:1"]);
 }
 
 #[test]

@@ -34,6 +34,21 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("aws/123456789012/us-east-1/n.json", r#"{"NatGateways": []}"#),
     ("eu-west-1/sg.json", r#"{"SecurityGroups": []}"#),
+    (
+        "us-west-2/ra.json",
+        r#"{"ResolverRuleAssociations": [{"Id": "a", "ResolverRuleId": "rslvr-rr-1", "VPCId": "vpc-1"}]}"#,
+    ),
+    (
+        "us-west-2/rr.json",
+        r#"{"ResolverRules": [{"Id": "rslvr-rr-1", "DomainName": ".", "RuleType": "FORWARD", "TargetIps": [{"Ip": "10.0.0.9", "Port": 53}]}]}"#,
+    ),
+    ("us-west-2/fa.json", r#"{"FirewallRuleGroupAssociations": []}"#),
+    (
+        "us-west-2/fr.json",
+        r#"{"FirewallRules": [{"FirewallRuleGroupId": "rslvr-frg-1", "FirewallDomainListId": "rslvr-fdl-1", "Priority": 7, "Action": "BLOCK"}, {"FirewallRuleGroupId": "rslvr-frg-1", "FirewallDomainListId": "rslvr-fdl-2", "Priority": 8, "Action": "ALLOW"}]}"#,
+    ),
+    ("us-west-2/domains.rslvr-fdl-1.json", r#"{"Domains": ["*.example.com."]}"#),
+    ("us-west-2/domains.rslvr-fdl-2.json", r#"{"Domains": []}"#),
     ("s.json", r#"{"Subnets": [{"SubnetId": "subnet-1"}], "NextToken": "more"}"#),
 ];
 
@@ -109,6 +124,13 @@ fn what_is_saved_comes_back() {
             "aws/unknown/eu-west-1/meta.json".to_owned(),
             "aws/unknown/unknown/ec2-describe-subnets.json".to_owned(),
             "aws/unknown/unknown/meta.json".to_owned(),
+            "aws/unknown/us-west-2/meta.json".to_owned(),
+            "aws/unknown/us-west-2/route53resolver-list-firewall-domains.rslvr-fdl-1.json".to_owned(),
+            "aws/unknown/us-west-2/route53resolver-list-firewall-domains.rslvr-fdl-2.json".to_owned(),
+            "aws/unknown/us-west-2/route53resolver-list-firewall-rule-group-associations.json".to_owned(),
+            "aws/unknown/us-west-2/route53resolver-list-firewall-rules.json".to_owned(),
+            "aws/unknown/us-west-2/route53resolver-list-resolver-rule-associations.json".to_owned(),
+            "aws/unknown/us-west-2/route53resolver-list-resolver-rules.json".to_owned(),
             "buildreach-snapshot.json".to_owned(),
         ]
     );

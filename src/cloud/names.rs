@@ -108,7 +108,8 @@ fn filtered(net: &Net<'_>, vpc: &str, host: &str) -> Answer {
         }
         let mut rules: Vec<&FirewallRule> =
             net.scopes.iter().flat_map(|s| &s.firewall_rules).filter(|r| *r.firewall_rule_group_id == *id).collect();
-        let is_part = net.scopes.iter().any(|s| s.read.get(&AwsList::FirewallRules).is_some_and(|r| r.is_incomplete()));
+        let is_part =
+            net.scopes.iter().any(|s| s.read.get(&AwsList::FirewallRules).is_some_and(CoverageState::is_incomplete));
         if rules.is_empty() || is_part {
             let why = format!(
                 "the rules of DNS Firewall {id}, which {vpc} uses, were not collected (aws route53resolver \
@@ -132,7 +133,7 @@ fn through(net: &Net<'_>, host: &str, gates: &[Gate<'_>]) -> Answer {
     let by = vec![cite(net, rule)];
     let decided = match &*rule.action {
         "ALLOW" | "ALERT" => Answer::Public(Vec::new()),
-        "BLOCK" => Answer::Blocked(blocks(rule, host), by.clone()),
+        "BLOCK" => Answer::Blocked(blocks(rule), by.clone()),
         other => Answer::Unsure(format!("{} does `{other}`, which is not known", title(rule)), by.clone()),
     };
     match matches(net, rule, host) {
@@ -140,9 +141,9 @@ fn through(net: &Net<'_>, host: &str, gates: &[Gate<'_>]) -> Answer {
         Ok(false) => match through(net, host, rest) {
             // The name is let through, unless it is an alias of one that is not.
             Answer::Public(mut assumptions) if rule.action == "BLOCK" && looks_behind_aliases(rule) => {
-                let assumption = format!("{host} is no alias (CNAME) of a name that DNS Firewall blocks");
-                if !assumptions.contains(&assumption) {
-                    assumptions.push(assumption);
+                if assumptions.is_empty() {
+                    assumptions
+                        .push("no name that passes DNS Firewall is an alias (CNAME) of one that it blocks".into());
                 }
                 Answer::Public(assumptions)
             }
@@ -187,7 +188,8 @@ fn matches(net: &Net<'_>, rule: &FirewallRule, host: &str) -> Result<bool, Strin
             qtype => Err(format!("{} is for lookups of type {qtype} only", title(rule))),
         };
     }
-    let is_part = net.scopes.iter().any(|s| s.read.get(&AwsList::FirewallDomains).is_some_and(|r| r.is_incomplete()));
+    let is_part =
+        net.scopes.iter().any(|s| s.read.get(&AwsList::FirewallDomains).is_some_and(CoverageState::is_incomplete));
     if is_part { Err(unread()) } else { Ok(false) }
 }
 
@@ -205,14 +207,14 @@ fn title(rule: &FirewallRule) -> String {
     format!("rule {} of DNS Firewall {}", rule.priority, &*rule.firewall_rule_group_id)
 }
 
-fn blocks(rule: &FirewallRule, host: &str) -> String {
+fn blocks(rule: &FirewallRule) -> String {
     let how = match &*rule.block_response {
         "NODATA" => "it answers that there is no such record",
         "NXDOMAIN" => "it answers that there is no such name",
         "OVERRIDE" => "it answers with another name",
         _ => "it gives no answer",
     };
-    format!("{} blocks {host}: {how}", title(rule))
+    format!("{} blocks the name: {how}", title(rule))
 }
 
 fn cite(net: &Net<'_>, rule: &FirewallRule) -> Evidence {

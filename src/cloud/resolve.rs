@@ -121,9 +121,13 @@ fn attribute(net: &Net<'_>, vpc: &str, name: &str) -> Result<bool, String> {
 
 /// Whether anything was read that says who answers lookups.
 pub fn has_resolver_data(net: &Net<'_>) -> bool {
-    net.scopes
-        .iter()
-        .any(|s| s.read.contains_key(&AwsList::DhcpOptions) || s.read.contains_key(&AwsList::VpcAttributes))
+    let lists = [
+        AwsList::DhcpOptions,
+        AwsList::VpcAttributes,
+        AwsList::FirewallRuleGroupAssociations,
+        AwsList::ResolverRuleAssociations,
+    ];
+    net.scopes.iter().any(|s| lists.iter().any(|list| s.read.contains_key(list)))
 }
 
 /// What a name stands for inside a VPC.

@@ -9,23 +9,13 @@ pub(crate) struct CloudKey<'t> {
     pub(crate) key: &'t str,
     /// `networkProfile.outboundType` of an AKS cluster.
     pub(crate) outbound_type: Option<String>,
-    /// It may change a verdict.
-    pub(crate) may_decide: bool,
 }
 
 /// Recognises a document that this version does not evaluate; `text` is its JSON.
 pub(crate) fn recognise<'t>(keys: &'t [String], text: &str) -> Option<CloudKey<'t>> {
-    for key in keys {
-        match key.as_str() {
-            "networkProfile" => {
-                let aks = serde_json::from_str::<Aks>(text).ok();
-                let outbound_type = aks.and_then(|aks| aks.network_profile?.outbound_type);
-                return Some(CloudKey { key, outbound_type, may_decide: true });
-            }
-            _ => {}
-        }
-    }
-    None
+    let key = keys.iter().find(|key| *key == "networkProfile")?;
+    let aks = serde_json::from_str::<Aks>(text).ok();
+    Some(CloudKey { key, outbound_type: aks.and_then(|aks| aks.network_profile?.outbound_type) })
 }
 
 /// `az aks show`.
@@ -52,7 +42,7 @@ mod tests {
         let keys_of_aks = keys(&["name", "networkProfile"]);
         let found = recognise(&keys_of_aks, aks);
         let outbound_type = Some("none".to_owned());
-        assert_eq!(found, Some(CloudKey { key: "networkProfile", outbound_type, may_decide: true }));
+        assert_eq!(found, Some(CloudKey { key: "networkProfile", outbound_type }));
         assert_eq!(recognise(&keys(&["name", "version"]), "{}"), None);
     }
 }

@@ -315,12 +315,8 @@ impl Decoder {
         }
         let Some(found) = cloud::recognise(&head.keys, text) else { return false };
         let key = self.scratch.str(found.key);
-        if found.may_decide {
-            let outbound_type = found.outbound_type.as_deref().map(|kind| self.scratch.str(kind));
-            facts.cloud_documents.push(CloudDocument { key, outbound_type, source: self.origin.source });
-        } else {
-            *facts.ignored_kinds.entry(key).or_default() += 1;
-        }
+        let outbound_type = found.outbound_type.as_deref().map(|kind| self.scratch.str(kind));
+        facts.cloud_documents.push(CloudDocument { key, outbound_type, source: self.origin.source });
         true
     }
 

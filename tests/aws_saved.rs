@@ -161,7 +161,7 @@ fn the_folder_of_aws_is_a_source_by_itself() {
     assert!(alone.problems.is_empty(), "{:?}", alone.problems);
     assert!(alone.ignored_kinds.is_empty(), "{:?}", alone.ignored_kinds);
     // Its objects were read there.
-    let acl = &alone.aws[2].network_acls[0];
+    let acl = &alone.aws.last().unwrap().network_acls[0];
     assert!(alone.source(acl.origin.source).ends_with("us-east-1/ec2-describe-network-acls.json"));
     assert!(acl.origin.line > 1 && acl.entries[0].line > acl.origin.line);
 }

@@ -116,25 +116,36 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
 
 /// What could not be read becomes a finding as well: an audit that stays silent about it reads as a clean one.
 fn coverage(all: &[Coverage]) -> Vec<Finding> {
-    let mut by_kind: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
+    let mut by_kind: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
     for coverage in all.iter().filter(|c| c.state.is_incomplete() && c.kind != "*") {
-        let (what, why) = match &coverage.state {
-            crate::model::CoverageState::Failed(why) => (format!("reading {} failed: {why}", coverage.kind), ""),
-            _ => (format!("the credentials may not read {}", coverage.kind), ""),
+        let what = match &coverage.state {
+            crate::model::CoverageState::Failed(why) => format!("reading {} failed: {why}", coverage.kind),
+            _ => format!("the credentials may not read {}", coverage.kind),
         };
-        by_kind.entry((what, why)).or_default().extend(coverage.namespace.as_ref().map(ToString::to_string));
+        by_kind
+            .entry((what, is_optional(coverage)))
+            .or_default()
+            .extend(coverage.namespace.as_ref().map(ToString::to_string));
     }
     by_kind
         .into_iter()
-        .map(|((what, _), namespaces)| {
+        .map(|((what, optional), namespaces)| {
             let message = match namespaces.as_slice() {
                 [] => what,
                 [one] => format!("{what} in namespace {one}"),
                 many => format!("{what} in {} namespaces", many.len()),
             };
-            finding(&codes::COV_FORBIDDEN, message, Vec::new())
+            let found = finding(&codes::COV_FORBIDDEN, message, Vec::new());
+            if optional { Finding { severity: Severity::Low, ..found } } else { found }
         })
         .collect()
+}
+
+/// A list of AWS that an audit can do without: what rests on it is an assumption, or unknown where something that was
+/// read refers to it.
+fn is_optional(coverage: &Coverage) -> bool {
+    let of_aws = coverage.source == "aws" || coverage.source.starts_with("aws ");
+    of_aws && AwsList::ALL.iter().any(|list| coverage.kind == list.key() && !list.is_must())
 }
 
 /// The lists of AWS that an audit cannot do without and that were not collected, all at once: whoever collects them

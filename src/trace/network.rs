@@ -35,14 +35,16 @@ pub struct Network<'a> {
     seen: FxHashMap<(u32, u32, bool), Option<Seen>>,
     answers: Vec<Answers>,
     by_origin: FxHashMap<(u32, u32), u32>,
+    /// Numbers of the answers of each place.
+    of_origin: FxHashMap<u32, Vec<u32>>,
 }
 
 impl<'a> Network<'a> {
     /// The network of a context; `None` if nothing was read about it.
     pub fn new(context: &'a Context<'a>, origins: Vec<Origin<'a>>) -> Option<Self> {
         let cluster = context.cloud.as_ref()?;
-        let (seen, by_origin) = (FxHashMap::default(), FxHashMap::default());
-        Some(Self { cluster, origins, seen, answers: Vec::new(), by_origin })
+        let (seen, by_origin, of_origin) = (FxHashMap::default(), FxHashMap::default(), FxHashMap::default());
+        Some(Self { cluster, origins, seen, answers: Vec::new(), by_origin, of_origin })
     }
 
     /// Where a class starts.
@@ -115,12 +117,16 @@ impl<'a> Network<'a> {
             (*family, cloud::ask(self.cluster, origin, aims, protocol, host))
         };
         let answers: Answers = planned.families.iter().map(of).collect();
-        let at = self.answers.iter().position(|known| *known == answers).unwrap_or_else(|| {
+        // Equal answers of one place have one number: its endpoints are told together.
+        let here = self.of_origin.entry(number).or_default();
+        let known = here.iter().copied().find(|at| self.answers[*at as usize] == answers);
+        let at = known.unwrap_or_else(|| {
+            #[allow(clippy::cast_possible_truncation)] // places times endpoints
+            let at = self.answers.len() as u32;
             self.answers.push(answers);
-            self.answers.len() - 1
+            here.push(at);
+            at
         });
-        #[allow(clippy::cast_possible_truncation)] // answers by the hundred
-        let at = at as u32;
         if !own {
             self.by_origin.insert((number, endpoint), at);
         }

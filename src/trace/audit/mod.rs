@@ -235,9 +235,11 @@ impl<'a> Audit<'a> {
                 let seen = alias
                     .clone()
                     .or_else(|| self.network.as_ref()?.seen(self.context, entry, number).map(|s| s.planned.clone()));
+                // What the name means hangs on the pod, and not on its place alone.
+                let own = alias.is_some() || !entry.member.spec().nameservers.is_empty();
                 if let Some(network) = &mut self.network {
                     let planned = seen.as_deref().unwrap_or(planned);
-                    evaluated.answers[endpoint] = network.judge(entry, number, planned, alias.is_some());
+                    evaluated.answers[endpoint] = network.judge(entry, number, planned, own);
                 }
                 if let Some(seen) = seen {
                     let verdict = judge(&seen, &flows_of(self.context, &seen), entry, evaluated);

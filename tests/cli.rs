@@ -83,6 +83,12 @@ fn exit_codes_say_what_happened() {
 }
 
 #[test]
+fn a_subject_that_is_not_there_is_answered_with_names_that_come_near() {
+    let (code, _, err) = buildreach(&["explain", "go-builds/build-ap", "proxy.golang.org", "--demo"]);
+    assert!(code == 2 && err.contains("no pod or template is called go-builds/build-ap; there is go-builds/"), "{err}");
+}
+
+#[test]
 fn without_a_cluster_the_error_shows_a_way() {
     let (code, out, err) = buildreach(&["audit"]);
     assert_eq!((code, out.as_str()), (2, ""));
@@ -252,4 +258,71 @@ fn a_private_name_is_not_judged_as_a_public_one() {
     assert_eq!(outcome("nexus.mycompany.com:8443"), "Blocked");
     assert_eq!(outcome("10.1.2.3"), "Reachable");
     assert_eq!(outcome("8.8.8.8"), "Blocked");
+}
+
+#[test]
+fn a_short_name_is_the_service_that_the_pods_own_search_list_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let pod = |namespace: &str, name: &str, dns: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {namespace}, labels: {{app: {name}}}}}\n\
+             spec: {{dnsPolicy: {dns}, containers: [{{name: c, image: golang, ports: [{{containerPort: 8081}}]}}]}}\n\
+             status: {{phase: Running}}\n"
+        )
+    };
+    let service = |namespace: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: nexus, namespace: {namespace}}}\n\
+             spec: {{selector: {{app: nexus}}, ports: [{{port: 8081}}]}}\n"
+        )
+    };
+    let mut text: String = [
+        pod("ci", "go", "ClusterFirst"),
+        pod("ci", "of-node", "Default"),
+        pod("ci", "nexus", "ClusterFirst"),
+        pod("cd", "go", "ClusterFirst"),
+        pod("tools", "nexus", "ClusterFirst"),
+        service("ci"),
+        service("tools"),
+    ]
+    .concat();
+    text.push_str(
+        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: tools}\n\
+         spec: {podSelector: {}, policyTypes: [Ingress]}\n",
+    );
+    fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let folder = folder.path().to_string_lossy().into_owned();
+    for (subject, host, code, says) in [
+        ("ci/go", "nexus:8081", 0, "nexus.ci.svc:8081"),
+        ("ci/go", "nexus.tools:8081", 1, "NetworkPolicy tools/closed"),
+        ("ci/of-node", "nexus:8081", 1, "short name"),
+        ("ci/of-node", "nexus.tools:8081", 1, "short name"),
+        ("cd/go", "nexus.tools:8081", 1, "NetworkPolicy tools/closed"),
+    ] {
+        let (found, out, err) = buildreach(&["explain", subject, host, "-f", &folder]);
+        assert!(found == code && out.contains(says), "{subject} {host}\n{out}{err}");
+    }
+    // One endpoint for all, and each pod's own meaning of it.
+    let (_, out, _) = buildreach(&["audit", &folder, "--all-pods", "--endpoint", "nexus:8081", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let outcomes = &report["summary"]["outcomes"];
+    assert_eq!((&outcomes["Reachable"], &outcomes["Unknown"]), (&3.into(), &2.into()), "{outcomes}");
+}
+
+#[test]
+fn the_table_says_each_thing_once_and_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: go, namespace: ci}\nspec: {containers: [{name: c, image: golang, command: [go, build], env: [{name: GOPROXY, value: 'off'}]}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: npm, namespace: ci}\nspec: {containers: [{name: c, image: node, command: [npm, ci]}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad, namespace: ci}\nspec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0}}]}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: [}\n";
+    fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let folder = folder.path().to_string_lossy().into_owned();
+    let (_, out, _) = buildreach(&["audit", &folder]);
+    assert_eq!(out.matches("mismatched bracket").count(), 1, "{out}");
+    assert!(out.contains("a.yaml:18") && out.contains("not read  file"), "{out}");
+    assert!(out.contains("an API server rejects NetworkPolicy ci/bad, which may select the pod"), "{out}");
+    let row = |out: &str, start: &str| out.lines().find(|line| line.starts_with(start)).unwrap_or(out).to_owned();
+    assert!(row(&out, "ci/Pod/go").contains("not known  Unknown"), "{out}");
+
+    let twice = buildreach(&["audit", "--demo", "--at", AT, "--require", "cloud", "--require", "tls", "-o", "json"]);
+    let commas = buildreach(&["audit", "--demo", "--at", AT, "--require", "cloud,tls", "-o", "json"]);
+    assert!(twice == commas && twice.0 == 1, "{}", commas.2);
 }

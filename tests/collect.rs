@@ -391,6 +391,9 @@ fn a_saved_snapshot_is_the_snapshot() {
         ("d.json", b"{\"networkProfile\": {\"outboundType\": \"none\"}}"),
         ("e.json", b"{\"Vpcs\": []}"),
         ("eu-west-1/f.json", b"{\"Vpcs\": [{\"VpcId\": \"vpc-1\"}, {}]}"),
+        ("g.yaml", include_bytes!("suites/aws/predicted-affinity/manifests/pods.yaml")),
+        ("h.yaml", include_bytes!("suites/aws/predicted-taints/manifests/pods.yaml")),
+        ("i.yaml", include_bytes!("suites/aws/predicted-taints/manifests/nodes.yaml")),
     ]);
     let options = Options { instant: "2026-11-24T21:40:00.123456789Z".parse().unwrap(), ..Options::default() };
     let snapshot = files::collect(&[folder.path().to_str().unwrap().to_owned()], &options).unwrap();

@@ -39,8 +39,8 @@ pub(super) struct Args {
     what: WhatArgs,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Count a layer that was not assessed as unknown
-    #[arg(long, value_name = "LAYER", value_parser = layer)]
+    /// Count a layer that was not assessed as unknown; repeatable, or with commas
+    #[arg(long, value_name = "LAYER", value_parser = layer, value_delimiter = ',')]
     require: Vec<Layer>,
     /// Exit with 3 if something that may exist could not be read
     #[arg(long)]

@@ -6,8 +6,8 @@ use super::Exit;
 use super::audit::{EngineArgs, Prepared, WhatArgs};
 use super::output::{self, Colour, Sink};
 use super::source::{self, SourceArgs};
-use crate::demand::{self, SubjectSelector};
-use crate::model::Outcome;
+use crate::demand::{self, DemandOptions, SubjectSelector};
+use crate::model::{Outcome, Snapshot};
 use crate::report;
 use crate::trace::Context;
 use crate::trace::audit::Question;
@@ -36,6 +36,9 @@ pub(super) struct Args {
     color: Colour,
 }
 
+/// Candidates that an error tells.
+const MAX_NAMES: usize = 10;
+
 /// Prints the trace; exit 0 if the endpoint is reached, 1 if not.
 pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let snapshot = source::collect(&args.sources, &args.source, quiet)?;
@@ -44,21 +47,28 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let prepared = Prepared::new(&what, &args.source, &snapshot)?;
     let subjects = &prepared.demand.subjects;
     match subjects.as_slice() {
-        [] => bail!("no pod or template is called {}", args.subject),
+        [] => bail!("{}", nobody(args, &snapshot)),
         [_] => {}
         several => {
-            let names: Vec<_> = several.iter().map(|s| format!("{}/{}/{}", s.namespace, s.kind, s.name)).collect();
-            bail!("{} is ambiguous: {}", args.subject, names.join(", "));
+            let mut names: Vec<_> = several.iter().map(|s| format!("{}/{}/{}", s.namespace, s.kind, s.name)).collect();
+            let more = names.split_off(names.len().min(MAX_NAMES)).len();
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            bail!("{} is ambiguous: {}{more}", args.subject, names.join(", "));
         }
     }
-    let endpoint = demand::parse_endpoint(&args.endpoint, &prepared.catalogue)?;
     let context = Context::new(&snapshot, &profile);
     let question = Question::default();
-    let Some(explanation) = explain(&context, &prepared.demand, &prepared.ranges, &question, &endpoint) else {
+    let Some(explanation) = explain(&context, &prepared.demand, &prepared.ranges, &question) else {
         bail!("no pod or template is called {}", args.subject);
     };
     output::write(&args.output, args.color, |format, options, out| {
         report::explain(&explanation, format, options, out)
     })?;
     Ok(if explanation.outcome == Outcome::Reachable { Exit::Clean } else { Exit::Findings })
+}
+
+fn nobody(args: &Args, snapshot: &Snapshot) -> String {
+    let similar = demand::similar(snapshot, &args.subject, &DemandOptions::default());
+    let there_is = if similar.is_empty() { String::new() } else { format!("; there is {}", similar.join(", ")) };
+    format!("no pod or template is called {}{there_is}", args.subject)
 }

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use super::cni::Cni;
 use super::net::{Iface, Net, is_global};
 use super::origin::{Origin, Socket, Ways, own_ports};
+use super::scheduling;
 use super::ways::finish;
-use crate::model::object::{Node, Pod, PodSpec, Workload};
+use crate::model::object::{Node, Pod, Workload};
 use crate::model::{AddrSet, Family, PortSet, Snapshot, Str};
 
 /// The annotation that names a pod's branch interface.
@@ -65,6 +66,10 @@ impl<'a> Cluster<'a> {
     /// The sockets of a running pod.
     pub fn pod(&self, pod: &Pod, groups: &PodGroups) -> Origin<'a> {
         let place = self.place(pod.node.as_deref(), &pod.host_ips);
+        let is_placed = pod.node.is_some() || !pod.host_ips.is_empty();
+        if pod.spec.host_network && !is_placed {
+            return self.on_hosts(scheduling::candidates(&self.snapshot.nodes, &pod.spec, of_daemon_set(pod)));
+        }
         if pod.spec.host_network {
             return match place {
                 Place::Instance(primary) => of_node(primary, pod.node.as_deref()),
@@ -84,12 +89,17 @@ impl<'a> Cluster<'a> {
             };
         }
         if pod.ips.is_empty() {
-            let on = pod.node.as_deref().and_then(|n| self.nodes.get(n));
-            let (candidates, chosen) = match on {
-                Some(node) => (vec![*node], Ways::AllNeeded),
-                None => self.candidates(&pod.spec),
+            let candidates = match pod.node.as_deref() {
+                None => scheduling::candidates(&self.snapshot.nodes, &pod.spec, of_daemon_set(pod)),
+                Some(name) => match self.nodes.get(name) {
+                    Some(node) => Ok((vec![*node], Ways::AllNeeded)),
+                    None => Err(format!("node {name}, on which it runs, was not read")),
+                },
             };
-            return self.expected(&candidates, chosen, groups);
+            return match candidates {
+                Ok((candidates, chosen)) => self.expected(&candidates, chosen, groups),
+                Err(why) => Origin::unknown(why),
+            };
         }
         if matches!(groups, PodGroups::Given(_)) && !matches!(place, Place::Fargate) {
             return Origin::unknown("a SecurityGroupPolicy selects the pod, which shows no interface of its own");
@@ -110,10 +120,22 @@ impl<'a> Cluster<'a> {
     /// The sockets of a pod that a template predicts: on any node that may run it.
     pub fn predicted(&self, workload: &Workload, groups: &PodGroups) -> Origin<'a> {
         let spec = &workload.spec;
-        let (candidates, chosen) = self.candidates(spec);
-        if !spec.host_network {
-            return self.expected(&candidates, chosen, groups);
+        let candidates = scheduling::candidates(&self.snapshot.nodes, spec, workload.kind == "DaemonSet");
+        if spec.host_network {
+            return self.on_hosts(candidates);
         }
+        match candidates {
+            Ok((candidates, chosen)) => self.expected(&candidates, chosen, groups),
+            Err(why) => Origin::unknown(why),
+        }
+    }
+
+    /// The sockets of a pod on the host network, on one of these nodes.
+    fn on_hosts(&self, candidates: Result<(Vec<&'a Node>, Ways), String>) -> Origin<'a> {
+        let (candidates, chosen) = match candidates {
+            Ok(found) => found,
+            Err(why) => return Origin::unknown(why),
+        };
         let mut ways = Vec::new();
         for node in candidates {
             match self.place(Some(&node.meta.name), &node.addresses) {
@@ -255,20 +277,10 @@ impl<'a> Cluster<'a> {
         // In two VPCs at once: neither can be told to be the one.
         if holders.len() == 1 { holders.pop() } else { None }
     }
+}
 
-    /// Nodes on which a pod may land: those without taints, unless all have some or it may tolerate them. Where it
-    /// picks nodes by what was not kept, one of them is true and it is not known which.
-    fn candidates(&self, spec: &PodSpec) -> (Vec<&'a Node>, Ways) {
-        let selector = &spec.node_selector;
-        let fits = |node: &&Node| {
-            selector.iter().all(|(key, value)| node.meta.labels.get(key).is_some_and(|v| v == value))
-                && node.os.as_deref() != Some("windows")
-        };
-        let all: Vec<&Node> = self.snapshot.nodes.iter().filter(fits).collect();
-        let untainted: Vec<&Node> = all.iter().filter(|n| n.taints.is_empty()).copied().collect();
-        let chosen = if spec.picks_nodes { Ways::OneIsTrue } else { Ways::AllNeeded };
-        (if spec.picks_nodes || untainted.is_empty() { all } else { untainted }, chosen)
-    }
+fn of_daemon_set(pod: &Pod) -> bool {
+    pod.owner.as_ref().is_some_and(|owner| owner.kind == "DaemonSet")
 }
 
 pub(super) fn of_node<'a>(primary: &Iface<'a>, node: Option<&str>) -> Origin<'a> {

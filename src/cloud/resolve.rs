@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::names;
 use super::net::{In, Net};
 use crate::model::aws::{AwsList, VpcEndpoint};
 use crate::model::{AddrSet, Decided, Evidence, Family};
@@ -151,7 +152,7 @@ pub fn shadow(net: &Net<'_>, vpc: &str, host: &str) -> Shadow {
         ifaces.into_iter().flatten().flat_map(|i| i.addresses.iter().map(|(ip, _)| *ip)).collect();
     addresses.sort_unstable();
     addresses.dedup();
-    let unread = attributes.into_iter().find_map(Result::err);
+    let unread = attributes.into_iter().find_map(Result::err).or_else(|| names::is_forwarded(net, vpc, &host));
     let why = match (unread, resolver(net, vpc)) {
         (Some(why), _) | (None, Resolver::Unknown(why)) => format!("{id} may hold {host}: {why}"),
         (None, Resolver::Off(_)) => return Shadow::None,
@@ -227,7 +228,7 @@ fn names(endpoint: &VpcEndpoint) -> Vec<String> {
     listed
 }
 
-fn name_covers(pattern: &str, host: &str) -> bool {
+pub(super) fn name_covers(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
         // One label or more, as a wildcard of DNS (RFC 4592).
         Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),

@@ -264,16 +264,10 @@ impl Placing<'_> {
     fn unknown(&mut self, kind: &str, meta: &mut Meta, why: impl FnOnce() -> String) {
         meta.namespace = None;
         meta.namespace_unknown = true;
-        let problem = self.ambiguous.entry((meta.origin.source, kind.into())).or_insert_with(|| Problem {
-            class: ProblemClass::AmbiguousNamespace,
-            message: why(),
-            source: meta.origin.source,
-            line: meta.origin.line,
-            kind: Some(kind.into()),
-            namespace: None,
-            name: Some(meta.name.clone()),
-            count: 0,
-        });
+        let problem = self
+            .ambiguous
+            .entry((meta.origin.source, kind.into()))
+            .or_insert_with(|| Problem::with(ProblemClass::AmbiguousNamespace, why(), kind, meta));
         problem.count += 1;
     }
 }
@@ -317,15 +311,9 @@ impl Repeated {
             let (group, kind, meta) = naming(&objects[i]);
             if let Some(earlier) = last.insert((group, kind, meta.namespace.as_deref(), &meta.name), i) {
                 dropped.push(earlier);
-                let problem = self.problem.get_or_insert_with(|| Problem {
-                    class: ProblemClass::Duplicate,
-                    message: "the name is there more than once; the last one counts".to_owned(),
-                    source: meta.origin.source,
-                    line: meta.origin.line,
-                    kind: Some(kind.into()),
-                    namespace: meta.namespace.clone(),
-                    name: Some(meta.name.clone()),
-                    count: 0,
+                let problem = self.problem.get_or_insert_with(|| {
+                    let message = "the name is there more than once; the last one counts".to_owned();
+                    Problem::with(ProblemClass::Duplicate, message, kind, meta)
                 });
                 problem.count += 1;
             }

@@ -1,9 +1,6 @@
 //! Recognises documents of cloud providers that are not evaluated, by their keys.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::aws;
 
 /// What a document without a kind turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,23 +22,10 @@ pub(crate) fn recognise<'t>(keys: &'t [String], text: &str) -> Option<CloudKey<'
                 let outbound_type = aks.and_then(|aks| aks.network_profile?.outbound_type);
                 return Some(CloudKey { key, outbound_type, may_decide: true });
             }
-            "FirewallRuleGroupAssociations" | "ResolverRuleAssociations" => {
-                return Some(CloudKey { key, outbound_type: None, may_decide: redirects(text, key) });
-            }
             _ => {}
         }
     }
     None
-}
-
-/// Whether the VPC's resolver may answer otherwise than the public DNS does: DNS Firewall, or a rule that forwards.
-fn redirects(text: &str, key: &str) -> bool {
-    /// Rules that every VPC has.
-    const DEFAULT: &str = "\"rslvr-autodefined-";
-    let fields = aws::fields(text).unwrap_or_default();
-    let list = fields.iter().find(|(known, _)| known == key).map(|(_, list)| list.get());
-    let list = list.map(serde_json::from_str::<Vec<&RawValue>>);
-    !matches!(list, Some(Ok(associations)) if associations.iter().all(|one| one.get().contains(DEFAULT)))
 }
 
 /// `az aks show`.
@@ -70,20 +54,5 @@ mod tests {
         let outbound_type = Some("none".to_owned());
         assert_eq!(found, Some(CloudKey { key: "networkProfile", outbound_type, may_decide: true }));
         assert_eq!(recognise(&keys(&["name", "version"]), "{}"), None);
-    }
-
-    #[test]
-    fn only_what_a_vpc_does_not_have_anyway_redirects() {
-        let may_decide = |key: &str, list: &str| {
-            let keys = [key.to_owned()];
-            recognise(&keys, &format!("{{\"{key}\":{list}}}")).map(|found| found.may_decide)
-        };
-        let default = r#"{"ResolverRuleId":"rslvr-autodefined-rr-internet-resolver","VPCId":"vpc-1"}"#;
-        let own = r#"{"ResolverRuleId":"rslvr-rr-1","VPCId":"vpc-1"}"#;
-        assert_eq!(may_decide("ResolverRuleAssociations", &format!("[{default}]")), Some(false));
-        assert_eq!(may_decide("ResolverRuleAssociations", &format!("[{default},{own}]")), Some(true));
-        assert_eq!(may_decide("FirewallRuleGroupAssociations", "[]"), Some(false));
-        assert_eq!(may_decide("FirewallRuleGroupAssociations", "[{}]"), Some(true));
-        assert_eq!(may_decide("FirewallRuleGroupAssociations", "1"), Some(true));
     }
 }

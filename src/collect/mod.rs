@@ -31,6 +31,7 @@ mod policies;
 mod raw;
 pub mod redact;
 pub mod resolve;
+mod scheduling;
 mod scratch;
 pub mod snapshot_io;
 mod terraform;

@@ -9,6 +9,7 @@ use super::pods::{address, protocol};
 use super::raw::{self, Text};
 use super::redact;
 use crate::model::object::{ConfigMap, EndpointSlice, IntOrString, Node, OtherObject, Service, ServicePort};
+use crate::model::scheduling::Taint;
 use crate::model::{Protocol, Str};
 
 impl Decoder {
@@ -46,8 +47,12 @@ impl Decoder {
             // A cordoned node gets this taint by the API server; a manifest may not show it.
             taints: taints
                 .iter()
-                .filter_map(|t| self.scratch.opt(t.key.as_ref()))
-                .chain(cordoned.then(|| "node.kubernetes.io/unschedulable".into()))
+                .filter_map(|t| self.taint(t))
+                .chain(cordoned.then(|| Taint {
+                    key: "node.kubernetes.io/unschedulable".into(),
+                    effect: "NoSchedule".into(),
+                    ..Taint::default()
+                }))
                 .collect(),
             condition_reasons: conditions.iter().filter_map(|c| self.scratch.opt(c.reason.as_ref())).collect(),
             meta,

@@ -9,24 +9,22 @@ use super::kinds;
 use super::lines::Lines;
 use super::raw::{self, Text};
 use super::redact;
+use super::scheduling::Lands;
 use crate::model::object::is_tool_configuration;
 use crate::model::object::{
     Container, ContainerPort, EnvFrom, EnvValue, EnvVar, HostAlias, Phase, Pod, PodSpec, Workload,
 };
 use crate::model::{Labels, List, Protocol, Str};
 
-/// Whether a pod tolerates more than what admission lets every pod tolerate.
-fn tolerates_taints(tolerations: &[raw::Toleration<'_>]) -> bool {
-    const OF_EVERY_POD: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
-    tolerations.iter().any(|t| !t.key.as_deref().is_some_and(|key| OF_EVERY_POD.contains(&key)))
-}
-
 impl Decoder {
     pub(crate) fn pod(&mut self, raw: &raw::Pod<'_>, lines: &Lines<'_>) -> Result<Pod, Wrong> {
         let metadata = raw.metadata.as_ref();
         let namespace = metadata.and_then(|m| m.namespace.as_deref());
-        let spec = self.pod_spec(raw.spec.as_ref(), namespace, lines)?;
         let status = raw.status.as_ref();
+        let ips = status.map_or(Ok(Vec::new()), |s| addresses(s.pod_ips.as_deref(), s.pod_ip.as_ref()))?;
+        // Where it may land does not matter any more once it has an address.
+        let lands = if ips.is_empty() { Lands::Somewhere } else { Lands::Landed };
+        let spec = self.pod_spec(raw.spec.as_ref(), namespace, lines, lands)?;
         let ready = status.and_then(|s| s.conditions.as_ref()).and_then(|conditions| condition(conditions, "Ready"));
         let host_ips = status.map_or(Ok(Vec::new()), |s| addresses(s.host_ips.as_deref(), s.host_ip.as_ref()))?;
         Ok(Pod {
@@ -40,7 +38,7 @@ impl Decoder {
                 Some("Failed") => Phase::Failed,
                 Some(_) => Phase::Unknown,
             },
-            ips: status.map_or(Ok(Vec::new()), |s| addresses(s.pod_ips.as_deref(), s.pod_ip.as_ref()))?.into(),
+            ips: ips.into(),
             host_ips: self.scratch.ips(host_ips),
             ready,
             spec,
@@ -71,7 +69,7 @@ impl Decoder {
             owner: self.owner(metadata),
             template_labels: self.labels(template_meta.and_then(|m| m.labels.as_ref())),
             template_annotations: self.annotations(template_meta.and_then(|m| m.annotations.as_ref())),
-            spec: self.pod_spec(template.and_then(|t| t.spec.as_ref()), namespace, lines)?,
+            spec: self.pod_spec(template.and_then(|t| t.spec.as_ref()), namespace, lines, Lands::AsTold)?,
             replicas: spec.and_then(|s| s.replicas.or(s.parallelism)).or_else(|| job.and_then(|j| j.parallelism)),
             finished: kind == "Job"
                 && (condition(conditions, "Complete") == Some(true) || condition(conditions, "Failed") == Some(true)),
@@ -85,6 +83,7 @@ impl Decoder {
         raw: Option<&raw::PodSpec<'_>>,
         namespace: Option<&str>,
         lines: &Lines<'_>,
+        lands: Lands,
     ) -> Result<Arc<PodSpec>, Wrong> {
         let Some(raw) = raw else { return Ok(self.scratch.spec(PodSpec::default())) };
         let init = raw.init_containers.as_deref().unwrap_or_default();
@@ -100,6 +99,7 @@ impl Decoder {
         let config_map_volumes = self.strs(volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref()));
         let aliases = raw.host_aliases.as_deref().unwrap_or_default();
         let nameservers = raw.dns_config.as_ref().and_then(|d| d.nameservers.as_deref()).unwrap_or_default();
+        let scheduling = self.scheduling(raw, lands);
         let spec = PodSpec {
             host_network: raw.host_network.unwrap_or(false),
             dns_policy: self.scratch.opt(raw.dns_policy.as_ref()),
@@ -111,13 +111,8 @@ impl Decoder {
             config_map_volumes,
             runtime_class: self.scratch.opt(raw.runtime_class_name.as_ref()),
             node_selector: self.labels(raw.node_selector.as_ref()),
-            picks_nodes: raw.node_name.is_some()
-                || raw.tolerations.as_deref().is_some_and(tolerates_taints)
-                || raw
-                    .affinity
-                    .as_ref()
-                    .and_then(|a| a.node_affinity.as_ref())
-                    .is_some_and(|a| a.required_during_scheduling_ignored_during_execution.is_some()),
+            picks_nodes: scheduling.is_err(),
+            scheduling: scheduling.ok().flatten(),
         };
         Ok(self.scratch.spec(spec))
     }
@@ -251,9 +246,9 @@ fn condition(conditions: &[raw::Condition<'_>], kind: &str) -> Option<bool> {
     Some(found.status.as_deref() == Some("True"))
 }
 
-/// An address as the API writes it.
+/// An address as the API writes it; an IPv4-mapped one is the IPv4 address, as Kubernetes' own parser takes it.
 pub(crate) fn address(text: &str) -> Result<IpAddr, Wrong> {
-    text.parse().map_err(|_| Wrong::new(format!("`{text}` is no IP address")))
+    text.parse::<IpAddr>().map(|ip| ip.to_canonical()).map_err(|_| Wrong::new(format!("`{text}` is no IP address")))
 }
 
 /// The list where there is one, else the single field; empty strings are absent addresses.

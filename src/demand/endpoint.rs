@@ -100,7 +100,7 @@ pub fn parse_endpoint_list(text: &str) -> Result<Vec<Endpoint>, EndpointError> {
         let fail = || EndpointError::Line { line: at + 1, text: content.to_owned() };
         let mut words = content.split_whitespace();
         let (Some(ip), Some(port), None) = (words.next(), words.next(), words.next()) else { return Err(fail()) };
-        let ip: IpAddr = ip.parse().map_err(|_| fail())?;
+        let ip = ip.parse::<IpAddr>().map_err(|_| fail())?.to_canonical();
         let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(fail)?;
         endpoints.push(Endpoint {
             host: ip.to_string().into(),
@@ -116,6 +116,8 @@ pub fn parse_endpoint_list(text: &str) -> Result<Vec<Endpoint>, EndpointError> {
 pub(super) fn endpoint(host: &str, port: u16, protocol: Protocol, catalogue: &Catalogue) -> Option<Endpoint> {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     if let Ok(ip) = host.parse::<IpAddr>() {
+        // A connection to an IPv4-mapped address is one over IPv4 (RFC 3493, section 3.7).
+        let ip = ip.to_canonical();
         return Some(Endpoint { host: ip.to_string().into(), port, protocol, addresses: Addresses::Bare(ip) });
     }
     let labels = host.strip_prefix("*.").unwrap_or(&host);
@@ -268,6 +270,8 @@ mod tests {
             ("Nexus.Corp.Example.:8081", "nexus.corp.example 8081 TCP public"),
             ("10.0.0.1", "10.0.0.1 443 TCP bare 10.0.0.1"),
             ("8.8.8.8:53/UDP", "8.8.8.8 53 UDP bare 8.8.8.8"),
+            ("::ffff:10.0.0.1", "10.0.0.1 443 TCP bare 10.0.0.1"),
+            ("[::ffff:a00:1]:80", "10.0.0.1 80 TCP bare 10.0.0.1"),
             ("2001:db8::1", "2001:db8::1 443 TCP bare 2001:db8::1"),
             ("[2001:db8::1]", "2001:db8::1 443 TCP bare 2001:db8::1"),
             ("[2001:DB8::1]:8443/tcp", "2001:db8::1 8443 TCP bare 2001:db8::1"),

@@ -6,6 +6,7 @@ mod endpoint;
 mod goproxy;
 mod image;
 mod needs;
+pub mod owners;
 mod pattern;
 pub mod ranges;
 mod select;
@@ -22,7 +23,7 @@ use std::net::IpAddr;
 use crate::model::report::Candidate;
 use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 
-pub use build::{FindError, find};
+pub use build::similar;
 pub use catalogue::Catalogue;
 pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
 pub use ranges::Ranges;

@@ -21,7 +21,8 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of an address; an IPv4-mapped IPv6 address counts as IPv6, as it is written.
+    /// The family of an address; what is read from outside is made canonical first, so that an IPv4-mapped IPv6
+    /// address counts as the IPv4 address that it means.
     pub fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }

@@ -97,6 +97,9 @@ codes! {
     AWS_ECR_LAYERS "BR-AWS-020" High
         "ECR endpoints without a way to S3"
         "Manifests come through the ECR endpoints, but the layers lie in S3, and no way leads there.";
+    AWS_DNS_FIREWALL "BR-AWS-021" Critical
+        "DNS Firewall blocks the name"
+        "A rule of Route 53 Resolver DNS Firewall answers the lookup instead of the name's owner.";
     CFG_NOT_INTERPRETED "BR-CFG-001" Medium
         "A setting that redirects the build is not interpreted"
         "A proxy or registry setting sends the build somewhere else than this version can follow, so the outcome is unknown.";

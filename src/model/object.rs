@@ -9,11 +9,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::few::Few;
-use super::label::{Labels, Selector, SelectorError};
-use super::list::List;
+use super::label::Labels;
 use super::port::Protocol;
+use super::scheduling::Taint;
 use super::text::Str;
+
+pub use super::network_policy::{
+    IpBlock, NetworkPolicy, NetworkPolicySpec, PolicyPeer, PolicyPort, PolicyRule, WrittenRequirement, WrittenSelector,
+};
+pub use super::pod::{
+    Container, ContainerPort, EnvFrom, EnvValue, EnvVar, HostAlias, Phase, Pod, PodSpec, TOOL_CONFIGURATION,
+    is_tool_configuration,
+};
 
 /// Where an object was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,7 +54,7 @@ pub struct Meta {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
@@ -111,250 +118,12 @@ pub struct Node {
     /// `status.nodeInfo.operatingSystem`, else the label `kubernetes.io/os`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Str>,
-    /// Taint keys.
+    /// Taints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub taints: Vec<Str>,
+    pub taints: Vec<Taint>,
     /// Reasons of the node's conditions, such as `CiliumIsUp`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub condition_reasons: Vec<Str>,
-}
-
-/// `status.phase` of a pod.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Phase {
-    /// Accepted, not yet running; evaluated by its labels.
-    Pending,
-    /// Running, and what a manifest without status counts as.
-    #[default]
-    Running,
-    /// Ended; its address may belong to another pod by now.
-    Succeeded,
-    /// Ended; its address may belong to another pod by now.
-    Failed,
-    /// The node does not answer.
-    Unknown,
-}
-
-impl Phase {
-    /// Whether the pod has ended.
-    pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed)
-    }
-}
-
-/// A pod.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Pod {
-    /// Name, labels, annotations, origin.
-    #[serde(flatten)]
-    pub meta: Meta,
-    /// The controller that made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Owner>,
-    /// `spec.nodeName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<Str>,
-    /// `status.phase`.
-    #[serde(default)]
-    pub phase: Phase,
-    /// `status.podIPs`, else `status.podIP`.
-    #[serde(default)]
-    pub ips: Few<IpAddr>,
-    /// `status.hostIPs`, else `status.hostIP`.
-    #[serde(default)]
-    pub host_ips: List<IpAddr>,
-    /// Whether the condition `Ready` is true; `None` where the object has no such condition.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<bool>,
-    /// Its specification; pods of one workload share it.
-    pub spec: Arc<PodSpec>,
-}
-
-/// The part of a pod specification that decides what a pod asks for and how it is seen by policies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PodSpec {
-    /// Shares the node's network namespace.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub host_network: bool,
-    /// As written; absent means `ClusterFirst`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dns_policy: Option<Str>,
-    /// `dnsConfig.nameservers`.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub nameservers: List<IpAddr>,
-    /// `serviceAccountName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<Str>,
-    /// Containers, init containers included, in the order in which they start.
-    #[serde(default)]
-    pub containers: Box<[Container]>,
-    /// `hostAliases`: names that need no lookup.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub host_aliases: List<HostAlias>,
-    /// `hostPath` volumes by path: a runtime socket moves the build to the node.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub host_paths: List<Str>,
-    /// Names of `ConfigMap` volumes: toolchain configuration that is not read yet.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub config_map_volumes: List<Str>,
-    /// `runtimeClassName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime_class: Option<Str>,
-    /// `nodeSelector`: where a predicted pod may run.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub node_selector: Labels,
-    /// It has tolerations or a required node affinity, which are not kept: `nodeSelector` alone does not tell where a
-    /// predicted pod may run.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub picks_nodes: bool,
-}
-
-/// One entry of `hostAliases`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct HostAlias {
-    /// The address.
-    pub ip: IpAddr,
-    /// Names that it answers to.
-    #[serde(default)]
-    pub hostnames: Vec<Str>,
-}
-
-/// A container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Container {
-    /// Name.
-    pub name: Str,
-    /// An init container; with `restartPolicy: Always` a sidecar.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub init: bool,
-    /// Image reference as written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Str>,
-    /// `command`, credentials removed.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub command: List<Str>,
-    /// `args`, credentials removed.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub args: List<Str>,
-    /// Environment: values only of variables that redirect a build, names of the others that tell a CI system apart.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub env: List<EnvVar>,
-    /// `envFrom`: names of the objects.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub env_from: List<EnvFrom>,
-    /// Mount paths of volumes that hold a build tool's own configuration, whatever kind of volume it is.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub mounts: List<Str>,
-    /// Declared ports: what a named port resolves to.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub ports: List<ContainerPort>,
-}
-
-/// Parts of paths at which build tools look for configuration that can redirect them, with the ecosystems that it
-/// concerns (ids of the catalogue; `reg_` for every registry).
-pub const TOOL_CONFIGURATION: &[(&str, &[&str])] = &[
-    (".npmrc", &["node"]),
-    (".yarnrc", &["node"]),
-    ("pip.conf", &["python"]),
-    (".config/pip", &["python"]),
-    (".config/uv", &["python"]),
-    ("uv.toml", &["python"]),
-    (".config/pypoetry", &["python"]),
-    (".condarc", &["python"]),
-    ("settings.xml", &["jvm"]),
-    (".m2", &["jvm"]),
-    (".gradle", &["jvm"]),
-    ("gradle.properties", &["jvm"]),
-    (".cargo", &["rust"]),
-    ("cargo/config", &["rust"]),
-    ("nuget.config", &["dotnet"]),
-    (".nuget", &["dotnet"]),
-    (".bundle", &["ruby"]),
-    (".gemrc", &["ruby"]),
-    (".composer", &["php"]),
-    (".config/composer", &["php"]),
-    (".config/go", &["go"]),
-    (".gitconfig", &["go", "vcs_"]),
-    (".terraformrc", &["terraform"]),
-    ("/etc/apt", &["os_debian", "os_ubuntu"]),
-    ("/etc/apk", &["os_alpine", "os_wolfi"]),
-    ("/etc/yum.repos.d", &["os_"]),
-    ("registries.conf", &["reg_"]),
-    ("/etc/containers", &["reg_"]),
-    ("buildkitd.toml", &["reg_"]),
-    ("/etc/buildkit", &["reg_"]),
-    ("/etc/docker", &["reg_"]),
-];
-
-/// Whether a build tool may find configuration under a mount path.
-pub fn is_tool_configuration(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    TOOL_CONFIGURATION.iter().any(|(part, _)| path.contains(part))
-}
-
-/// One environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct EnvVar {
-    /// Name.
-    pub name: Str,
-    /// What it is set to.
-    pub value: EnvValue,
-    /// Line in the pod's source, from 1; 0 where it is not known.
-    #[serde(default)]
-    pub line: u32,
-}
-
-/// The value of an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum EnvValue {
-    /// Literal text, credentials in URLs removed. May hold `$(VAR)` references.
-    Text(Str),
-    /// Set, but the value was not kept: no build setting, or one that may be secret.
-    NotKept,
-    /// From an object that was not read: `ConfigMap ci/proxy`, `Secret ci/token`.
-    From(Str),
-}
-
-/// One `envFrom` entry: variables whose names are not known.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct EnvFrom {
-    /// `ConfigMap` or `Secret`.
-    pub kind: Str,
-    /// Object name.
-    pub name: Str,
-    /// Put before every name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<Str>,
-}
-
-/// A declared container port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ContainerPort {
-    /// `IANA_SVC_NAME`, unique in the pod.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Str>,
-    /// Port number.
-    pub container_port: u16,
-    /// Default TCP.
-    #[serde(default)]
-    pub protocol: Protocol,
-}
-
-impl PodSpec {
-    /// The ports that a named port of that protocol resolves to; sidecars and init containers count
-    /// (NetworkPolicy documentation, "apply equally to init containers").
-    pub fn named_port(&self, name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
-        self.containers
-            .iter()
-            .flat_map(|c| &c.ports)
-            .filter(move |p| p.protocol == protocol && p.name.as_deref() == Some(name))
-            .map(|p| p.container_port)
-    }
 }
 
 /// An object with a pod template.
@@ -491,140 +260,4 @@ pub struct OtherObject {
     /// `spec` as written, `null` if there is none.
     #[serde(default)]
     pub spec: serde_json::Value,
-}
-
-/// A selector as it is written; [`WrittenSelector::selector`] validates it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WrittenSelector {
-    /// `matchLabels`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub match_labels: Option<Labels>,
-    /// `matchExpressions`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub match_expressions: Option<Vec<WrittenRequirement>>,
-}
-
-/// One entry of `matchExpressions` as it is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WrittenRequirement {
-    /// Label key.
-    #[serde(default)]
-    pub key: Str,
-    /// Operator.
-    #[serde(default)]
-    pub operator: Str,
-    /// Values.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub values: Option<Vec<Str>>,
-}
-
-impl WrittenSelector {
-    /// The selector in canonical form.
-    ///
-    /// # Errors
-    ///
-    /// What an API server rejects.
-    pub fn selector(&self) -> Result<Selector, SelectorError> {
-        Selector::new(
-            self.match_labels.iter().flat_map(Labels::iter).map(|(k, v)| (k.clone(), v.clone())),
-            self.match_expressions
-                .iter()
-                .flatten()
-                .map(|r| (r.key.clone(), r.operator.as_str(), r.values.clone().unwrap_or_default())),
-        )
-    }
-}
-
-/// A `networking.k8s.io/v1` NetworkPolicy as it is written, defaults not yet applied.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NetworkPolicy {
-    /// Name, namespace, origin.
-    #[serde(flatten)]
-    pub meta: Meta,
-    /// Live only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_version: Option<Str>,
-    /// Live only: the newest field manager that owns part of `spec`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub field_manager: Option<Str>,
-    /// `spec`.
-    #[serde(default)]
-    pub spec: NetworkPolicySpec,
-}
-
-/// `NetworkPolicySpec`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NetworkPolicySpec {
-    /// Absent means every pod of the namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_selector: Option<WrittenSelector>,
-    /// As written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_types: Option<Vec<Str>>,
-    /// `None` and an empty list alike admit nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ingress: Option<Vec<PolicyRule>>,
-    /// `None` and an empty list alike admit nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub egress: Option<Vec<PolicyRule>>,
-    /// Keys under `spec` that the API does not have: a typing error that an API server drops or rejects.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unknown_fields: Vec<Str>,
-}
-
-/// One `ingress` or `egress` rule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PolicyRule {
-    /// Line in the source, from 1; 0 where it is not known.
-    #[serde(default)]
-    pub line: u32,
-    /// `from` or `to`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peers: Option<Vec<PolicyPeer>>,
-    /// `ports`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ports: Option<Vec<PolicyPort>>,
-}
-
-/// `NetworkPolicyPeer`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PolicyPeer {
-    /// Excludes the other two.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ip_block: Option<IpBlock>,
-    /// Pods, of the policy's namespace unless `namespaceSelector` is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_selector: Option<WrittenSelector>,
-    /// Namespaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace_selector: Option<WrittenSelector>,
-}
-
-/// `IPBlock`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IpBlock {
-    /// A block of either family.
-    pub cidr: Str,
-    /// Blocks inside `cidr`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub except: Option<Vec<Str>>,
-}
-
-/// `NetworkPolicyPort`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PolicyPort {
-    /// Absent means TCP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<Str>,
-    /// Absent means every port of the protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<IntOrString>,
-    /// Last port of a range that begins with a numeric `port`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_port: Option<i64>,
 }

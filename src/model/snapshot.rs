@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::aws::AwsScope;
-use super::object::{ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload};
+use super::object::{
+    ConfigMap, EndpointSlice, Meta, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
+};
 use super::text::Str;
 
 /// The facts of one collection: the only input of an evaluation.
@@ -148,6 +150,22 @@ pub struct Problem {
     pub name: Option<Str>,
     /// How many times it was met, when equal problems were folded into one.
     pub count: u64,
+}
+
+impl Problem {
+    /// A problem with an object, and with those like it, that was not met yet: each time it is met `count` goes up.
+    pub fn with(class: ProblemClass, message: String, kind: &str, meta: &Meta) -> Self {
+        Self {
+            class,
+            message,
+            source: meta.origin.source,
+            line: meta.origin.line,
+            kind: Some(kind.into()),
+            namespace: meta.namespace.clone(),
+            name: Some(meta.name.clone()),
+            count: 0,
+        }
+    }
 }
 
 /// The classes of reading problems.

@@ -94,7 +94,8 @@ pub fn compile(
     let types_unsure = !spec.unknown_fields.is_empty()
         || defects[before..].iter().any(|d| d.rejected && d.path.starts_with("spec.policyTypes"));
     let namespace = written.meta.namespace.clone().unwrap_or_default();
-    Policy { object, namespace, subject, egress, ingress, rules: ranges, invalid, types_unsure }
+    let name = written.meta.name.clone();
+    Policy { object, namespace, name, subject, egress, ingress, rules: ranges, invalid, types_unsure }
 }
 
 #[allow(clippy::cast_possible_truncation)] // a cluster holds far fewer than 2^32 rules: 1.5 GB per kind at most
@@ -216,21 +217,24 @@ impl Checker<'_> {
     }
 
     fn block(&mut self, path: Path<'_>, cidr: &str, except: &[Str]) -> Option<AddrSet> {
-        let Ok(net) = cidr.parse::<IpNet>() else {
-            self.reject(path.field("cidr"), format!("`{cidr}` is no CIDR block"));
-            return None;
+        let net = match written_block(cidr) {
+            Ok(net) => net,
+            Err(why) => {
+                self.reject(path.field("cidr"), why);
+                return None;
+            }
         };
         let mut set = AddrSet::net(net);
         for (i, written) in except.iter().enumerate() {
             let excepts = path.field("except");
             let path = excepts.item(i);
-            match written.parse::<IpNet>() {
+            match written_block(written) {
                 // The API wants a block that lies inside and is smaller (`ValidateIPBlock`).
                 Ok(hole) if net.contains(&hole) && net.prefix_len() < hole.prefix_len() => {
                     set = set.difference(&AddrSet::net(hole));
                 }
                 Ok(_) => self.reject(path, format!("`{written}` is not strictly inside {cidr}")),
-                Err(_) => self.reject(path, format!("`{written}` is no CIDR block")),
+                Err(why) => self.reject(path, why),
             }
         }
         if set.is_empty() {
@@ -325,4 +329,16 @@ fn is_label_text(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// A block as the API takes it. IPv4-mapped IPv6 blocks passed older API servers; with strict validation (KEP-4858, on
+/// from Kubernetes 1.36) they do not, for some network plugins read them as IPv4 and others as IPv6.
+fn written_block(text: &str) -> Result<IpNet, String> {
+    match text.parse::<IpNet>() {
+        Ok(IpNet::V6(net)) if net.addr().to_ipv4_mapped().is_some() => {
+            Err(format!("`{text}` is an IPv4-mapped IPv6 block, which network plugins read differently"))
+        }
+        Ok(net) => Ok(net),
+        Err(_) => Err(format!("`{text}` is no CIDR block")),
+    }
 }

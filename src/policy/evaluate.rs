@@ -195,10 +195,11 @@ impl<'a> Sweep<'a> {
         };
         for id in unsure {
             let rule = self.index.rule(id);
+            let policy = self.index.policy(rule.policy);
             gate.admitted = Admitted::Unsure;
             gate.doubts.push(format!(
-                "whether {}[{}] matches the pod at the other end depends on its address or its namespace's labels, which are not known",
-                rule.direction, rule.position
+                "whether {}[{}] of {} matches the pod at the other end depends on its address or its namespace's labels, which are not known",
+                rule.direction, rule.position, policy.title()
             ));
             gate.by.push(id);
         }
@@ -229,7 +230,7 @@ impl<'a> Sweep<'a> {
             gate.admitted = Admitted::Unsure;
             gate.isolating.extend(uncertain);
             let why = policy.invalid.as_deref().unwrap_or_default();
-            gate.doubts.push(format!("an API server rejects a policy that may select the pod: {why}"));
+            gate.doubts.push(format!("an API server rejects {}, which may select the pod: {why}", policy.title()));
         }
         gate.isolating.sort_unstable();
         gate.isolating.dedup();

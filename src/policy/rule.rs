@@ -50,6 +50,8 @@ pub struct Policy {
     pub object: u32,
     /// Namespace of the pods that it selects.
     pub namespace: Str,
+    /// Its own name.
+    pub name: Str,
     /// Which pods; `None` if the selector as written is invalid, so that it may be any.
     pub subject: Option<Selector>,
     /// Isolates for egress (`policyTypes`, defaulted).
@@ -65,6 +67,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// How people name it: `NetworkPolicy ns/name`.
+    pub fn title(&self) -> String {
+        format!("NetworkPolicy {}/{}", self.namespace, self.name)
+    }
+
     /// Whether it isolates the pods that it selects in the direction.
     pub fn isolates(&self, direction: Direction) -> bool {
         match direction {

@@ -134,6 +134,7 @@ fn verdicts(class: &ClassResult) -> Vec<Verdict<'_>> {
         names.sort_unstable();
         names.dedup();
         let needs = names.iter().map(|name| clean(name).into_owned()).collect::<Vec<_>>().join(", ");
+        let needs = if needs.is_empty() { "not known".to_owned() } else { needs };
         let decided_by = decided_by(class.paths.iter().filter(|path| path.outcome == class.outcome));
         return vec![Verdict { ecosystems: names, needs, outcome: class.outcome, decided_by }];
     }

@@ -1,6 +1,6 @@
 //! What a report says as a whole: the headline, what was not read, what is taken for granted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
@@ -66,12 +66,17 @@ pub(super) fn not_read(report: &AuditReport) -> Vec<String> {
         });
         groups[at].2.extend(coverage.namespace.as_deref());
     }
+    let told: HashSet<&str, FxBuildHasher> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
     groups
         .into_iter()
-        .map(|(what, why, namespaces)| match namespaces.as_slice() {
-            [] => format!("{what}: {why}"),
-            [one] => format!("{what} in namespace {one}: {why}"),
-            several => format!("{what} in namespaces {}: {why}", first(several, 5)),
+        .map(|(what, why, namespaces)| {
+            let what = match namespaces.as_slice() {
+                [] => what,
+                [one] => format!("{what} in namespace {one}"),
+                several => format!("{what} in namespaces {}", first(several, 5)),
+            };
+            // A finding says why, with the line.
+            if told.contains(why.as_str()) { what } else { format!("{what}: {why}") }
         })
         .collect()
 }

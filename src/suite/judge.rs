@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::spec::{Assertion, End, Expectation, Suite};
 use crate::cloud::{self, Shadow};
-use crate::model::object::Workload;
+use crate::demand::owners::Owners;
+use crate::model::object::{Owner, Pod, Workload};
 use crate::model::{AddrSet, Doubt, Family, Layer, Outcome, Snapshot, Step, StepOutcome, Str, Trace};
 use crate::policy::engine::Overrides;
 use crate::policy::{Direction, Party};
@@ -273,7 +274,10 @@ impl<'a> Judge<'a> {
         if let Some(network) = origin.network.as_ref().filter(|_| has_data) {
             let pod = origin.party.as_ref().map(|(party, _)| party);
             let of_vpc = trace::cloud::lookups(context, network, pod);
-            for theirs in of_vpc.into_iter().flat_map(|l| [l.to_resolver, Some(l.upstream)]).flatten() {
+            let of_name = |l: &trace::cloud::Lookups| trace::names::step(context, &l.amazon, host);
+            let of_name = of_vpc.as_ref().and_then(of_name);
+            let legs = of_vpc.into_iter().flat_map(|l| [l.to_resolver, Some(l.upstream)]);
+            for theirs in legs.chain([of_name]).flatten() {
                 trace::cloud::merge_lookup(&mut step, theirs);
             }
         }
@@ -410,17 +414,19 @@ impl<'a> Judge<'a> {
         let here = |meta: &crate::model::object::Meta| meta.namespace.as_deref().unwrap_or_default() == namespace;
         let is = |w: &&Workload| here(&w.meta) && w.kind == kind && w.meta.name == name;
         // Running pods replace their template; a pod may hang under an object that the workload owns.
-        let owned = |w: &&Workload| here(&w.meta) && w.owner.as_ref().is_some_and(|o| o.kind == kind && o.name == name);
-        let between: Vec<_> =
-            context.snapshot.workloads.iter().filter(owned).map(|w| (w.kind.clone(), w.meta.name.clone())).collect();
+        let mut owners = Owners::new(context.snapshot);
+        let mut belongs = |pod: &'a Pod| {
+            let named = |o: &Owner| o.kind == kind && o.name == name;
+            let through = |at: &u32| is(&&context.snapshot.workloads[*at as usize]);
+            pod.owner.as_ref().is_some_and(named)
+                || owners
+                    .top(pod)
+                    .is_some_and(|top| (top.kind == kind && top.name == name) || top.through.iter().any(through))
+        };
         let pods: Vec<_> = (0u32..)
             .zip(&context.snapshot.pods)
             .filter(|(_, pod)| here(&pod.meta) && !pod.phase.is_terminal())
-            .filter(|(_, pod)| {
-                pod.owner.as_ref().is_some_and(|o| {
-                    (o.kind == kind && o.name == name) || between.contains(&(o.kind.clone(), o.name.clone()))
-                }) || (kind == "Pod" && pod.meta.name == name)
-            })
+            .filter(|(_, pod)| belongs(pod) || (kind == "Pod" && pod.meta.name == name))
             .map(|(i, pod)| (context.party(pod), Member::Running(i, pod)))
             .collect();
         if !pods.is_empty() {

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::dns::{self, Lookup};
 use super::flow::{Flow, Judgement, Known, Source};
 use super::layers;
+use super::names;
 use super::network::Network;
 use super::plan::{Answers, Plan, Planned};
 use super::target::{Aim, aim_of_set, combine_judgements};
@@ -68,6 +69,8 @@ pub struct Evaluated {
     pub lookup: Option<Lookup>,
     /// The last leg of the lookup of names that the cluster does not know: to the VPC's resolver.
     upstream: Option<Step>,
+    /// Whose Amazon-provided resolver that is.
+    pub(super) amazon: Vec<names::Asked>,
     /// Number of the VPC's answers per planned endpoint.
     pub answers: Vec<Option<u32>>,
     /// Verdict number per planned endpoint; `u32::MAX` where nobody of the class needs it.
@@ -192,7 +195,8 @@ impl<'a> Audit<'a> {
                         cloud::merge_lookup(&mut lookup.step, leg.clone());
                     }
                 }
-                let upstream = of_vpc.map(|l| l.upstream);
+                let (upstream, amazon) = of_vpc.map(|l| (l.upstream, l.amazon)).unzip();
+                let amazon = amazon.unwrap_or_default();
                 let answers = vec![None; if self.network.is_some() { endpoints } else { 0 }];
                 let mut families = party.families();
                 if let Some(origin) = self.network.as_ref().and_then(|n| n.origin(class))
@@ -201,7 +205,7 @@ impl<'a> Audit<'a> {
                     families
                         .extend(origin.families().into_iter().filter(|f| !families.contains(f)).collect::<Vec<_>>());
                 }
-                Evaluated { families, party, lookup, upstream, answers, verdicts: vec![NOT_NEEDED; endpoints] }
+                Evaluated { families, party, lookup, upstream, amazon, answers, verdicts: vec![NOT_NEEDED; endpoints] }
             })
             .collect();
         // Which class needs which endpoint.
@@ -502,6 +506,9 @@ fn dns_step(context: &Context<'_>, planned: &Planned, evaluated: &Evaluated) -> 
             let mut step = lookup.step.clone();
             if let Some(upstream) = evaluated.upstream.as_ref().filter(|_| !is_cluster_name) {
                 cloud::merge_lookup(&mut step, upstream.clone());
+                if let Some(theirs) = names::step(context, &evaluated.amazon, &planned.endpoint.host) {
+                    cloud::merge_lookup(&mut step, theirs);
+                }
             }
             step
         }

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::dns::{self, Answering};
 use super::flow::{Known, percent};
 use super::layers;
+use super::names;
 use super::target::{Aim, Target};
 use crate::cloud::verdict::Shares;
 use crate::cloud::{self, Ask, Cluster, Origin, Resolver, Shadow, Verdict};
@@ -236,6 +237,8 @@ pub struct Lookups {
     pub upstream: Step,
     /// UDP passes and TCP does not: long answers fail.
     pub tcp_closed: bool,
+    /// Whose Amazon-provided resolver that is.
+    pub amazon: Vec<names::Asked>,
 }
 
 /// The lookup of a pod, or of anything else (`pod` is `None`) that asks the VPC's resolver by itself.
@@ -249,7 +252,7 @@ pub fn lookups(context: &Context<'_>, origin: &Origin<'_>, pod: Option<&Party>) 
         Outcome::along(l.to_resolver.iter().filter_map(of).chain(of(&l.upstream)))
     };
     let best = ways.min_by_key(outcome);
-    Some(best.unwrap_or_else(|| plain(lookup_from(context, cluster, origin))))
+    Some(best.unwrap_or_else(|| plain(context, cluster, origin)))
 }
 
 fn lookups_by(
@@ -261,26 +264,27 @@ fn lookups_by(
 ) -> Lookups {
     let pods = match answering {
         Answering::Pods(pods) if !pods.is_empty() => pods,
-        Answering::Pods(_) | Answering::OfNode => return plain(lookup_from(context, cluster, origin)),
+        Answering::Pods(_) | Answering::OfNode => return plain(context, cluster, origin),
         Answering::OnNode => {
             let node = pod.and_then(|party| party.node.as_ref());
             let of_node = node.map(|node| cluster.node(node));
-            return plain(lookup_from(context, cluster, of_node.as_ref().unwrap_or(origin)));
+            return plain(context, cluster, of_node.as_ref().unwrap_or(origin));
         }
         Answering::Address(ip) => {
             let is_amazon = |vpc: &&Str| cloud::resolve::is_amazon(&cluster.net, vpc, *ip);
             if origin.vpcs().iter().any(is_amazon) {
-                return plain(lookup_from(context, cluster, origin));
+                return plain(context, cluster, origin);
             }
             let way = by_address(cluster, origin, *ip, Protocol::Udp);
             let tcp_closed = closed_by(&way, &by_address(cluster, origin, *ip, Protocol::Tcp));
             let upstream = Step::new(Layer::Dns, Outcome::Reachable, format!("nameserver {ip} knows public names"));
-            return Lookups { to_resolver: Some(way), upstream, tcp_closed };
+            return Lookups { to_resolver: Some(way), upstream, tcp_closed, amazon: Vec::new() };
         }
     };
     let mut legs: Vec<Step> = Vec::new();
     let mut upstream: Vec<Step> = Vec::new();
     let mut tcp_closed = false;
+    let mut amazon = Vec::new();
     for (i, port) in pods {
         let pod = &context.snapshot.pods[*i as usize];
         let party = context.party(pod);
@@ -296,15 +300,18 @@ fn lookups_by(
             legs.extend(Some(leg).filter(|leg| !legs.contains(leg)));
         }
         let own = cluster.pod(pod, &layers::groups_of(context, &party));
+        append_new(&mut amazon, names::asked(cluster, &own).into_iter().collect());
         let one = lookup_from(context, cluster, &own);
         upstream.extend(Some(one).filter(|one| !upstream.contains(one)));
     }
     let upstream = all_needed(&upstream).unwrap_or_else(|| lookup_from(context, cluster, origin));
-    Lookups { to_resolver: all_needed(&legs), upstream, tcp_closed }
+    Lookups { to_resolver: all_needed(&legs), upstream, tcp_closed, amazon }
 }
 
-fn plain(upstream: Step) -> Lookups {
-    Lookups { to_resolver: None, upstream, tcp_closed: false }
+/// Straight to the VPC's resolver.
+fn plain(context: &Context<'_>, cluster: &Cluster<'_>, origin: &Origin<'_>) -> Lookups {
+    let amazon = names::asked(cluster, origin).into_iter().collect();
+    Lookups { to_resolver: None, upstream: lookup_from(context, cluster, origin), tcp_closed: false, amazon }
 }
 
 /// Whether only lookups over TCP are closed.
@@ -355,8 +362,7 @@ fn lookup_from(context: &Context<'_>, cluster: &Cluster<'_>, origin: &Origin<'_>
         }
         Resolver::Amazon => {
             let mut step = Step::new(Layer::Dns, Outcome::Reachable, format!("the Amazon-provided resolver of {vpc}"));
-            step.assumptions
-                .push(format!("no forwarding rule, DNS firewall or private zone of {vpc} changes the answer"));
+            step.assumptions.push(cloud::names::taken_for_granted(&cluster.net, vpc));
             step
         }
         Resolver::Off(evidence) => {
@@ -371,7 +377,8 @@ fn lookup_from(context: &Context<'_>, cluster: &Cluster<'_>, origin: &Origin<'_>
     }
 }
 
-/// The key of a document that may change what the Amazon-provided resolver answers.
+/// The key of a document that may change what the Amazon-provided resolver answers, in a snapshot that was saved when
+/// such documents were not evaluated.
 fn rules_of_resolver(context: &Context<'_>) -> Option<Str> {
     let may = ["FirewallRuleGroupAssociations", "ResolverRuleAssociations"];
     context.snapshot.cloud_documents.iter().map(|d| &d.key).find(|key| may.contains(&key.as_str())).cloned()

@@ -63,18 +63,19 @@ fn is_dns_pod(pod: &crate::model::object::Pod) -> bool {
 pub fn lookup(context: &Context<'_>, party: &Party, pod: Option<u32>, selecting: &[PolicyId]) -> Lookup {
     let resolvers = resolvers(context, &party.spec);
     // Resolvers are tried in order: the first that answers serves.
-    let mut best: Option<Lookup> = None;
-    for resolver in &resolvers {
-        let found = ask(context, resolver, party, pod, selecting);
-        let rank = |l: &Lookup| l.step.outcome.outcome().map_or(0, |o| o as u8);
-        if best.as_ref().is_none_or(|b| rank(&found) < rank(b)) {
-            best = Some(found);
-        }
-    }
-    best.unwrap_or_else(|| Lookup {
+    let found = resolvers.iter().map(|resolver| ask(context, resolver, party, pod, selecting)).collect();
+    best(found, |lookup: &Lookup| &lookup.step).unwrap_or_else(|| Lookup {
         step: Step::new(Layer::Dns, StepOutcome::Unknown, "dnsPolicy None without nameservers"),
         tcp_closed: false,
     })
+}
+
+/// Of alternatives the first with the best outcome; one that needs no lookup at all (the host network) is as good as
+/// one that answers.
+fn best<T>(found: Vec<T>, step: impl Fn(&T) -> &Step) -> Option<T> {
+    let outcome = |one: &T| step(one).outcome.outcome().unwrap_or(Outcome::Reachable);
+    let best = Outcome::best(found.iter().map(&outcome))?;
+    found.into_iter().find(|one| outcome(one) == best)
 }
 
 fn resolvers(context: &Context<'_>, spec: &PodSpec) -> Vec<Resolver> {
@@ -236,8 +237,7 @@ fn over_pods(
             let destination = Destination::Pod(&backend.party, backend.pod, family);
             of_families.push(judged(context, destination, protocol, backend.port, party, pod, selecting));
         }
-        let rank = |s: &Step| s.outcome.outcome().map_or(0, |o| o as u8);
-        if let Some(step) = of_families.into_iter().min_by_key(rank)
+        if let Some(step) = best(of_families, |step| step)
             && !steps.contains(&step)
         {
             steps.push(step);

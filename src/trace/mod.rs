@@ -9,6 +9,7 @@ pub mod dns;
 pub mod explain;
 pub mod flow;
 pub mod layers;
+pub mod names;
 pub mod network;
 pub mod objects;
 pub mod plan;

@@ -82,7 +82,11 @@ fn problems(context: &Context<'_>) -> Vec<Finding> {
             let count: u64 = chunk.iter().map(|p| p.count.max(1)).sum();
             let first = chunk.first().map(|p| p.message.clone()).unwrap_or_default();
             let message = if count > 1 { format!("{first} ({count} in all)") } else { first };
-            let evidence = chunk.iter().take(PLACES).map(|p| problem_evidence(context, p)).collect();
+            let mut evidence: Vec<_> = chunk.iter().take(PLACES).map(|p| problem_evidence(context, p)).collect();
+            if let ([only], [_]) = (evidence.as_mut_slice(), chunk) {
+                // The finding's own message says it.
+                only.detail = None;
+            }
             found.push(finding(code, message, evidence));
         }
     }

@@ -147,6 +147,14 @@ fn aims(
         }
         Addresses::Public => {}
     }
+    if is_short_name(context, &endpoint.host) {
+        let reason = format!(
+            "`{}` is the short name of a Service, which this subject's resolver may not complete; say its full name, \
+             `<service>.<namespace>.svc.<cluster domain>`",
+            endpoint.host
+        );
+        return Err(Doubt { reason, not_evaluated: None });
+    }
     if let Some(of_service) = aims_of_cluster_name(context, &endpoint.host, protocol, port, PortMeans::Dialled) {
         return of_service;
     }
@@ -160,13 +168,6 @@ fn aims(
         let sets = [Family::V4, Family::V6].map(|family| AddrSet::from_ips(family, sample.iter().copied()));
         return Ok(nonempty(sets).map(|set| aim_of_set(set, known.clone(), port)).collect());
     }
-    if !endpoint.host.contains('.') && context.snapshot.services.iter().any(|s| s.meta.name == endpoint.host) {
-        let reason = format!(
-            "`{0}` is a short name: which Service it means depends on the pod; say `{0}.<namespace>`",
-            endpoint.host
-        );
-        return Err(Doubt { reason, not_evaluated: None });
-    }
     if !listed && is_private_name(&endpoint.host) {
         let known =
             Known::StandIn { title: "all addresses, for the name is a private one".to_owned(), elsewhere: true };
@@ -174,6 +175,19 @@ fn aims(
     }
     let known = Known::StandIn { title: "the public internet".to_owned(), elsewhere: !listed };
     Ok([Family::V4, Family::V6].map(|family| aim_of_set(public_internet(family), known.clone(), port)).into())
+}
+
+/// Whether a name means a Service only where a search list completes it: `name` or `name.namespace`. For pods that
+/// have that list it was completed when their demand was read.
+fn is_short_name(context: &Context<'_>, host: &str) -> bool {
+    let services = &context.snapshot.services;
+    match host.split_once('.') {
+        None => services.iter().any(|s| s.meta.name == host),
+        Some((name, space)) if !space.contains('.') => {
+            services.iter().any(|s| s.meta.name == name && s.meta.namespace.as_ref().is_some_and(|n| *n == space))
+        }
+        Some(_) => false,
+    }
 }
 
 /// Whether a name cannot be one of the public DNS: one label, or a top-level domain that is reserved or in

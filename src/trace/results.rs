@@ -99,6 +99,11 @@ fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject],
         let host = &audit.plan.endpoints[endpoint as usize].endpoint.host;
         // What a host alias answers for stands alone.
         let aliased = may_know && specs().any(|spec| super::dns::known_without_lookup(spec, host).is_some());
+        // So does what the resolver of the VPC treats in a way of its own.
+        let amazon = |class: &u32| audit.evaluated[*class as usize].amazon.as_slice();
+        let is_of_its_own = |class: &u32| super::names::is_of_its_own(audit.context, amazon(class), host);
+        let is_bare = audit.plan.endpoints[endpoint as usize].bare;
+        let alone = aliased || !is_bare && asked.classes.iter().any(is_of_its_own);
         let verdict = |class: &u32| audit.evaluated[*class as usize].verdicts[endpoint as usize];
         let verdicts = match asked.classes.as_slice() {
             [class] => Few::one(verdict(class)),
@@ -107,7 +112,7 @@ fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject],
         // The VPC's answers, where anything was read about one.
         let answer = |class: &u32| audit.evaluated[*class as usize].answers.get(endpoint as usize).copied();
         let answers = asked.classes.iter().filter_map(answer).collect();
-        let at = *index.entry((kind, verdicts, aliased.then_some(endpoint), answers)).or_insert_with(|| {
+        let at = *index.entry((kind, verdicts, alone.then_some(endpoint), answers)).or_insert_with(|| {
             let (mut trace, aside) = trace(audit, asked, requirement, endpoint);
             shared.steps(&mut trace);
             paths.push(PathResult {

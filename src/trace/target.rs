@@ -92,7 +92,7 @@ pub fn aims_of_addresses(
 ) -> Result<Vec<Aim>, Doubt> {
     let mut aims = Vec::new();
     let mut outside: Vec<IpAddr> = Vec::new();
-    for ip in addresses {
+    for ip in &addresses.iter().map(IpAddr::to_canonical).collect::<Vec<_>>() {
         if let Some(service) = context.service_at(*ip) {
             aims.extend(aims_of_service(context, service, Some(Family::of(*ip)), protocol, port, means)?);
         } else if let Some((i, pod)) = context.pod_at(*ip) {

@@ -166,7 +166,7 @@ impl<'a> Net<'a> {
                 format!("{} of {name} may not be read with these credentials ({})", list.key(), list.operation())
             }
             Some(CoverageState::Failed(why)) => format!("{} of {name} could not be read: {why}", list.key()),
-            _ => format!("{} of {name} were not collected (aws ec2 {})", list.key(), list.operation()),
+            _ => format!("{} of {name} were not collected (aws {} {})", list.key(), list.service(), list.operation()),
         }
     }
 

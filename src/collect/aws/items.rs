@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 
 use super::super::lines::Lines;
 use crate::model::aws::{
-    AwsList, AwsScope, BlockPublicAccessExclusion, BlockPublicAccessOptions, DhcpOptions, Instance, InternetGateway,
-    NatGateway, NetworkAcl, NetworkInterface, PrefixList, PrefixListEntries, RouteTable, SecurityGroup,
-    SecurityGroupRule, SecurityGroupVpcAssociation, Subnet, TransitGatewayVpcAttachment, Vpc, VpcAttribute,
-    VpcEndpoint, VpcPeeringConnection, VpnGateway,
+    AwsList, AwsScope, BlockPublicAccessExclusion, BlockPublicAccessOptions, DhcpOptions, FirewallDomains,
+    FirewallRule, FirewallRuleGroupAssociation, Instance, InternetGateway, NatGateway, NetworkAcl, NetworkInterface,
+    PrefixList, PrefixListEntries, ResolverRule, ResolverRuleAssociation, RouteTable, SecurityGroup, SecurityGroupRule,
+    SecurityGroupVpcAssociation, Subnet, TransitGatewayVpcAttachment, Vpc, VpcAttribute, VpcEndpoint,
+    VpcPeeringConnection, VpnGateway,
 };
 use crate::model::object::Origin;
 
@@ -68,6 +69,10 @@ items! {
     TransitGatewayVpcAttachment transit_gateway_attachment_id "TransitGatewayAttachmentId";
     VpnGateway vpn_gateway_id "VpnGatewayId";
     BlockPublicAccessExclusion exclusion_id "ExclusionId";
+    FirewallRuleGroupAssociation id "Id";
+    FirewallDomains firewall_domain_list_id "FirewallDomainListId";
+    ResolverRuleAssociation id "Id";
+    ResolverRule id "Id";
 }
 
 impl Item for VpcAttribute {
@@ -109,6 +114,22 @@ impl Item for SecurityGroupVpcAssociation {
             return Cow::Borrowed("");
         }
         Cow::Owned(format!("{} in {}", self.group_id, self.vpc_id))
+    }
+
+    fn origin(&mut self) -> &mut Origin {
+        &mut self.origin
+    }
+}
+
+impl Item for FirewallRule {
+    const ID: &'static str = "FirewallRuleGroupId";
+
+    /// It has no id of its own, but of one group and priority there is one only.
+    fn id(&self) -> Cow<'_, str> {
+        if self.firewall_rule_group_id.is_empty() {
+            return Cow::Borrowed("");
+        }
+        Cow::Owned(format!("{}#{}", self.firewall_rule_group_id, self.priority))
     }
 
     fn origin(&mut self) -> &mut Origin {
@@ -237,4 +258,9 @@ lists! {
     VpnGateways vpn_gateways,
     BlockPublicAccessOptions block_public_access_options,
     BlockPublicAccessExclusions block_public_access_exclusions,
+    FirewallRuleGroupAssociations firewall_rule_group_associations,
+    FirewallRules firewall_rules,
+    FirewallDomains firewall_domains,
+    ResolverRuleAssociations resolver_rule_associations,
+    ResolverRules resolver_rules,
 }

@@ -11,6 +11,8 @@ pub(super) enum Key {
     Reservations,
     /// Entries of the prefix list that the file's name tells.
     Entries,
+    /// Domains of the domain list that the file's name tells.
+    Domains,
     /// A DNS attribute of the VPC that `VpcId` beside it names.
     Attribute,
     /// Where the list goes on: this document does not hold all of it.
@@ -33,6 +35,9 @@ const IGNORED: &[&str] = &[
     "DomainStatusList",
     "EnableNetworkAddressUsageMetrics",
     "Firewall",
+    "FirewallConfig",
+    "FirewallConfigs",
+    "FirewallDomainLists",
     "FirewallPolicies",
     "FirewallPolicy",
     "FirewallRuleGroups",
@@ -45,7 +50,6 @@ const IGNORED: &[&str] = &[
     "LoadBalancers",
     "LocalGateways",
     "ResolverEndpoints",
-    "ResolverRules",
     "Routes",
     "ServiceDetails",
     "Snapshots",
@@ -67,6 +71,8 @@ pub(super) fn of(key: &str) -> Option<Key> {
     match key {
         "Reservations" => Some(Key::Reservations),
         "Entries" => Some(Key::Entries),
+        "Domains" => Some(Key::Domains),
+        "domains" => None,
         "EnableDnsSupport" | "EnableDnsHostnames" => Some(Key::Attribute),
         "NextToken" | "nextToken" | "next_token" => Some(Key::NextToken),
         "ManagedPrefixLists" => Some(Key::List(AwsList::PrefixLists)),
@@ -120,6 +126,7 @@ mod tests {
             let expected = match list {
                 AwsList::Instances => Key::Reservations,
                 AwsList::PrefixListEntries => Key::Entries,
+                AwsList::FirewallDomains => Key::Domains,
                 list => Key::List(*list),
             };
             assert_eq!(of(list.key()), Some(expected));

@@ -18,6 +18,6 @@ mod scope;
 pub(crate) use items::Item;
 pub(crate) use load::scopes;
 pub(crate) use meta::{META_FILE, META_GVK, Meta};
-pub(crate) use read::{Document, Origins, broken, fields, read, read_meta};
+pub(crate) use read::{Document, Origins, broken, read, read_meta};
 pub(crate) use save::{FOLDER, files, folder_of};
 pub(crate) use scope::{Merged, coverage, merge, place, settle};

@@ -13,7 +13,7 @@ use super::super::raw::Text;
 use super::items::{self, Item, VisitMut};
 use super::keys::{self, Key};
 use super::meta::Meta;
-use crate::model::aws::{AwsList, AwsScope, PrefixListEntries, PrefixListEntry};
+use crate::model::aws::{AwsList, AwsScope, FirewallDomains, PrefixListEntries, PrefixListEntry};
 use crate::model::object::Origin;
 use crate::model::{CoverageState, Problem, ProblemClass, Str};
 
@@ -139,6 +139,7 @@ impl Reader<'_> {
                 }
                 Some(Key::Reservations) => self.reservations(value),
                 Some(Key::Entries) => self.entries(value, field("PrefixListId"), field("ReadFrom")),
+                Some(Key::Domains) => self.domains(value, field("FirewallDomainListId"), field("ReadFrom")),
                 Some(Key::Attribute) if field("VpcId").is_some() => {
                     self.is_aws = true;
                     if !self.document.scope.read.contains_key(&AwsList::VpcAttributes) {
@@ -218,6 +219,19 @@ impl Reader<'_> {
         };
         self.document.scope.read.entry(list).or_insert(CoverageState::Read);
         self.document.scope.prefix_list_entries.push(PrefixListEntries { prefix_list_id: id, entries, origin });
+    }
+
+    /// The domains of one domain list of DNS Firewall.
+    fn domains(&mut self, value: &RawValue, id: Option<&RawValue>, read_from: Option<&RawValue>) {
+        let Ok(domains) = serde_json::from_str::<Vec<Str>>(value.get()) else { return }; // of something else
+        self.is_aws = true;
+        let id = id.and_then(|id| serde_json::from_str::<Str>(id.get()).ok()).unwrap_or_default();
+        let origin = match self.origins {
+            Origins::Here => self.document.origin,
+            Origins::Written => read_from.and_then(|from| serde_json::from_str(from.get()).ok()).unwrap_or_default(),
+        };
+        self.document.scope.read.entry(AwsList::FirewallDomains).or_insert(CoverageState::Read);
+        self.document.scope.firewall_domains.push(FirewallDomains { firewall_domain_list_id: id, domains, origin });
     }
 
     /// Objects of a list: those that can be read, and the problems of the others.

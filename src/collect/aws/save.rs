@@ -80,10 +80,10 @@ impl Documents<'_> {
 impl Visit for Documents<'_> {
     fn list<T: Item>(&mut self, list: AwsList, items: &[T]) {
         let is_read = self.scope.read.get(&list) == Some(&CoverageState::Read);
-        let name = format!("ec2-{}", list.operation());
+        let name = format!("{}-{}", list.service(), list.operation());
         match list {
             // One document for each object.
-            AwsList::VpcAttributes | AwsList::PrefixListEntries => {
+            AwsList::VpcAttributes | AwsList::PrefixListEntries | AwsList::FirewallDomains => {
                 for item in items {
                     let mut document = object(item);
                     if list == AwsList::PrefixListEntries {

@@ -25,10 +25,14 @@ pub(crate) fn merge<'s>(documents: Vec<Document>, name_of: impl Fn(u32) -> &'s s
         .iter()
         .filter_map(|document| Some((folder_of(name_of(document.origin.source)), document.meta.clone()?)))
         .collect();
+    let has_firewall = documents.iter().any(|document| !document.scope.firewall_rules.is_empty());
     let mut scopes: BTreeMap<(Str, Str), Parts> = BTreeMap::new();
     for mut document in documents {
         let name = name_of(document.origin.source);
         name_entries(&mut document, name, &mut merged.problems);
+        if !name_domains(&mut document, name, has_firewall, &mut merged.problems) {
+            continue;
+        }
         let meta = metas.get(folder_of(name));
         let key = meta.map_or_else(
             || {
@@ -169,6 +173,49 @@ fn name_entries(document: &mut Document, name: &str, problems: &mut Vec<Problem>
     });
 }
 
+/// Gives the domains of a domain list their id, which only the file's name holds. Others have lists of this name, too:
+/// without an id, and without rules that would speak of it, the document is none of AWS, and `false` comes back.
+fn name_domains(document: &mut Document, name: &str, has_firewall: bool, problems: &mut Vec<Problem>) -> bool {
+    let Origin { source, line } = document.origin;
+    let scope = &mut document.scope;
+    for domains in &mut scope.firewall_domains {
+        if domains.firewall_domain_list_id.is_empty() {
+            domains.firewall_domain_list_id = domain_list_of(name).into();
+        }
+    }
+    let before = scope.firewall_domains.len();
+    scope.firewall_domains.retain(|domains| !domains.firewall_domain_list_id.is_empty());
+    if scope.firewall_domains.len() == before {
+        return true;
+    }
+    if has_firewall {
+        problems.push(Problem {
+            class: ProblemClass::Unreadable,
+            message: "nobody says whose domains these are: name the file after the domain list, \
+                      `route53resolver-list-firewall-domains.rslvr-fdl-….json`"
+                .to_owned(),
+            source,
+            line,
+            kind: Some(AwsList::FirewallDomains.key().into()),
+            namespace: None,
+            name: None,
+            count: 1,
+        });
+        return true;
+    }
+    scope.read.remove(&AwsList::FirewallDomains);
+    !scope.read.is_empty() || document.meta.is_some()
+}
+
+/// The domain list that a file is named after; empty if it is named after none.
+fn domain_list_of(name: &str) -> &str {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let Some(at) = file.find("rslvr-fdl-") else { return "" };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let end = file[at..].find(|c| !is_part(c)).map_or(file.len(), |length| at + length);
+    &file[at..end]
+}
+
 /// The prefix list that a file is named after; empty if it is named after none.
 fn prefix_list_of(name: &str) -> &str {
     let file = name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -244,6 +291,18 @@ mod tests {
             ("", ("", "")),
         ] {
             assert_eq!(place(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn file_names_tell_domain_lists() {
+        for (name, expected) in [
+            ("aws/us-east-1/route53resolver-list-firewall-domains.rslvr-fdl-0d0a.json", "rslvr-fdl-0d0a"),
+            ("rslvr-fdl-1", "rslvr-fdl-1"),
+            ("rslvr-fdl-1/domains.json", ""),
+            ("domains.json", ""),
+        ] {
+            assert_eq!(domain_list_of(name), expected, "{name}");
         }
     }
 

@@ -353,15 +353,9 @@ fn label_problems(labelled: &BTreeMap<u32, LabelReach>, builder: &Builder, probl
         };
         if is_touched {
             let key = (meta.origin.source, kind.to_owned());
-            let problem = found.entry(key).or_insert_with(|| Problem {
-                class: ProblemClass::NotRendered,
-                message: "a kustomization adds labels, and these may be selected".to_owned(),
-                source: meta.origin.source,
-                line: meta.origin.line,
-                kind: Some(kind.into()),
-                namespace: meta.namespace.clone(),
-                name: Some(meta.name.clone()),
-                count: 0,
+            let problem = found.entry(key).or_insert_with(|| {
+                let message = "a kustomization adds labels, and these may be selected".to_owned();
+                Problem::with(ProblemClass::NotRendered, message, kind, meta)
             });
             problem.count += 1;
         }

@@ -46,6 +46,10 @@ pub(crate) struct NodeSpec<'a> {
 pub(crate) struct Taint<'a> {
     #[serde(borrow)]
     pub(crate) key: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) value: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) effect: Option<Text<'a>>,
 }
 
 /// `NodeStatus`.

@@ -1,7 +1,7 @@
 //! Pods and pod templates.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::{Annotations, Meta, Pairs, Text};
 
@@ -99,9 +99,11 @@ pub(crate) struct PodSpec<'a> {
     pub(crate) volumes: Option<Vec<Volume<'a>>>,
     #[serde(borrow)]
     pub(crate) node_selector: Option<Pairs<'a>>,
-    pub(crate) affinity: Option<Affinity>,
     #[serde(borrow)]
-    pub(crate) tolerations: Option<Vec<Toleration<'a>>>,
+    pub(crate) affinity: Option<Affinity<'a>>,
+    /// Read only where it counts: every running pod has some.
+    #[serde(borrow)]
+    pub(crate) tolerations: Option<&'a RawValue>,
 }
 
 /// `Toleration`.
@@ -109,20 +111,58 @@ pub(crate) struct PodSpec<'a> {
 pub(crate) struct Toleration<'a> {
     #[serde(borrow)]
     pub(crate) key: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) operator: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) value: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) effect: Option<Text<'a>>,
 }
 
-/// `Affinity`, of which only the presence of a part counts.
+/// `Affinity`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Affinity {
-    pub(crate) node_affinity: Option<NodeAffinity>,
+pub(crate) struct Affinity<'a> {
+    #[serde(borrow)]
+    pub(crate) node_affinity: Option<NodeAffinity<'a>>,
 }
 
 /// `NodeAffinity`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct NodeAffinity {
-    pub(crate) required_during_scheduling_ignored_during_execution: Option<IgnoredAny>,
+pub(crate) struct NodeAffinity<'a> {
+    /// A [`NodeSelector`].
+    #[serde(borrow)]
+    pub(crate) required_during_scheduling_ignored_during_execution: Option<&'a RawValue>,
+}
+
+/// `NodeSelector`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NodeSelector<'a> {
+    #[serde(borrow)]
+    pub(crate) node_selector_terms: Option<Vec<Option<NodeSelectorTerm<'a>>>>,
+}
+
+/// `NodeSelectorTerm`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NodeSelectorTerm<'a> {
+    #[serde(borrow)]
+    pub(crate) match_expressions: Option<Vec<NodeSelectorRequirement<'a>>>,
+    #[serde(borrow)]
+    pub(crate) match_fields: Option<Vec<NodeSelectorRequirement<'a>>>,
+}
+
+/// `NodeSelectorRequirement`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NodeSelectorRequirement<'a> {
+    #[serde(borrow)]
+    pub(crate) key: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) operator: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) values: Option<Vec<Text<'a>>>,
 }
 
 /// `PodDNSConfig`.

@@ -1,26 +1,24 @@
 //! From pods and templates to subjects.
 
-mod find;
+mod similar;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub use find::{FindError, find};
+pub use similar::similar;
 
 use super::catalogue::Catalogue;
 use super::needs::{self, Hints, Needs, Reader};
+use super::owners::Owners;
 use super::select::SubjectSelector;
 use super::signal::{self, Hit, SpecSigns};
 use super::{Demand, DemandOptions, Signal, Subject, sources};
 use crate::model::label::Labels;
-use crate::model::object::{Owner, Pod, PodSpec, Workload};
+use crate::model::object::{Pod, PodSpec, Workload};
 use crate::model::report::Candidate;
 use crate::model::{Few, List, Snapshot, Str};
 
 /// How many near candidates are told when nothing was found.
 const NEAREST: usize = 5;
-
-/// Controllers are followed at most so far, should owners form a circle.
-const MAX_OWNERS: usize = 8;
 
 /// Finds the subjects and what they need.
 pub(super) fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
@@ -73,8 +71,8 @@ impl<'a> Builder<'a> {
     /// Every running pod by itself, what it needs being shared wherever the user says what to ask.
     fn every_pod(mut self) -> Demand {
         let kind = Str::from("Pod");
-        let asked = self.reader.asked();
-        let shared = self.options.ecosystems.as_ref().is_some_and(Vec::is_empty);
+        let nothing_else = self.options.ecosystems.as_ref().is_some_and(Vec::is_empty);
+        let shared = nothing_else && self.reader.asks_all_alike();
         // Doubling a list of all pods would be felt.
         let mut subjects = Vec::with_capacity(self.snapshot.pods.len());
         for at in in_order(self.snapshot, pods(self.snapshot, self.options)) {
@@ -90,7 +88,7 @@ impl<'a> Builder<'a> {
             } else {
                 let Needs { mut requirements, .. } =
                     self.read(&pod.spec, &pod.meta.labels, pod.meta.namespace.as_ref(), pod.meta.origin.source);
-                needs::merge(&mut requirements, asked.clone());
+                needs::merge(&mut requirements, self.reader.asked_of(&pod.spec, &namespace));
                 requirements.into()
             };
             subjects.push(Subject {
@@ -106,7 +104,7 @@ impl<'a> Builder<'a> {
                 notes: List::default(),
             });
         }
-        Demand { subjects, nearest: Vec::new(), shared: shared.then_some(asked) }
+        Demand { subjects, nearest: Vec::new(), shared: shared.then(|| self.reader.asked()) }
     }
 
     fn builds(mut self) -> Demand {
@@ -202,7 +200,12 @@ impl<'a> Builder<'a> {
                 "what it fetches cannot be told from its images, commands and variables: --ecosystem or --endpoint says it".to_owned(),
             );
         }
-        needs::merge(&mut all.requirements, self.reader.asked());
+        let specs = group.pods.iter().map(|at| &snapshot.pods[*at as usize].spec);
+        let template = group.template.map(|at| &snapshot.workloads[at as usize].spec);
+        let mut asked: FxHashSet<*const PodSpec> = FxHashSet::default();
+        for spec in specs.chain(template).filter(|spec| asked.insert(std::sync::Arc::as_ptr(spec))) {
+            needs::merge(&mut all.requirements, self.reader.asked_of(spec, &group.namespace));
+        }
         all.notes.sort_unstable();
         all.notes.dedup();
         Subject {
@@ -278,24 +281,25 @@ fn in_namespaces(options: &DemandOptions, namespace: Option<&Str>) -> bool {
 /// Running pods by their top controller, and templates that no running pod stands for.
 pub(super) fn groups(snapshot: &Snapshot, options: &DemandOptions) -> Vec<Group> {
     let mut owners = Owners::new(snapshot);
+    let pod_kind = Str::from("Pod");
     let mut groups: Vec<Group> = Vec::new();
     let mut known: FxHashMap<(Str, Str, Str), usize> = FxHashMap::default();
     let mut represented: FxHashSet<u32> = FxHashSet::default();
     // A pod that -n or -l leaves out still stands for its template.
     for pod in snapshot.pods.iter().filter(|pod| !pod.phase.is_terminal()) {
-        if let Some(owner) = &pod.owner {
-            represented.extend(&owners.top(pod.meta.namespace.as_ref(), owner).through);
+        if let Some(top) = owners.top(pod) {
+            represented.extend(&top.through);
         }
     }
     for (at, pod) in pods(snapshot, options) {
         let namespace = pod.meta.namespace.clone().unwrap_or_default();
         // The owner of a static pod is its node, which is no controller.
-        let Some(owner) = pod.owner.as_ref().filter(|owner| owner.kind != "Node") else {
-            let (kind, name) = (owners.pod.clone(), pod.meta.name.clone());
+        let is_static = pod.owner.as_ref().is_some_and(|owner| owner.kind == "Node");
+        let Some(top) = owners.top(pod).filter(|_| !is_static) else {
+            let (kind, name) = (pod_kind.clone(), pod.meta.name.clone());
             groups.push(Group { namespace, kind, name, pods: vec![at], template: None, owners: Vec::new() });
             continue;
         };
-        let top = owners.top(pod.meta.namespace.as_ref(), owner);
         let slot = *known.entry((namespace.clone(), top.kind.clone(), top.name.clone())).or_insert_with(|| {
             let (kind, name, owners) = (top.kind.clone(), top.name.clone(), top.through.clone());
             groups.push(Group { namespace, kind, name, pods: Vec::new(), template: None, owners });
@@ -342,52 +346,6 @@ pub(super) fn chosen(snapshot: &Snapshot, selectors: &[SubjectSelector], mut gro
             Some(group)
         }
         _ => Some(group),
-    }
-}
-
-/// Follows owner references as far as the snapshot has the owners.
-struct Owners<'a> {
-    workloads: FxHashMap<(&'a str, &'a str, &'a str), u32>,
-    snapshot: &'a Snapshot,
-    tops: FxHashMap<(&'a str, &'a Owner), Top>,
-    pod: Str,
-}
-
-/// The last owner that can be found.
-#[derive(Clone, Debug)]
-struct Top {
-    kind: Str,
-    name: Str,
-    /// Workloads on the way, the last included.
-    through: Vec<u32>,
-}
-
-impl<'a> Owners<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        let key = |w: &'a Workload| (w.meta.namespace.as_deref().unwrap_or(""), &*w.kind, &*w.meta.name);
-        let workloads = (0u32..).zip(&snapshot.workloads).map(|(at, workload)| (key(workload), at)).collect();
-        Self { workloads, snapshot, tops: FxHashMap::default(), pod: "Pod".into() }
-    }
-
-    fn index(&self, namespace: Option<&Str>, owner: &Owner) -> Option<u32> {
-        self.workloads.get(&(namespace.map_or("", Str::as_str), &*owner.kind, &*owner.name)).copied()
-    }
-
-    fn top(&mut self, namespace: Option<&'a Str>, owner: &'a Owner) -> &Top {
-        let key = (namespace.map_or("", Str::as_str), owner);
-        if !self.tops.contains_key(&key) {
-            let mut top = Top { kind: owner.kind.clone(), name: owner.name.clone(), through: Vec::new() };
-            let mut next = Some(owner);
-            while let Some(owner) = next.take().filter(|_| top.through.len() < MAX_OWNERS) {
-                (top.kind, top.name) = (owner.kind.clone(), owner.name.clone());
-                if let Some(at) = self.index(namespace, owner) {
-                    top.through.push(at);
-                    next = self.snapshot.workloads[at as usize].owner.as_ref();
-                }
-            }
-            self.tops.insert(key, top);
-        }
-        &self.tops[&key]
     }
 }
 

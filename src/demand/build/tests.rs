@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::demand::testing::{
     Build, container, demand, ended, owned, owner, pod, required, snapshot, spec, subject_of, workload,
 };
-use crate::demand::{Catalogue, Demand, DemandOptions, FindError, SubjectSelector, find, looked_for, parse_endpoint};
+use crate::demand::{Catalogue, Demand, DemandOptions, looked_for, parse_endpoint, similar};
 use crate::model::object::{Container, Pod, PodSpec, Workload};
 use crate::model::{Selector, Snapshot};
 
@@ -134,6 +134,10 @@ fn pods_are_grouped_by_their_top_controller() {
         with("job-1-x", "Job", "nightly-1"),
         with("job-2-x", "Job", "nightly-2"),
         with("absent-x", "ReplicaSet", "absent-1"),
+        Pod {
+            meta: crate::demand::testing::meta("api-7c9-x", &[("pod-template-hash", "7c9")]),
+            ..with("api-7c9-x", "ReplicaSet", "api-7c9")
+        },
         with("task-pod", "TaskRun", "build-api"),
         with("static-n1", "Node", "n1"),
         pod("bare", &[], go()),
@@ -144,6 +148,7 @@ fn pods_are_grouped_by_their_top_controller() {
         ..workload(kind, name, &[], go())
     };
     let workloads = vec![
+        workload("Deployment", "api", &[], app()),
         workload("Deployment", "web", &[], go()),
         child("ReplicaSet", "web-1", ("Deployment", "web")),
         workload("CronJob", "nightly", &[], go()),
@@ -155,6 +160,7 @@ fn pods_are_grouped_by_their_top_controller() {
         names(&demand),
         [
             "ci/CronJob/nightly",
+            "ci/Deployment/api",
             "ci/Deployment/web",
             "ci/Pod/bare",
             "ci/Pod/static-n1",
@@ -163,7 +169,8 @@ fn pods_are_grouped_by_their_top_controller() {
         ]
     );
     assert_eq!(*demand.subjects[0].pods, [2, 3]);
-    assert_eq!(*demand.subjects[1].pods, [0, 1]);
+    assert_eq!(*demand.subjects[1].pods, [5]);
+    assert_eq!(*demand.subjects[2].pods, [0, 1]);
     assert!(demand.subjects.iter().all(|subject| subject.template.is_none()));
 }
 
@@ -273,29 +280,18 @@ fn selectors_narrow_or_replace_what_is_found() {
 }
 
 #[test]
-fn one_subject_is_found_by_name() {
+fn names_that_come_near_are_told() {
     let pods = vec![
         owned(pod("web-a", &[], go()), "Deployment", "web"),
         owned(pod("web-b", &[], go()), "Deployment", "web"),
         pod("lone", &[], app()),
     ];
     let snapshot = snapshot(pods, vec![workload("Job", "web", &[], go()), workload("Job", "other", &[], go())]);
-    let options = DemandOptions::default();
-    let find = |text: &str| {
-        let selector: SubjectSelector = text.parse().unwrap();
-        find(&snapshot, &Catalogue::builtin(), &selector, &options)
-            .map(|s| format!("{}/{}/{} {:?}", s.namespace, s.kind, s.name, s.pods))
-    };
-    assert_eq!(find("ci/Deployment/web").unwrap(), "ci/Deployment/web [0, 1]");
-    assert_eq!(find("ci/web-b").unwrap(), "ci/Pod/web-b [1]");
-    assert_eq!(find("ci/Pod/web-b").unwrap(), "ci/Pod/web-b [1]");
-    assert_eq!(find("ci/lone").unwrap(), "ci/Pod/lone [2]");
-    assert_eq!(find("ci/other").unwrap(), "ci/Job/other []");
-    let error = find("ci/web").unwrap_err();
-    assert_eq!(error.to_string(), "`ci/web` is ambiguous: it may be ci/Deployment/web, ci/Job/web");
-    assert_eq!(find("ci/othe").unwrap_err().to_string(), "no subject `ci/othe`; there is ci/Job/other");
-    assert!(matches!(find("ci/zzz"), Err(FindError::NotFound { similar, .. }) if similar.is_empty()));
-    assert!(matches!(find("node/n1"), Err(FindError::Node(_))));
+    let near = |text: &str| similar(&snapshot, &text.parse().unwrap(), &DemandOptions::default());
+    assert_eq!(near("ci/othe"), ["ci/Job/other"]);
+    assert_eq!(near("ci/web-c"), ["ci/Deployment/web", "ci/Job/web"]);
+    assert_eq!(near("ci/Pod/lon"), ["ci/Pod/lone"]);
+    assert!(near("ci/zzz").is_empty() && near("node/n1").is_empty());
 }
 
 #[test]

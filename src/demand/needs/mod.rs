@@ -18,7 +18,7 @@ use super::endpoint::endpoint;
 use super::shell::{self, Command};
 use super::tables::tables;
 use super::url::Url;
-use super::{DemandOptions, Endpoint, Requirement, Setting};
+use super::{Addresses, DemandOptions, Endpoint, Requirement, Setting};
 use crate::model::object::PodSpec;
 use crate::model::{Protocol, Snapshot, Str};
 use view::View;
@@ -131,22 +131,59 @@ impl<'a> Reader<'a> {
         images || chosen.iter().any(|choice| *id == *choice)
     }
 
-    /// The full name of a Service for a host that the resolver's search list completes:
-    /// `athens` and `athens.tools` are tried in the cluster first (resolv.conf of `ClusterFirst`).
-    fn cluster_host(&self, host: &str, namespace: &str) -> Option<String> {
-        let services = self.services.get_or_init(|| {
-            self.snapshot
-                .services
-                .iter()
-                .filter_map(|s| Some((s.meta.namespace.as_deref()?, s.meta.name.as_str())))
-                .collect()
-        });
+    /// What the user asks of a pod, short names completed as the pod's own resolver completes them.
+    pub(super) fn asked_of(&self, spec: &PodSpec, namespace: &str) -> Vec<Requirement> {
+        let mut asked = self.asked();
+        for requirement in asked.iter_mut().filter(|r| r.endpoint.addresses == Addresses::Public) {
+            if let Some(full) = self.cluster_host(&requirement.endpoint.host, spec, namespace) {
+                requirement.why = format!("{} as `{}`", requirement.why, requirement.endpoint.host).into();
+                requirement.endpoint.host = full.into();
+            }
+        }
+        asked
+    }
+
+    /// Whether what the user asks of every subject means the same for each: no short name of a Service is among it.
+    pub(super) fn asks_all_alike(&self) -> bool {
+        let asked =
+            self.options.endpoints.iter().chain(self.options.endpoint_sets.iter().flat_map(|set| &set.endpoints));
+        let mut names =
+            asked.filter(|e| e.addresses == Addresses::Public).map(|e| e.host.split('.').collect::<Vec<_>>());
+        !names.any(|labels| match labels[..] {
+            [name] => self.services().iter().any(|(_, known)| *known == name),
+            [name, space] => self.services().contains(&(space, name)),
+            _ => false,
+        })
+    }
+
+    /// The Services by namespace and name.
+    fn services(&self) -> &FxHashSet<(&'a str, &'a str)> {
+        let services = &self.snapshot.services;
+        let names = || services.iter().filter_map(|s| Some((s.meta.namespace.as_deref()?, s.meta.name.as_str())));
+        self.services.get_or_init(|| names().collect())
+    }
+
+    /// The full name of a Service for a host that the pod's search list completes: `athens` and `athens.tools` are
+    /// tried in the cluster first (resolv.conf of `ClusterFirst`: `<ns>.svc.<domain> svc.<domain> <domain>`, `ndots:5`).
+    /// Without that list nothing is completed, and what the pod knows by `hostAliases` is not looked up.
+    fn cluster_host(&self, host: &str, spec: &PodSpec, namespace: &str) -> Option<String> {
         let (name, space) = match host.split_once('.') {
             None => (host, namespace),
             Some((name, space)) if !space.contains('.') => (name, space),
             Some(_) => return None,
         };
-        services.contains(&(space, name)).then(|| format!("{name}.{space}.svc"))
+        let aliased = || spec.host_aliases.iter().any(|alias| alias.hostnames.iter().any(|known| *known == host));
+        let is_service = self.services().contains(&(space, name));
+        (is_service && has_search_list(spec) && !aliased()).then(|| format!("{name}.{space}.svc"))
+    }
+}
+
+/// Whether kubelet writes the cluster's search list into the pod's resolv.conf (`dnsPolicy`; on the host network
+/// `ClusterFirst` means the node's own). What `None` lists is not kept.
+fn has_search_list(spec: &PodSpec) -> bool {
+    match spec.dns_policy.as_deref() {
+        None | Some("ClusterFirst") => !spec.host_network,
+        Some(policy) => policy == "ClusterFirstWithHostNet",
     }
 }
 
@@ -333,7 +370,7 @@ impl Gathering<'_, '_> {
 
     /// The endpoint of a URL.
     fn destination(&self, url: &Url) -> Option<Endpoint> {
-        let host = self.reader.cluster_host(&url.host, self.namespace).unwrap_or_else(|| url.host.clone());
+        let host = self.reader.cluster_host(&url.host, self.spec, self.namespace).unwrap_or_else(|| url.host.clone());
         endpoint(&host, url.port, Protocol::Tcp, self.reader.catalogue)
     }
 

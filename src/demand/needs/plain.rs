@@ -22,7 +22,9 @@ impl Reader<'_> {
     }
 
     fn plain(&self, gather: impl FnOnce(&mut Gathering<'_, '_>)) -> Vec<Requirement> {
-        let (container, spec) = (Container::default(), PodSpec::default());
+        // No pod's resolver, so no search list either.
+        let spec = PodSpec { dns_policy: Some("Default".into()), ..PodSpec::default() };
+        let container = Container::default();
         let scripts = shell::scripts(&spec);
         let view = View::new(&container, 0, &scripts);
         let (drafts, notes) = (Vec::new(), Vec::new());

@@ -7,6 +7,7 @@
 mod edge;
 mod group;
 mod network;
+mod resolver;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use edge::*;
 pub use group::*;
 pub use network::*;
+pub use resolver::*;
 
 use super::object::Origin;
 use super::snapshot::CoverageState;
@@ -75,11 +77,21 @@ pub struct AwsScope {
     pub block_public_access_options: Vec<BlockPublicAccessOptions>,
     /// Exclusions from Block Public Access.
     pub block_public_access_exclusions: Vec<BlockPublicAccessExclusion>,
+    /// Rule groups of DNS Firewall that VPCs use.
+    pub firewall_rule_group_associations: Vec<FirewallRuleGroupAssociation>,
+    /// Rules of DNS Firewall.
+    pub firewall_rules: Vec<FirewallRule>,
+    /// Domains of its domain lists, which are read one list at a time.
+    pub firewall_domains: Vec<FirewallDomains>,
+    /// Rules of the resolver that VPCs use.
+    pub resolver_rule_associations: Vec<ResolverRuleAssociation>,
+    /// Rules of the resolver.
+    pub resolver_rules: Vec<ResolverRule>,
 }
 
 macro_rules! lists {
     ($($(#[$doc:meta])* $variant:ident $key:literal $operation:literal $must:literal;)+) => {
-        /// One list of the EC2 API.
+        /// One list of the EC2 API, or of Route 53 Resolver.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum AwsList {
             $($(#[$doc])* $variant,)+
@@ -88,6 +100,18 @@ macro_rules! lists {
         impl AwsList {
             /// Every list.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The service that it is a list of, as the command line names it.
+            pub fn service(self) -> &'static str {
+                match self {
+                    Self::FirewallRuleGroupAssociations
+                    | Self::FirewallRules
+                    | Self::FirewallDomains
+                    | Self::ResolverRuleAssociations
+                    | Self::ResolverRules => "route53resolver",
+                    _ => "ec2",
+                }
+            }
 
             /// The key of the list in `aws ec2 describe-* --output json`.
             pub fn key(self) -> &'static str {
@@ -105,7 +129,7 @@ macro_rules! lists {
                     let mut letters = word.chars();
                     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
                 };
-                format!("ec2:{}", self.operation().split('-').map(word).collect::<String>())
+                format!("{}:{}", self.service(), self.operation().split('-').map(word).collect::<String>())
             }
 
             /// Whether an audit cannot do without it: where it was not collected, what rests on it is unknown.
@@ -162,6 +186,16 @@ lists! {
     BlockPublicAccessOptions "VpcBlockPublicAccessOptions" "describe-vpc-block-public-access-options" false;
     /// `describe-vpc-block-public-access-exclusions`.
     BlockPublicAccessExclusions "VpcBlockPublicAccessExclusions" "describe-vpc-block-public-access-exclusions" false;
+    /// `list-firewall-rule-group-associations` of Route 53 Resolver.
+    FirewallRuleGroupAssociations "FirewallRuleGroupAssociations" "list-firewall-rule-group-associations" false;
+    /// `list-firewall-rules`, one rule group at a time.
+    FirewallRules "FirewallRules" "list-firewall-rules" false;
+    /// `list-firewall-domains`, one domain list at a time.
+    FirewallDomains "Domains" "list-firewall-domains" false;
+    /// `list-resolver-rule-associations`.
+    ResolverRuleAssociations "ResolverRuleAssociations" "list-resolver-rule-associations" false;
+    /// `list-resolver-rules`.
+    ResolverRules "ResolverRules" "list-resolver-rules" false;
 }
 
 impl AwsScope {

@@ -186,6 +186,29 @@ fn services_complete_short_names() {
     let hosts: Vec<_> =
         demand.subjects[0].requirements.iter().filter(|r| r.required).map(|r| r.endpoint.host.to_string()).collect();
     assert_eq!(hosts, ["athens.ci.svc", "athens.tools.svc", "athens.elsewhere"]);
+    // Without the cluster's search list, and where the pod knows the name by itself, it stays as it was written.
+    let asked = parse_endpoint("athens:3000", &Catalogue::builtin()).unwrap();
+    let options =
+        DemandOptions { ecosystems: Some(Vec::new()), all_pods: true, endpoints: vec![asked], ..Default::default() };
+    let mut host = |change: &dyn Fn(&mut crate::model::object::PodSpec)| {
+        let mut own = spec(Vec::new());
+        change(&mut own);
+        snapshot.pods[0].spec = std::sync::Arc::new(own);
+        let demand = crate::demand::testing::demand(&snapshot, &options);
+        demand.requirements(&demand.subjects[0])[0].endpoint.host.to_string()
+    };
+    assert_eq!(host(&|_| ()), "athens.ci.svc");
+    assert_eq!(host(&|spec| spec.dns_policy = Some("ClusterFirst".into())), "athens.ci.svc");
+    assert_eq!(host(&|spec| spec.dns_policy = Some("Default".into())), "athens");
+    assert_eq!(host(&|spec| spec.dns_policy = Some("None".into())), "athens");
+    assert_eq!(host(&|spec| spec.host_network = true), "athens");
+    let with_host_net = |spec: &mut crate::model::object::PodSpec| {
+        spec.host_network = true;
+        spec.dns_policy = Some("ClusterFirstWithHostNet".into());
+    };
+    assert_eq!(host(&with_host_net), "athens.ci.svc");
+    let alias = || crate::model::object::HostAlias { ip: [10, 0, 0, 9].into(), hostnames: vec!["athens".into()] };
+    assert_eq!(host(&|spec| spec.host_aliases = vec![alias()].into()), "athens");
 }
 
 #[test]

@@ -5,3 +5,4 @@
 pub mod apiserver;
 pub mod ec2;
 pub mod fake;
+pub mod vpc;

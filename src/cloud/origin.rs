@@ -176,8 +176,11 @@ impl<'a> Origin<'a> {
             within: net.narrow_blocks(&s.from),
             instance: s.instance.filter(|_| with_instance).cloned(),
         };
-        let of_leg =
-            |leg: &Leg<'_>| (leg.to.clone(), leg.from.as_ref().map(of_socket).map_err(Clone::clone), leg.impossible);
+        let of_leg = |leg: &Leg<'_>| {
+            // Who has no address of a family is not told apart by its name.
+            let why = |why: &String| if leg.impossible { String::new() } else { why.clone() };
+            (leg.to.clone(), leg.from.as_ref().map(of_socket).map_err(why), leg.impossible)
+        };
         Shape {
             ways: self.ways.iter().map(|way| way.legs.iter().map(of_leg).collect()).collect(),
             combine: self.combine,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -64,30 +65,31 @@ fn address(family: Family, number: u128) -> IpAddr {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AddrSet {
     family: Family,
-    intervals: Box<[(u128, u128)]>,
+    /// Shared: most operations on a large set leave it whole.
+    intervals: Arc<[(u128, u128)]>,
 }
 
 impl AddrSet {
     /// The set without any address.
     pub fn empty(family: Family) -> Self {
-        Self { family, intervals: Box::new([]) }
+        Self { family, intervals: Arc::new([]) }
     }
 
     /// Every address of the family.
     pub fn all(family: Family) -> Self {
-        Self { family, intervals: Box::new([(0, family.max())]) }
+        Self { family, intervals: Arc::new([(0, family.max())]) }
     }
 
     /// One address.
     pub fn single(ip: IpAddr) -> Self {
         let n = number(ip);
-        Self { family: Family::of(ip), intervals: Box::new([(n, n)]) }
+        Self { family: Family::of(ip), intervals: Arc::new([(n, n)]) }
     }
 
     /// The addresses of one CIDR block.
     pub fn net(net: IpNet) -> Self {
         let (first, last) = (number(net.network()), number(net.broadcast()));
-        Self { family: Family::of(net.addr()), intervals: Box::new([(first, last)]) }
+        Self { family: Family::of(net.addr()), intervals: Arc::new([(first, last)]) }
     }
 
     /// The union of those blocks that are of the family; the others are left out.
@@ -112,7 +114,7 @@ impl AddrSet {
             (None, _) => Self::empty(family),
             (Some(only), None) => only.clone(),
             _ => {
-                let intervals = sets.iter().filter(|set| set.family == family).flat_map(|set| &set.intervals);
+                let intervals = sets.iter().filter(|set| set.family == family).flat_map(|set| set.intervals.iter());
                 Self::from_intervals(family, intervals.copied().collect())
             }
         }
@@ -176,10 +178,13 @@ impl AddrSet {
     /// Addresses in either set. Sets of unlike families never meet: `self` is returned.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        if self.family != other.family || other.is_empty() {
+        if self.family != other.family || other.is_empty() || self.spans(other) {
             return self.clone();
         }
-        Self::from_intervals(self.family, self.intervals.iter().chain(&other.intervals).copied().collect())
+        if self.is_empty() || other.spans(self) {
+            return other.clone();
+        }
+        Self::from_intervals(self.family, self.intervals.iter().chain(other.intervals.iter()).copied().collect())
     }
 
     /// Addresses in both sets.
@@ -188,10 +193,16 @@ impl AddrSet {
         if self.family != other.family {
             return Self::empty(self.family);
         }
+        if other.spans(self) {
+            return self.clone();
+        }
+        if self.spans(other) {
+            return other.clone();
+        }
         let mut out = Vec::new();
         // Walk the smaller set and search the larger one: rules are small, feeds are not.
         let (small, large) = if self.intervals.len() <= other.intervals.len() { (self, other) } else { (other, self) };
-        for (first, last) in &small.intervals {
+        for (first, last) in small.intervals.iter() {
             let start = large.intervals.partition_point(|(_, end)| end < first);
             for (lo, hi) in large.intervals[start..].iter().take_while(|(lo, _)| lo <= last) {
                 out.push(((*lo).max(*first), (*hi).min(*last)));
@@ -203,11 +214,14 @@ impl AddrSet {
     /// Addresses in `self` but not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        if self.family != other.family || other.is_empty() {
+        if other.spans(self) {
+            return Self::empty(self.family);
+        }
+        if self.is_disjoint(other) {
             return self.clone();
         }
         let mut out = Vec::new();
-        for (first, last) in &self.intervals {
+        for (first, last) in self.intervals.iter() {
             let mut from = *first;
             let mut whole = true;
             let start = other.intervals.partition_point(|(_, end)| end < first);
@@ -226,6 +240,15 @@ impl AddrSet {
             }
         }
         Self { family: self.family, intervals: out.into() }
+    }
+
+    /// Whether one interval of `self` holds all of `other`; cheap, and true of most that rules say.
+    fn spans(&self, other: &Self) -> bool {
+        let (Some((first, _)), Some((_, last))) = (other.intervals.first(), other.intervals.last()) else {
+            return false;
+        };
+        let at = self.intervals.partition_point(|(_, end)| end < first);
+        self.family == other.family && self.intervals.get(at).is_some_and(|(lo, hi)| lo <= first && hi >= last)
     }
 
     /// Whether every address of `self` is in `other`.
@@ -253,7 +276,7 @@ impl AddrSet {
     pub fn nets(&self) -> Vec<IpNet> {
         let width: u32 = if self.family == Family::V4 { 32 } else { 128 };
         let mut nets = Vec::new();
-        for (first, last) in &self.intervals {
+        for (first, last) in self.intervals.iter() {
             let (mut from, last) = (*first, *last);
             loop {
                 let aligned = if from == 0 { width } else { from.trailing_zeros().min(width) };

@@ -13,3 +13,4 @@ pub mod policy;
 pub mod report;
 pub mod suite;
 pub mod trace;
+pub mod trust;

@@ -17,6 +17,7 @@ pub mod scheduling;
 pub mod snapshot;
 pub mod text;
 pub mod trace;
+pub mod trust;
 
 pub use addr::{AddrSet, Family};
 pub use few::Few;

@@ -9,6 +9,7 @@ use super::object::{
     ConfigMap, EndpointSlice, Meta, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
 };
 use super::text::Str;
+use super::trust::{NodeTrust, TrustBundle};
 
 /// The facts of one collection: the only input of an evaluation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -72,6 +73,12 @@ pub struct Snapshot {
     /// Cloud documents that were seen and that this version does not evaluate, which makes that layer unknown.
     #[serde(default)]
     pub cloud_documents: Vec<CloudDocument>,
+    /// What is known about the trust of nodes.
+    #[serde(default)]
+    pub node_trust: Vec<NodeTrust>,
+    /// Certificates in API objects.
+    #[serde(default)]
+    pub trust_bundles: Vec<TrustBundle>,
     /// Facts about AWS networks, one entry for each account and region. A saved snapshot keeps them in files of their
     /// own, as `aws ec2 describe-*` prints them.
     #[serde(default, skip)]

@@ -253,6 +253,7 @@ mod der {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[allow(clippy::ref_option)] // the signature that serde asks for
     pub(super) fn serialize<S: Serializer>(der: &Option<Arc<[u8]>>, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(der) = der else { return serializer.serialize_none() };
         let mut text = String::with_capacity(2 * der.len());

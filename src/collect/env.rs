@@ -60,10 +60,12 @@ const VALUE_PREFIXES: &[&str] = &[
     "node_options",
     "node_tls_reject_unauthorized",
     "node_use_env_proxy",
+    "node_use_system_ca",
     "npm_config_",
     "nuget_",
     "pdm_",
     "perl_cpanm_opt",
+    "perl_lwp_ssl_",
     "pip_",
     "pipenv_",
     "pnpm_",
@@ -77,7 +79,7 @@ const VALUE_PREFIXES: &[&str] = &[
     "restoresources",
     "rustup_",
     "sbt_opts",
-    "ssl_cert_",
+    "ssl_",
     "storage_",
     "tekton_",
     "terragrunt_",
@@ -97,19 +99,28 @@ const VALUE_NAMES: &[&str] = &[
     "ci_api_v4_url",
     "ci_dependency_proxy_server",
     "ci_server_url",
+    "cloudsdk_core_custom_ca_certs_file",
     "curl_ca_bundle",
     "curl_home",
+    "curl_ssl_backend",
     "enable_v4_egress",
     "enable_v6_egress",
     "github_server_url",
     "gitlab_ci",
+    "grpc_default_ssl_roots_file_path",
+    "httplib2_ca_certs",
+    "https_ca_file",
     "java_opts",
     "java_tool_options",
     "jenkins_tunnel",
     "jenkins_url",
+    "nix_ssl_cert_file",
     "noproxy",
     "pod_security_group_enforcing_mode",
+    "pythonhttpsverify",
     "requests_ca_bundle",
+    "use_system_ca_certs",
+    "websocket_client_ca_bundle",
 ];
 
 /// Prefixes, in lower case, of variables that CI systems set.
@@ -199,6 +210,52 @@ mod tests {
         for name in ["GOOGLE_APPLICATION_CREDENTIALS", "DB_HOST", "GOAUTH", "PASSWORD", ""] {
             assert_eq!(kept(name), Kept::Nothing, "{name}");
         }
+    }
+
+    #[test]
+    fn what_decides_trust_is_kept_with_its_value() {
+        for name in [
+            "AWS_CA_BUNDLE",
+            "BUNDLE_SSL_CA_CERT",
+            "BUNDLE_SSL_VERIFY_MODE",
+            "CARGO_HTTP_CAINFO",
+            "CONDA_SSL_VERIFY",
+            "CURL_CA_BUNDLE",
+            "DENO_CERT",
+            "DENO_TLS_CA_STORE",
+            "GIT_SSL_CAINFO",
+            "GIT_SSL_CAPATH",
+            "GIT_SSL_NO_VERIFY",
+            "GOINSECURE",
+            "GONOSUMDB",
+            "GOSUMDB",
+            "GRADLE_OPTS",
+            "HEX_CACERTS_PATH",
+            "JAVA_TOOL_OPTIONS",
+            "KANIKO_REGISTRY_MAP",
+            "MAVEN_OPTS",
+            "NODE_EXTRA_CA_CERTS",
+            "NODE_OPTIONS",
+            "NODE_TLS_REJECT_UNAUTHORIZED",
+            "NODE_USE_SYSTEM_CA",
+            "NPM_CONFIG_CAFILE",
+            "PIP_CERT",
+            "PIP_TRUSTED_HOST",
+            "PYTHONHTTPSVERIFY",
+            "REQUESTS_CA_BUNDLE",
+            "SSL_CERT_DIR",
+            "SSL_CERT_FILE",
+            "SSL_NO_VERIFY_HOSTNAME",
+            "USE_SYSTEM_CA_CERTS",
+            "UV_SYSTEM_CERTS",
+            "YARN_HTTPS_CA_FILE_PATH",
+            "npm_config_cafile",
+            "npm_config_strict_ssl",
+            "ssl_cert_file",
+        ] {
+            assert_eq!(kept(name), Kept::Value, "{name}");
+        }
+        assert_eq!(kept("SSL_KEY_FILE"), Kept::Name);
     }
 
     #[test]

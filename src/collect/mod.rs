@@ -24,6 +24,7 @@ mod kinds;
 pub mod kube;
 mod kustomize;
 mod lines;
+mod mounts;
 mod objects;
 mod place;
 mod pods;

@@ -86,15 +86,17 @@ impl Decoder {
         lands: Lands,
     ) -> Result<Arc<PodSpec>, Wrong> {
         let Some(raw) = raw else { return Ok(self.scratch.spec(PodSpec::default())) };
+        let volumes = raw.volumes.as_deref().unwrap_or_default();
         let init = raw.init_containers.as_deref().unwrap_or_default();
         let main = raw.containers.as_deref().unwrap_or_default();
         let mut containers = Vec::with_capacity(init.len() + main.len());
         for (list, is_init) in [(init, true), (main, false)] {
             for container in list {
-                containers.push(self.container(container, is_init, namespace, lines)?);
+                let mut kept = self.container(container, is_init, namespace, lines)?;
+                kept.trust_mounts = self.trust_mounts(container, &kept, volumes, lines)?;
+                containers.push(kept);
             }
         }
-        let volumes = raw.volumes.as_deref().unwrap_or_default();
         let host_paths = self.strs(volumes.iter().filter_map(|v| v.host_path.as_ref()?.path.as_ref()));
         let config_map_volumes = self.strs(volumes.iter().filter_map(|v| v.config_map.as_ref()?.name.as_ref()));
         let aliases = raw.host_aliases.as_deref().unwrap_or_default();
@@ -143,6 +145,7 @@ impl Decoder {
             env_from: env_from.iter().filter_map(|from| self.env_from(from)).collect(),
             ports: self.container_ports(ports)?,
             mounts: mounts.filter(|path| is_tool_configuration(path)).map(|path| self.scratch.str(path)).collect(),
+            trust_mounts: List::default(),
         })
     }
 

@@ -7,6 +7,7 @@ pub mod few;
 pub mod finding;
 pub mod label;
 pub mod list;
+pub mod mount;
 mod network_policy;
 pub mod object;
 pub mod outcome;

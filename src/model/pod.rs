@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::few::Few;
 use super::label::Labels;
 use super::list::List;
+use super::mount::TrustMount;
 use super::object::{Meta, Owner, is_false};
 use super::port::Protocol;
 use super::scheduling::Scheduling;
@@ -145,6 +146,9 @@ pub struct Container {
     /// Mount paths of volumes that hold a build tool's own configuration, whatever kind of volume it is.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub mounts: List<Str>,
+    /// What it mounts where trust is decided.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub trust_mounts: List<TrustMount>,
     /// Declared ports: what a named port resolves to.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub ports: List<ContainerPort>,

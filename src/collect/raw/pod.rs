@@ -1,9 +1,11 @@
 //! Pods and pod templates.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{Annotations, Meta, Pairs, Text};
+use crate::model::object::WrittenSelector;
 
 /// A `Pod`.
 #[derive(Debug, Deserialize)]
@@ -186,9 +188,81 @@ pub(crate) struct HostAlias<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Volume<'a> {
     #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
     pub(crate) host_path: Option<HostPath<'a>>,
     #[serde(borrow)]
-    pub(crate) config_map: Option<Reference<'a>>,
+    pub(crate) config_map: Option<ObjectVolume<'a>>,
+    /// An [`ObjectVolume`]; this and `projected` are read only where they count.
+    #[serde(borrow)]
+    pub(crate) secret: Option<&'a RawValue>,
+    /// A [`Projected`].
+    #[serde(borrow)]
+    pub(crate) projected: Option<&'a RawValue>,
+    pub(crate) empty_dir: Option<IgnoredAny>,
+    pub(crate) csi: Option<IgnoredAny>,
+    pub(crate) image: Option<IgnoredAny>,
+    pub(crate) ephemeral: Option<IgnoredAny>,
+    pub(crate) persistent_volume_claim: Option<IgnoredAny>,
+}
+
+/// A ConfigMap or a Secret as a volume, or as a part of a projected one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectVolume<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) secret_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) items: Option<Vec<KeyToPath<'a>>>,
+    pub(crate) optional: Option<bool>,
+}
+
+/// `KeyToPath`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeyToPath<'a> {
+    #[serde(borrow)]
+    pub(crate) key: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) path: Option<Text<'a>>,
+}
+
+/// `ProjectedVolumeSource`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Projected<'a> {
+    #[serde(borrow)]
+    pub(crate) sources: Option<Vec<Projection<'a>>>,
+}
+
+/// `VolumeProjection`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Projection<'a> {
+    #[serde(borrow)]
+    pub(crate) config_map: Option<ObjectVolume<'a>>,
+    #[serde(borrow)]
+    pub(crate) secret: Option<ObjectVolume<'a>>,
+    #[serde(borrow)]
+    pub(crate) cluster_trust_bundle: Option<BundleProjection<'a>>,
+    pub(crate) service_account_token: Option<IgnoredAny>,
+    #[serde(rename = "downwardAPI")]
+    pub(crate) downward_api: Option<IgnoredAny>,
+    pub(crate) pod_certificate: Option<IgnoredAny>,
+}
+
+/// `ClusterTrustBundleProjection`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BundleProjection<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) signer_name: Option<Text<'a>>,
+    pub(crate) label_selector: Option<WrittenSelector>,
+    #[serde(borrow)]
+    pub(crate) path: Option<Text<'a>>,
+    pub(crate) optional: Option<bool>,
 }
 
 /// A `hostPath` volume.
@@ -231,6 +305,12 @@ pub(crate) struct Container<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VolumeMount<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) sub_path: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) sub_path_expr: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) mount_path: Option<Text<'a>>,
 }

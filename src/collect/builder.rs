@@ -9,7 +9,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::aws;
 use super::decode::{Decoder, with_name_label};
 use super::facts::Facts;
-use super::{kinds, terraform};
+use super::{kinds, terraform, trust_maps};
 use crate::model::object::{Meta, Namespace};
 use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, Str, World};
 
@@ -142,7 +142,8 @@ impl Builder {
         self.snapshot.problems.extend(problems.into_iter().map(|found| found.problem));
         self.drop_repeated();
 
-        let Self { facts, mut snapshot, .. } = self;
+        let Self { mut facts, mut snapshot, .. } = self;
+        snapshot.trust_bundles = trust_maps::bundles(&mut facts);
         let mut cloud = aws::merge(facts.aws, |source| snapshot.source(source));
         let aws::Merged { scopes, problems } = &mut cloud;
         let unclear = terraform::apply(&facts.plans, scopes, problems, |source| snapshot.source(source));
@@ -195,6 +196,7 @@ impl Builder {
         facts.endpoint_slices.iter_mut().for_each(|o| place.object("EndpointSlice", &mut o.meta));
         facts.network_policies.iter_mut().for_each(|o| place.object("NetworkPolicy", &mut o.meta));
         facts.config_maps.iter_mut().for_each(|o| place.object("ConfigMap", &mut o.meta));
+        facts.trust_maps.iter_mut().filter(|o| o.unread.is_none()).for_each(|o| place.quietly(&mut o.meta));
         for other in &mut facts.others {
             if !kinds::is_cluster_scoped(&other.group, &other.kind) {
                 place.object(&other.kind, &mut other.meta);
@@ -258,6 +260,22 @@ impl Placing<'_> {
                 Some(_) => {}
             },
         }
+    }
+
+    /// Settles the namespace of an object that may not be kept: nothing is counted or reported.
+    fn quietly(&mut self, meta: &mut Meta) {
+        match self.placements.get(&meta.origin.source) {
+            Some(Placement::Namespace(name)) => meta.namespace = Some(name.as_str().into()),
+            Some(Placement::Ambiguous) => meta.namespace = None,
+            None if meta.namespace.is_none() && !meta.namespace_unknown => {
+                meta.namespace = Some(self.snapshot.default_namespace.clone());
+            }
+            None if self.snapshot.world == World::Closed => {
+                meta.namespace = meta.namespace.take().filter(|written| is_namespace_name(written));
+            }
+            None => {}
+        }
+        meta.namespace_unknown = meta.namespace.is_none();
     }
 
     /// Records that the namespace of an object cannot be known.

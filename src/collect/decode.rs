@@ -235,10 +235,13 @@ impl Decoder {
             }
             Class::ConfigMap => {
                 let raw: raw::ConfigMap<'_> = parse(text, kind, lines)?;
+                let trust = self.trust_map(&raw)?;
                 match self.config_map(&raw)? {
                     Some(config_map) => facts.config_maps.push(config_map),
+                    None if trust.holds_certificates() => {}
                     None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,
                 }
+                facts.trust_maps.push(trust);
             }
             Class::Other => match self.other(text, group, kind, lines)? {
                 Some(other) => facts.others.push(other),

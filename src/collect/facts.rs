@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::trust_maps::TrustMap;
 use super::{aws, terraform};
 use crate::model::object::{
     ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
@@ -20,6 +21,7 @@ pub(crate) struct Facts {
     pub(crate) endpoint_slices: Vec<EndpointSlice>,
     pub(crate) network_policies: Vec<NetworkPolicy>,
     pub(crate) config_maps: Vec<ConfigMap>,
+    pub(crate) trust_maps: Vec<TrustMap>,
     pub(crate) others: Vec<OtherObject>,
     pub(crate) cloud_documents: Vec<CloudDocument>,
     pub(crate) aws: Vec<aws::Document>,
@@ -49,6 +51,7 @@ impl Facts {
         self.endpoint_slices.append(&mut later.endpoint_slices);
         self.network_policies.append(&mut later.network_policies);
         self.config_maps.append(&mut later.config_maps);
+        self.trust_maps.append(&mut later.trust_maps);
         self.others.append(&mut later.others);
         self.cloud_documents.append(&mut later.cloud_documents);
         self.aws.append(&mut later.aws);

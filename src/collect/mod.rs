@@ -36,4 +36,5 @@ mod scheduling;
 mod scratch;
 pub mod snapshot_io;
 mod terraform;
+mod trust_maps;
 mod yaml;

@@ -7,7 +7,7 @@ use super::lines::Lines;
 use super::raw::{self, Text};
 use crate::model::List;
 use crate::model::mount::{BundleMount, KeyPath, MountSource, ObjectMount, TrustMount};
-use crate::model::object::{Container, EnvValue, is_tool_configuration};
+use crate::model::object::{Container, EnvValue, WrittenSelector, is_tool_configuration};
 use crate::trust::places::{self, is_about_trust, is_service_account, is_trust_place, is_trust_variable, overlap};
 
 /// What the container itself says about where its certificates are.
@@ -120,7 +120,7 @@ impl Decoder {
             return MountSource::Secret(self.object_mount(mount));
         }
         if let Some(bundle) = &raw.cluster_trust_bundle {
-            return match bundle.label_selector.as_ref().map(|written| written.selector()).transpose() {
+            return match bundle.label_selector.as_ref().map(WrittenSelector::selector).transpose() {
                 Ok(selector) => MountSource::ClusterTrustBundle(BundleMount {
                     name: self.scratch.opt(bundle.name.as_ref()),
                     signer: self.scratch.opt(bundle.signer_name.as_ref()),

@@ -9,8 +9,11 @@ use rustc_hash::FxBuildHasher;
 
 use super::env::{self, Kept};
 use super::raw::Text;
+use super::trust_maps::Content;
 use crate::model::object::{ContainerPort, PodSpec};
+use crate::model::trust::Fingerprint;
 use crate::model::{Labels, List, Str};
+use crate::trust::cert::sha256;
 
 /// What decoders of one input share: strings, and what is made of them.
 ///
@@ -104,6 +107,8 @@ pub(crate) struct Scratch {
     ports: HashSet<List<ContainerPort>, FxBuildHasher>,
     ips: HashSet<List<IpAddr>, FxBuildHasher>,
     none: Labels,
+    /// Certificates by the fingerprint of what they were read from: many objects hold the same.
+    contents: HashMap<Fingerprint, Content, FxBuildHasher>,
     /// What is kept of a variable, by its name.
     kept: HashMap<Str, Kept, FxBuildHasher>,
 }
@@ -155,6 +160,12 @@ impl Scratch {
     /// The shared form of a list of words.
     pub(crate) fn words(&mut self, words: Vec<Str>) -> List<Str> {
         share(&mut self.words, words)
+    }
+
+    /// What a file of certificates holds; files of equal content are read once.
+    pub(crate) fn content(&mut self, bytes: &[u8]) -> Content {
+        let content = self.contents.entry(sha256(bytes)).or_insert_with(|| Content::read(bytes));
+        content.clone()
     }
 
     /// The shared form of a list of ports.

@@ -3,7 +3,7 @@
 //! A saved snapshot is a folder: one file for everything but the facts about AWS, and these as `aws ec2` prints them, so
 //! that the folder `aws` of a snapshot is a source by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -13,8 +13,9 @@ use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserializer, Serialize};
 
 use super::aws;
-use crate::model::Snapshot;
 use crate::model::aws::AwsScope;
+use crate::model::trust::{Anchor, TrustBundle};
+use crate::model::{List, Snapshot};
 
 /// The file of a saved snapshot in its folder.
 pub const FILE_NAME: &str = "buildreach-snapshot.json";
@@ -148,8 +149,20 @@ pub fn load(path: &Path) -> Result<Option<Snapshot>, Error> {
         }
         files.push((meta_name, meta_text));
     }
+    share(&mut snapshot.trust_bundles);
     snapshot.aws = aws_from_files(&files).map_err(|(name, why)| Error::unreadable(folder.join(name), why))?;
     Ok(Some(snapshot))
+}
+
+/// Makes equal certificates one allocation, as they were before they were saved.
+fn share(bundles: &mut [TrustBundle]) {
+    let mut known: HashSet<List<Anchor>> = HashSet::new();
+    for bundle in bundles {
+        match known.get(&bundle.certificates) {
+            Some(certificates) => bundle.certificates = certificates.clone(),
+            None => drop(known.insert(bundle.certificates.clone())),
+        }
+    }
 }
 
 /// The files of a saved snapshot that hold the facts about AWS, by their paths from its folder.

@@ -2,6 +2,7 @@
 
 pub mod addr;
 pub mod aws;
+pub mod base64;
 pub mod codes;
 pub mod few;
 pub mod finding;

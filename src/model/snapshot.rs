@@ -95,6 +95,10 @@ pub enum World {
     Live,
 }
 
+/// [`Coverage::kind`] of the ConfigMaps of a live cluster that pods mount where trust is decided: each is read by its
+/// name, so one row for a namespace stands for all that its pods mount.
+pub const MOUNTED_CONFIG_MAPS: &str = "mounted ConfigMaps";
+
 /// How completely one kind was read in one scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]

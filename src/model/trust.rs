@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::list::List;
 use super::object::Meta;
 use super::text::Str;
 
@@ -183,6 +184,9 @@ pub struct NodeTrust {
 }
 
 /// Certificates that an API object holds: a ConfigMap's key, a ClusterTrustBundle, a target of trust-manager.
+///
+/// Of a ConfigMap that is mounted where trust is decided there is one for each key, also for those that hold no
+/// certificate, and one with an empty key if it has none: so that it is there can be told from that it is not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustBundle {
@@ -196,11 +200,15 @@ pub struct TrustBundle {
     /// Labels decide which bundles of a signer a projected volume takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<Str>,
-    /// What of it is certificates, in order.
-    pub certificates: Vec<Anchor>,
+    /// What of it is certificates, in order. Objects of equal content share them.
+    #[serde(default)]
+    pub certificates: List<Anchor>,
     /// What is not, one sentence each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub problems: Vec<Str>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub problems: List<Str>,
+    /// Why it may hold more certificates than these: a key store, a Secret among its sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Str>,
 }
 
 impl fmt::Display for Fingerprint {

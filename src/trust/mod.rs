@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod cert;
 pub mod client;
+pub mod objects;
 pub mod places;
 pub mod tree;
 pub mod verify;

@@ -46,7 +46,7 @@ pub async fn preflight(options: &LiveOptions) -> anyhow::Result<Vec<PreflightRow
     Ok(rows.into_iter().flatten().chain(config_maps).collect())
 }
 
-/// One row where ConfigMaps are open altogether, else one for each that would be read.
+/// One row for all ConfigMaps, as pods may mount any; where that is closed, also one for each of the named ones.
 async fn config_map_rows(connection: &Connection) -> Vec<PreflightRow> {
     let question = |namespace: Option<&str>, name: Option<&str>| Question {
         namespace: namespace.map(str::to_owned),
@@ -60,7 +60,7 @@ async fn config_map_rows(connection: &Connection) -> Vec<PreflightRow> {
         return vec![all];
     }
     let each = CONFIG_MAPS.iter().map(|(namespace, name)| ask(connection, question(Some(namespace), Some(name))));
-    in_order(each).await
+    std::iter::once(all).chain(in_order(each).await).collect()
 }
 
 async fn kind_rows(connection: &Connection, kind: Kind, namespace: &str) -> Vec<PreflightRow> {

@@ -13,7 +13,8 @@ use super::list::{ReadError, get, pages};
 use crate::collect::builder::Builder;
 use crate::collect::in_order::in_order;
 use crate::collect::json;
-use crate::model::snapshot::{Coverage, CoverageState};
+use crate::collect::trust_maps::Mounted;
+use crate::model::snapshot::{Coverage, CoverageState, MOUNTED_CONFIG_MAPS};
 use crate::model::{Snapshot, Str};
 
 /// [`Coverage::source`] of everything that a cluster serves.
@@ -46,7 +47,11 @@ pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> a
     let config_maps = config_maps(&first);
     let mut found = vec![first];
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
-    found.extend(in_order(config_maps.into_iter().map(|(ns, names)| reader.config_maps(ns, names))).await);
+    // Which ConfigMaps matter beside those is said by the pods that were read.
+    let mounted = mounted(&found, &config_maps);
+    let named = config_maps.into_iter().map(|(ns, names)| (ns, names, "ConfigMap"));
+    let mounted = mounted.into_iter().map(|(ns, names)| (ns, names, MOUNTED_CONFIG_MAPS));
+    found.extend(in_order(named.chain(mounted).map(|(ns, names, what)| reader.config_maps(ns, names, what))).await);
 
     for part in found {
         part.coverage.into_iter().for_each(|coverage| builder.coverage(coverage));
@@ -172,9 +177,9 @@ impl Reader<'_> {
             .map_err(|malformed| format!("the server's answer is not JSON: {malformed}"))
     }
 
-    /// Reads the ConfigMaps of one namespace that configure something, by name: the credentials
-    /// need no list over all of them.
-    async fn config_maps(&self, namespace: String, names: BTreeSet<String>) -> Found {
+    /// Reads ConfigMaps of one namespace by name: the credentials need no list over all of them. `what` they are for
+    /// is recorded as their kind.
+    async fn config_maps(&self, namespace: String, names: BTreeSet<String>, what: &str) -> Found {
         let mut found = Found::default();
         let kind = Kind::config_map();
         let mut worst = Ok(());
@@ -186,7 +191,7 @@ impl Reader<'_> {
                 Err(error) => worst = Err(error),
             }
         }
-        found.cover(&kind.kind, Some(&namespace), state(worst));
+        found.cover(what, Some(&namespace), state(worst));
         found
     }
 }
@@ -261,6 +266,23 @@ fn config_maps(namespaces: &Found) -> Vec<(String, BTreeSet<String>)> {
         }
     }
     by_namespace.into_iter().collect()
+}
+
+/// The ConfigMaps that pods and templates mount where trust is decided, by namespace, without those that are read
+/// anyway.
+fn mounted(found: &[Found], named: &[(String, BTreeSet<String>)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut by_namespace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for facts in found.iter().filter_map(|part| part.facts.as_ref()) {
+        for (namespace, name) in Mounted::of(&facts.facts).names {
+            let Some(namespace) = namespace else { continue };
+            let is_read = named.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
+            let names = by_namespace.entry(namespace.to_string()).or_default();
+            if !is_read {
+                names.insert(name.to_string());
+            }
+        }
+    }
+    by_namespace
 }
 
 #[cfg(test)]

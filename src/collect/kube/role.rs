@@ -6,7 +6,7 @@ use super::groups::{CONFIG_MAPS, GROUPS};
 use super::kinds::BUILT_IN;
 
 const HEAD: &str = "\
-# What buildreach reads of a cluster, and nothing more: no Secret, no ConfigMap but the named ones, no writes.
+# What buildreach reads of a cluster, and nothing more: no Secret, no list of ConfigMaps, no writes.
 # Bind it with a ClusterRoleBinding. `buildreach audit --preflight` shows what a set of credentials may read.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -28,6 +28,8 @@ pub fn reader_role() -> String {
     names.dedup();
     rule(&mut role, "", ["configmaps"].into_iter(), "get");
     let _ = writeln!(role, "  resourceNames: [{}]", names.join(", ")); // writing to a String cannot fail
+    role.push_str("# CA bundles that pods mount where their clients look for them, whatever their name. Without this rule it is unknown what\n# such pods trust; nothing else depends on it.\n");
+    rule(&mut role, "", ["configmaps"].into_iter(), "get");
     role.push_str("# Policy engines and meshes. A kind that a later version adds to these groups may decide too, so they are whole.\n");
     for group in GROUPS.iter().filter(|group| group.whole) {
         rule(&mut role, group.name, ["\"*\""].into_iter(), "list");

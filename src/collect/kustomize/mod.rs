@@ -50,6 +50,8 @@ struct Kustomize {
     /// Fields that can make or change anything.
     opaque: Vec<&'static str>,
     labels: Option<LabelReach>,
+    /// ConfigMaps that `configMapGenerator` makes of files that are no manifests.
+    generated: Vec<String>,
 }
 
 /// How far labels that a kustomization adds reach.
@@ -96,6 +98,9 @@ impl Kustomize {
             resources: ["resources", "bases", "components"].into_iter().flat_map(texts).collect(),
             opaque: OPAQUE.iter().copied().filter(|key| has_content(&value[*key])).collect(),
             labels: label_reach(value),
+            generated: array(&value["configMapGenerator"])
+                .filter_map(|entry| entry["name"].as_str().map(str::to_owned))
+                .collect(),
             ..Self::default()
         };
         for patch in strings(&value["patchesStrategicMerge"]) {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::super::builder::{Builder, Placement};
 use super::super::facts::FoundProblem;
+use super::super::trust_maps::TrustMap;
 use super::patch::{self, Target};
 use super::{Kind, Kustomization, Kustomize, LabelReach, resolve};
-use crate::model::object::Meta;
+use crate::model::object::{Meta, Origin};
 use crate::model::{Problem, ProblemClass, Str};
 
 /// What the kustomizations of a collection do to its sources.
@@ -32,6 +33,8 @@ pub(crate) struct Plan<'k> {
     unrendered: Vec<Unrendered>,
     /// Sources whose objects get labels.
     labelled: BTreeMap<u32, LabelReach>,
+    /// ConfigMaps that are generated, with the kustomization that does.
+    generated: BTreeMap<String, Origin>,
 }
 
 /// A kustomization that no other one lists.
@@ -80,6 +83,7 @@ impl<'k> Plan<'k> {
             namespaces: BTreeMap::new(),
             unrendered: Vec::new(),
             labelled: BTreeMap::new(),
+            generated: BTreeMap::new(),
         };
         let mut used = HashSet::new();
         for kustomization in kustomizations {
@@ -196,6 +200,9 @@ impl<'k> Plan<'k> {
             self.unrendered
                 .push(unrendered(format!("`{what}` of this kustomization may make or change anything"), None));
         }
+        for name in kustomize.generated.iter().filter(|_| !is_rendered) {
+            self.generated.entry(name.clone()).or_insert(kustomization.origin);
+        }
         for resource in &kustomize.resources {
             let found = resolve(&kustomization.folder, resource);
             if let Some(i) = self.by_folder.get(found.as_path()) {
@@ -281,6 +288,9 @@ impl<'k> Plan<'k> {
         }
         label_problems(&self.labelled, builder, &mut problems);
         builder.facts.problems.extend(problems);
+        for (name, origin) in self.generated {
+            builder.facts.trust_maps.push(TrustMap::generated(&name, origin));
+        }
     }
 }
 

@@ -268,6 +268,8 @@ pub(crate) struct ConfigMap<'a> {
     pub(crate) metadata: Option<Meta<'a>>,
     #[serde(borrow)]
     pub(crate) data: Option<Pairs<'a>>,
+    #[serde(borrow, rename = "binaryData")]
+    pub(crate) binary_data: Option<Pairs<'a>>,
 }
 
 /// An object whose `spec` is kept as written.

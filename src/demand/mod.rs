@@ -20,6 +20,7 @@ mod url;
 
 use std::net::IpAddr;
 
+use crate::model::object::{Container, PodSpec};
 use crate::model::report::Candidate;
 use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 
@@ -81,6 +82,41 @@ pub struct Requirement {
     pub setting: Option<Setting>,
     /// A setting that redirects this requirement but is not interpreted, or cannot be read: the outcome is unknown.
     pub doubt: Option<String>,
+    /// What is spoken there.
+    pub speaks: Speaks,
+    /// Names of the containers that need it; empty where the pod as a whole does.
+    pub containers: Few<Str>,
+}
+
+/// Whether a client speaks TLS to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Speaks {
+    /// It does, and verifies the server.
+    Tls,
+    /// Something else: HTTP, SSH, a bare protocol.
+    Plain,
+    /// Nobody says so, and the port does not tell.
+    Unsaid,
+}
+
+impl Speaks {
+    /// By the scheme of a URL; an image reference has none and means HTTPS.
+    pub(crate) fn of_scheme(scheme: &str) -> Self {
+        match scheme {
+            "https" | "docker" | "oci" => Self::Tls,
+            "http" | "ssh" | "git" | "tcp" => Self::Plain,
+            _ => Self::Unsaid,
+        }
+    }
+
+    /// By the port of an endpoint that was named without a scheme.
+    pub(crate) fn of_port(endpoint: &Endpoint) -> Self {
+        match (endpoint.protocol, endpoint.port) {
+            (Protocol::Tcp, 443 | 8443) => Self::Tls,
+            (Protocol::Tcp, 22 | 53 | 80 | 8080 | 9418) | (Protocol::Udp | Protocol::Sctp, _) => Self::Plain,
+            (Protocol::Tcp, _) => Self::Unsaid,
+        }
+    }
 }
 
 impl Requirement {
@@ -175,6 +211,15 @@ pub struct DemandOptions {
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
     build::build(snapshot, catalogue, options)
+}
+
+/// The programs that a container shows: those of its commands, and the last part of its image's name.
+pub(crate) fn programs(spec: &PodSpec, container: &Container) -> Vec<String> {
+    let scripts = shell::scripts(spec);
+    let commands = shell::commands(container, &scripts);
+    let image = container.image.as_deref().and_then(image::Image::parse);
+    let of_image = image.and_then(|image| image.path.rsplit('/').next()).map(str::to_owned);
+    commands.iter().map(|command| command.program().to_owned()).chain(of_image).collect()
 }
 
 /// What detection looks at, in sentences: for the message that it found nothing.

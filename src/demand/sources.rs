@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::needs::{self, Reader};
 use super::pattern::glob;
-use super::{Addresses, DemandOptions, Endpoint, Requirement, Subject, SubjectSelector};
+use super::{Addresses, DemandOptions, Endpoint, Requirement, Speaks, Subject, SubjectSelector};
 use crate::model::aws::AwsScope;
 use crate::model::{Few, List, Protocol, Snapshot, Str};
 
@@ -147,5 +147,7 @@ fn everything() -> Requirement {
         alternative: None,
         setting: None,
         doubt: None,
+        speaks: Speaks::Unsaid,
+        containers: Few::default(),
     }
 }

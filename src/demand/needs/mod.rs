@@ -18,9 +18,9 @@ use super::endpoint::endpoint;
 use super::shell::{self, Command};
 use super::tables::tables;
 use super::url::Url;
-use super::{Addresses, DemandOptions, Endpoint, Requirement, Setting};
+use super::{Addresses, DemandOptions, Endpoint, Requirement, Setting, Speaks};
 use crate::model::object::PodSpec;
-use crate::model::{Protocol, Snapshot, Str};
+use crate::model::{Few, Protocol, Snapshot, Str};
 use view::View;
 
 /// What a specification needs.
@@ -93,6 +93,8 @@ impl<'a> Reader<'a> {
                 alternative: None,
                 setting: None,
                 doubt: None,
+                speaks: Speaks::of_port(endpoint),
+                containers: Few::default(),
             })
             .collect()
     }
@@ -393,6 +395,8 @@ impl Gathering<'_, '_> {
             alternative: None,
             setting,
             doubt: None,
+            speaks: Speaks::of_scheme(scheme),
+            containers: Few::one(self.view.container.name.clone()),
         };
         let written = requirement.endpoint.host.clone();
         self.drafts.push(Draft { requirement, scheme: scheme.to_owned(), written, redirected_by });
@@ -426,7 +430,12 @@ pub(super) fn merge(into: &mut Vec<Requirement>, mut more: Vec<Requirement>) {
     let mut renamed = BTreeMap::new();
     for number in numbers {
         let members = group(&more, number);
-        if (1..=used).any(|known| group(into, known) == members) {
+        if let Some(known) = (1..=used).find(|known| group(into, *known) == members) {
+            let theirs: Vec<Few<Str>> =
+                more.iter().filter(|r| r.alternative == Some(number)).map(|r| r.containers.clone()).collect();
+            for (own, theirs) in into.iter_mut().filter(|r| r.alternative == Some(known)).zip(theirs) {
+                own.containers = both(&own.containers, &theirs);
+            }
             more.retain(|r| r.alternative != Some(number));
         } else {
             fresh += 1;
@@ -444,13 +453,27 @@ pub(super) fn merge(into: &mut Vec<Requirement>, mut more: Vec<Requirement>) {
                 && known.endpoint == requirement.endpoint
                 && known.ecosystem == requirement.ecosystem
                 && known.doubt.is_some() == requirement.doubt.is_some()
+                && known.speaks == requirement.speaks
         });
         match twin {
-            Some(known) if requirement.required && !known.required => *known = requirement,
-            Some(_) => {}
+            Some(known) => {
+                let containers = both(&known.containers, &requirement.containers);
+                if requirement.required && !known.required {
+                    *known = requirement;
+                }
+                known.containers = containers;
+            }
             None => into.push(requirement),
         }
     }
+}
+
+/// The containers of two requirements that become one.
+fn both(a: &Few<Str>, b: &Few<Str>) -> Few<Str> {
+    let mut all: Vec<Str> = a.iter().chain(b.iter()).cloned().collect();
+    all.sort_unstable();
+    all.dedup();
+    all.into()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 
 use super::Exit;
 use super::output::{self, Colour, Sink};
+use super::presents::{self, PresentsArgs};
 use super::source::{self, SourceArgs};
 use crate::collect::{kube, resolve};
 use crate::demand::{self, Addresses, Demand, DemandOptions, catalogue::Catalogue, ranges::Ranges};
@@ -84,6 +85,11 @@ pub(super) struct WhatArgs {
     /// EndpointSet objects: private registries and what they replace
     #[arg(long, value_name = "FILE")]
     endpoints: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) presents: PresentsArgs,
+    /// Endpoint sets that only tell what servers present.
+    #[arg(skip)]
+    pub(super) told_by: Vec<PathBuf>,
     /// Addresses that they need, `IP PORT` a line
     #[arg(long, value_name = "FILE")]
     endpoints_list: Option<PathBuf>,
@@ -129,7 +135,7 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     }
     let start = Instant::now();
     // The process ends with the report: taking a large snapshot apart before that would only cost time.
-    let snapshot = ManuallyDrop::new(source::collect(&args.sources, &args.source, quiet)?);
+    let snapshot = ManuallyDrop::new(source::collect(&args.sources, &args.source, quiet, &args.what.config_maps()?)?);
     let (pods, policies) = (snapshot.pods.len(), snapshot.network_policies.len());
     stage(&format!("read {pods} pods and {policies} policies"), start);
     let profile = args.engine.profile()?;
@@ -251,6 +257,17 @@ impl WhatArgs {
         Self { subject: vec![subject.clone()], endpoint: vec![endpoint.to_owned()], ..Self::default() }
     }
 
+    /// The ConfigMaps that hold what servers present, by namespace and name.
+    pub(super) fn config_maps(&self) -> anyhow::Result<Vec<(Str, Str)>> {
+        let catalogue = Catalogue::builtin();
+        let mut named = Vec::new();
+        for path in self.endpoints.iter().chain(&self.told_by) {
+            let sets = presents::endpoint_sets(path, &catalogue)?;
+            named.extend(sets.iter().flat_map(|set| &set.presents).filter_map(|told| told.reference.config_map()));
+        }
+        Ok(named)
+    }
+
     fn demand_options(&self, catalogue: &Catalogue, source: &SourceArgs) -> anyhow::Result<DemandOptions> {
         let mut options = DemandOptions {
             subjects: self.subject.clone(),
@@ -276,8 +293,12 @@ impl WhatArgs {
             options.endpoints.push(demand::parse_endpoint(text, catalogue)?);
         }
         for path in &self.endpoints {
-            let sets = demand::parse_endpoint_sets(&read(path)?, catalogue);
-            options.endpoint_sets.extend(sets.with_context(|| format!("in {}", path.display()))?);
+            options.endpoint_sets.extend(presents::endpoint_sets(path, catalogue)?);
+        }
+        options.presents = self.presents.told()?;
+        for path in &self.told_by {
+            let sets = presents::endpoint_sets(path, catalogue)?;
+            options.presents.extend(sets.into_iter().flat_map(|set| set.presents));
         }
         if let Some(path) = &self.endpoints_list {
             let list = demand::parse_endpoint_list(&read(path)?);

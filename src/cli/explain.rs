@@ -1,10 +1,13 @@
 //! `buildreach explain SUBJECT ENDPOINT`: one trace, layer by layer.
 
+use std::path::PathBuf;
+
 use anyhow::bail;
 
 use super::Exit;
 use super::audit::{EngineArgs, Prepared, WhatArgs};
 use super::output::{self, Colour, Sink};
+use super::presents::PresentsArgs;
 use super::source::{self, SourceArgs};
 use crate::demand::{self, DemandOptions, SubjectSelector};
 use crate::model::{Outcome, Snapshot};
@@ -24,6 +27,11 @@ pub(super) struct Args {
     /// Files, folders or `-`; without it the current kubeconfig context
     #[arg(short = 'f', long = "filename", value_name = "SOURCE")]
     sources: Vec<String>,
+    /// EndpointSet objects: what their servers present
+    #[arg(long, value_name = "FILE")]
+    endpoints: Vec<PathBuf>,
+    #[command(flatten)]
+    presents: PresentsArgs,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -41,9 +49,11 @@ const MAX_NAMES: usize = 10;
 
 /// Prints the trace; exit 0 if the endpoint is reached, 1 if not.
 pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
-    let snapshot = source::collect(&args.sources, &args.source, quiet)?;
     let profile = args.engine.profile()?;
-    let what = WhatArgs::of(&args.subject, &args.endpoint);
+    let mut what = WhatArgs::of(&args.subject, &args.endpoint);
+    what.presents = args.presents.clone();
+    what.told_by.clone_from(&args.endpoints);
+    let snapshot = source::collect(&args.sources, &args.source, quiet, &what.config_maps()?)?;
     let prepared = Prepared::new(&what, &args.source, &snapshot)?;
     let subjects = &prepared.demand.subjects;
     match subjects.as_slice() {

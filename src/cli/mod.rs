@@ -4,6 +4,7 @@ mod audit;
 mod aws;
 mod explain;
 mod output;
+mod presents;
 mod snapshot;
 mod source;
 mod test;

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 /// Saves the snapshot.
 pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
-    let snapshot = source::collect(&args.sources, &args.source, quiet)?;
+    let snapshot = source::collect(&args.sources, &args.source, quiet, &[])?;
     snapshot_io::save(&snapshot, &args.output_dir)?;
     source::hints(&snapshot, quiet);
     Ok(Exit::Clean)

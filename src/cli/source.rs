@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use super::aws::AwsArgs;
 use super::output;
 use crate::collect::{files, kube};
-use crate::model::Snapshot;
+use crate::model::{Snapshot, Str};
 
 /// Sources, and how to reach a cluster. kubectl's flags mean what they mean in kubectl.
 #[derive(Debug, Default, clap::Args)]
@@ -68,8 +68,13 @@ pub(super) struct LiveArgs {
     request_timeout: Option<Duration>,
 }
 
-/// Reads the facts.
-pub(super) fn collect(sources: &[String], args: &SourceArgs, quiet: bool) -> anyhow::Result<Snapshot> {
+/// Reads the facts. Of a live cluster also the ConfigMaps that are named here, by namespace and name.
+pub(super) fn collect(
+    sources: &[String],
+    args: &SourceArgs,
+    quiet: bool,
+    config_maps: &[(Str, Str)],
+) -> anyhow::Result<Snapshot> {
     args.aws.check()?;
     let instant = args.at.unwrap_or_else(jiff::Timestamp::now);
     if args.demo {
@@ -90,7 +95,7 @@ pub(super) fn collect(sources: &[String], args: &SourceArgs, quiet: bool) -> any
         }
         files::from_texts(&[], &options)
     } else {
-        from_cluster(args, quiet)?
+        from_cluster(args, quiet, config_maps)?
     };
     args.aws.add_to(&mut snapshot, quiet)?;
     if let Some(at) = args.at {
@@ -127,8 +132,8 @@ pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
     }
 }
 
-fn from_cluster(args: &SourceArgs, quiet: bool) -> anyhow::Result<Snapshot> {
-    let options = live_options(args);
+fn from_cluster(args: &SourceArgs, quiet: bool, config_maps: &[(Str, Str)]) -> anyhow::Result<Snapshot> {
+    let options = kube::LiveOptions { config_maps: config_maps.to_vec(), ..live_options(args) };
     let progress = Progress::new(quiet);
     let snapshot =
         runtime()?.block_on(kube::collect(&options, &|kind: &str, count: usize| progress.show(kind, count)))?;

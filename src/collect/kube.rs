@@ -16,6 +16,8 @@ mod role;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::Str;
+
 pub use self::connect::is_configured;
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
@@ -49,6 +51,8 @@ pub struct LiveOptions {
     pub request_timeout: Option<Duration>,
     /// Objects in one page of a list.
     pub page_size: u32,
+    /// ConfigMaps with certificates that somebody names, by namespace and name, to be read beside those that pods mount.
+    pub config_maps: Vec<(Str, Str)>,
 }
 
 impl Default for LiveOptions {
@@ -66,6 +70,7 @@ impl Default for LiveOptions {
             namespace: None,
             request_timeout: None,
             page_size: 500,
+            config_maps: Vec::new(),
         }
     }
 }

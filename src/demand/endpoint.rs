@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use serde::Deserialize;
 
 use super::catalogue::Catalogue;
+use super::presents::{Reference, Told, What};
 use super::{Addresses, Endpoint};
 use crate::model::{Protocol, Str};
 
@@ -145,6 +146,8 @@ pub struct EndpointSet {
     pub replaces: Vec<&'static str>,
     /// The endpoints.
     pub endpoints: Vec<Endpoint>,
+    /// What they present.
+    pub presents: Vec<Told>,
 }
 
 #[derive(Deserialize)]
@@ -182,11 +185,50 @@ struct SpecEndpoint {
     port: Option<u16>,
     #[serde(default)]
     addresses: Vec<IpAddr>,
-    /// Read by the trust layer and by probes.
-    #[serde(default, rename = "ca")]
-    _ca: serde_json::Value,
+    /// The CA that its server's chain leads to.
+    #[serde(default)]
+    ca: Option<SpecCertificates>,
+    /// The chain that its server presents, its own certificate first.
+    #[serde(default)]
+    chain: Option<SpecCertificates>,
+    /// Read by probes.
     #[serde(default, rename = "probePath")]
     _probe_path: Option<String>,
+}
+
+/// One of three places.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SpecCertificates {
+    #[serde(default)]
+    config_map: Option<SpecConfigMap>,
+    #[serde(default)]
+    inline: Option<String>,
+    #[serde(default)]
+    file: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SpecConfigMap {
+    #[serde(default)]
+    namespace: Option<Str>,
+    name: Str,
+    #[serde(default)]
+    key: Option<Str>,
+}
+
+impl SpecCertificates {
+    fn reference(self) -> Result<Reference, &'static str> {
+        match (self.config_map, self.inline, self.file) {
+            (Some(SpecConfigMap { namespace, name, key }), None, None) => {
+                Ok(Reference::ConfigMap { namespace, name, key })
+            }
+            (None, Some(text), None) => Ok(Reference::Text(text.into_bytes().into())),
+            (None, None, Some(path)) => Ok(Reference::File(path)),
+            _ => Err("certificates are in one place: configMap, inline or file"),
+        }
+    }
 }
 
 /// Reads a file of `EndpointSet` objects, several documents or a `List`.
@@ -227,6 +269,7 @@ fn endpoint_set(document: Document, number: usize, catalogue: &Catalogue) -> Res
     replaces.sort_unstable();
     replaces.dedup();
     let mut endpoints = Vec::new();
+    let mut presents = Vec::new();
     for written in spec.endpoints {
         let port = written.port.unwrap_or(DEFAULT_PORT);
         let mut endpoint = endpoint(&written.host, port, Protocol::Tcp, catalogue)
@@ -238,9 +281,19 @@ fn endpoint_set(document: Document, number: usize, catalogue: &Catalogue) -> Res
             }
             endpoint.addresses = Addresses::Listed(written.addresses);
         }
+        for (what, certificates) in [(What::Authority, written.ca), (What::Chain, written.chain)] {
+            let Some(certificates) = certificates else { continue };
+            presents.push(Told {
+                host: endpoint.host.clone(),
+                port: Some(port),
+                what,
+                reference: certificates.reference().map_err(|why| fail(format!("`{}`: {why}", written.host)))?,
+                from: format!("EndpointSet {name}").into(),
+            });
+        }
         endpoints.push(endpoint);
     }
-    Ok(EndpointSet { name: name.into(), replaces, endpoints })
+    Ok(EndpointSet { name: name.into(), replaces, endpoints, presents })
 }
 
 #[cfg(test)]

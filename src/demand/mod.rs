@@ -8,6 +8,7 @@ mod image;
 mod needs;
 pub mod owners;
 mod pattern;
+pub mod presents;
 pub mod ranges;
 mod select;
 mod shell;
@@ -27,6 +28,7 @@ use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 pub use build::similar;
 pub use catalogue::Catalogue;
 pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
+pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
 pub use sources::SourceId;
@@ -177,6 +179,8 @@ pub struct Demand {
     pub nearest: Vec<Candidate>,
     /// With every pod a subject and the endpoints named by the user: what each of them needs, once.
     pub shared: Option<Vec<Requirement>>,
+    /// What servers present: see [`Demand::presented`].
+    pub presents: presents::Presents,
 }
 
 impl Demand {
@@ -206,11 +210,18 @@ pub struct DemandOptions {
     pub endpoints: Vec<Endpoint>,
     /// Private registries: for the ecosystems that they replace, or for every subject.
     pub endpoint_sets: Vec<EndpointSet>,
+    /// What servers present, in the user's words.
+    pub presents: Vec<presents::Told>,
 }
 
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    build::build(snapshot, catalogue, options)
+    let mut demand = build::build(snapshot, catalogue, options);
+    let mut presents = presents::Presents::new(snapshot, options);
+    let own = demand.subjects.iter().flat_map(|subject| &subject.requirements);
+    presents.know_hosts(own.chain(demand.shared.iter().flatten()), catalogue);
+    demand.presents = presents;
+    demand
 }
 
 /// The programs that a container shows: those of its commands, and the last part of its image's name.

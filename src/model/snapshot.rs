@@ -95,9 +95,9 @@ pub enum World {
     Live,
 }
 
-/// [`Coverage::kind`] of the ConfigMaps of a live cluster that pods mount where trust is decided: each is read by its
-/// name, so one row for a namespace stands for all that its pods mount.
-pub const MOUNTED_CONFIG_MAPS: &str = "mounted ConfigMaps";
+/// [`Coverage::kind`] of the ConfigMaps of a live cluster that pods mount where trust is decided, or that somebody
+/// names for their certificates: each is read by its name, so one row for a namespace stands for all of them.
+pub const CERTIFICATE_CONFIG_MAPS: &str = "ConfigMaps with certificates";
 
 /// How completely one kind was read in one scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]

@@ -1,6 +1,6 @@
 //! Certificates that API objects hold, found by the names that refer to them.
 
-use crate::model::snapshot::{MOUNTED_CONFIG_MAPS, World};
+use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, World};
 use crate::model::trust::TrustBundle;
 use crate::model::{ProblemClass, Snapshot};
 
@@ -64,7 +64,7 @@ fn unread(snapshot: &Snapshot, namespace: &str) -> Option<String> {
         return snapshot.problems.iter().find(any).map(|problem| problem.message.clone());
     }
     let of_namespace = snapshot.coverage.iter().filter(|row| {
-        [MOUNTED_CONFIG_MAPS, "ConfigMap"].contains(&row.kind.as_str())
+        [CERTIFICATE_CONFIG_MAPS, "ConfigMap"].contains(&row.kind.as_str())
             && row.namespace.as_deref().is_none_or(|own| own == namespace)
     });
     let mut is_read = false;
@@ -72,7 +72,7 @@ fn unread(snapshot: &Snapshot, namespace: &str) -> Option<String> {
         if row.state.is_incomplete() {
             return Some("the credentials may not read it, or reading it failed".to_owned());
         }
-        is_read |= row.kind == MOUNTED_CONFIG_MAPS;
+        is_read |= row.kind == CERTIFICATE_CONFIG_MAPS;
     }
     (!is_read).then(|| "only ConfigMaps that pods mount are read".to_owned())
 }

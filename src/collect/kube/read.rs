@@ -14,7 +14,7 @@ use crate::collect::builder::Builder;
 use crate::collect::in_order::in_order;
 use crate::collect::json;
 use crate::collect::trust_maps::Mounted;
-use crate::model::snapshot::{Coverage, CoverageState, MOUNTED_CONFIG_MAPS};
+use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, Coverage, CoverageState};
 use crate::model::{Snapshot, Str};
 
 /// [`Coverage::source`] of everything that a cluster serves.
@@ -48,9 +48,9 @@ pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> a
     let mut found = vec![first];
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
     // Which ConfigMaps matter beside those is said by the pods that were read.
-    let mounted = mounted(&found, &config_maps);
+    let mounted = mounted(&found, &options.config_maps, &config_maps);
     let named = config_maps.into_iter().map(|(ns, names)| (ns, names, "ConfigMap"));
-    let mounted = mounted.into_iter().map(|(ns, names)| (ns, names, MOUNTED_CONFIG_MAPS));
+    let mounted = mounted.into_iter().map(|(ns, names)| (ns, names, CERTIFICATE_CONFIG_MAPS));
     found.extend(in_order(named.chain(mounted).map(|(ns, names, what)| reader.config_maps(ns, names, what))).await);
 
     for part in found {
@@ -268,18 +268,22 @@ fn config_maps(namespaces: &Found) -> Vec<(String, BTreeSet<String>)> {
     by_namespace.into_iter().collect()
 }
 
-/// The ConfigMaps that pods and templates mount where trust is decided, by namespace, without those that are read
-/// anyway.
-fn mounted(found: &[Found], named: &[(String, BTreeSet<String>)]) -> BTreeMap<String, BTreeSet<String>> {
+/// The ConfigMaps that pods and templates mount where trust is decided, and those that somebody asks for, by
+/// namespace, without those that are read anyway.
+fn mounted(
+    found: &[Found],
+    asked: &[(Str, Str)],
+    read: &[(String, BTreeSet<String>)],
+) -> BTreeMap<String, BTreeSet<String>> {
     let mut by_namespace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for facts in found.iter().filter_map(|part| part.facts.as_ref()) {
-        for (namespace, name) in Mounted::of(&facts.facts).names {
-            let Some(namespace) = namespace else { continue };
-            let is_read = named.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
-            let names = by_namespace.entry(namespace.to_string()).or_default();
-            if !is_read {
-                names.insert(name.to_string());
-            }
+    let facts = found.iter().filter_map(|part| part.facts.as_ref());
+    let of_pods = facts.flat_map(|facts| Mounted::of(&facts.facts).names);
+    let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
+    for (namespace, name) in of_pods.chain(asked.iter().cloned()) {
+        let is_read = read.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
+        let names = by_namespace.entry(namespace.to_string()).or_default();
+        if !is_read {
+            names.insert(name.to_string());
         }
     }
     by_namespace

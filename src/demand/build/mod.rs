@@ -26,7 +26,7 @@ pub(super) fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &Demand
     let mut plain = sources::subjects(snapshot, options, &builder.reader);
     if !options.sources.is_empty() {
         sort(&mut plain);
-        return Demand { subjects: plain, nearest: Vec::new(), shared: None };
+        return Demand { subjects: plain, ..Demand::default() };
     }
     let mut demand = if options.all_pods { builder.every_pod() } else { builder.builds() };
     if !plain.is_empty() {
@@ -104,7 +104,7 @@ impl<'a> Builder<'a> {
                 notes: List::default(),
             });
         }
-        Demand { subjects, nearest: Vec::new(), shared: shared.then(|| self.reader.asked()) }
+        Demand { subjects, shared: shared.then(|| self.reader.asked()), ..Demand::default() }
     }
 
     fn builds(mut self) -> Demand {
@@ -130,7 +130,7 @@ impl<'a> Builder<'a> {
         sort(&mut subjects);
         let nearest =
             if subjects.is_empty() { near.into_iter().map(|(_, candidate)| candidate).collect() } else { Vec::new() };
-        Demand { subjects, nearest, shared: None }
+        Demand { subjects, nearest, ..Demand::default() }
     }
 
     /// The score of the pod or template that shows most signs, and these signs.

@@ -225,6 +225,20 @@ impl Catalogue {
             })
             .unwrap_or(Addresses::Public)
     }
+
+    /// Whether a host is one of the public services that the catalogue lists.
+    pub fn lists(&self, host: &str) -> bool {
+        let rows = || self.ids().filter_map(|id| self.ecosystem(id)).flat_map(|ecosystem| &ecosystem.endpoints);
+        host.contains('.')
+            && rows().any(|row| is_of_a_public_domain(&row.host) && pattern::template(&row.host, host).is_some())
+    }
+}
+
+/// Whether a pattern names a domain: what stands for a registry of one's own (`{nexus_host}`) fits any name.
+fn is_of_a_public_domain(pattern: &str) -> bool {
+    let fixed = pattern.rfind(['}', '*']).map_or(pattern, |at| &pattern[at + 1..]);
+    let labels = fixed.split('.').filter(|label| !label.is_empty()).count();
+    labels >= 2
 }
 
 fn position(id: &str) -> Option<usize> {

@@ -1,0 +1,311 @@
+//! What the servers of endpoints present when TLS begins, as far as somebody says so.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::catalogue::Catalogue;
+use super::{Demand, DemandOptions, EndpointSet, Requirement};
+use crate::model::trust::Anchor;
+use crate::model::{List, Snapshot, Str};
+use crate::trust::Bundle;
+use crate::trust::objects::{Held, config_map};
+
+/// What a server presents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// A chain to one of the roots that every public store holds: a public service of the catalogue, of which nobody
+    /// says otherwise.
+    PublicRoots,
+    /// Some chain to one of these CAs: a private registry, a gateway that signs everything anew.
+    Authority(Given),
+    /// This chain, the server's own certificate first.
+    Chain(Given),
+}
+
+/// Certificates that somebody names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Who says so, and where they are: ``EndpointSet corp-nexus, ConfigMap build/corp-ca, key `ca.crt` ``.
+    pub from: Str,
+    /// The certificates, in their order, at least one; or why they are not known.
+    pub certificates: Result<List<Anchor>, Str>,
+}
+
+/// Whether certificates are those of the CA, or the chain itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// `ca`.
+    Authority,
+    /// `chain`.
+    Chain,
+}
+
+/// Where certificates are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// A key of a ConfigMap; without a key the only one that holds certificates, or `ca.crt`.
+    ConfigMap {
+        /// Absent where it is not told: the object that refers to it has none itself.
+        namespace: Option<Str>,
+        /// Name.
+        name: Str,
+        /// Key of its data.
+        key: Option<Str>,
+    },
+    /// A file, from the folder of the file that names it; to be read by whoever does I/O.
+    File(String),
+    /// PEM.
+    Text(Arc<[u8]>),
+}
+
+/// Somebody's word about what a host presents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// A name or an address, `*.example.com` for the names below one, `*` for every public endpoint of the catalogue.
+    pub host: Str,
+    /// The port that it is true for; absent for all.
+    pub port: Option<u16>,
+    /// Which part of the chain it is.
+    pub what: What,
+    /// Where the certificates are.
+    pub reference: Reference,
+    /// Who says so: `EndpointSet corp-nexus`, `--endpoint-ca nexus.corp.example=ca.pem`.
+    pub from: Str,
+}
+
+/// What is known about what servers present.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Presents {
+    /// In the order in which they count.
+    rules: Vec<Rule>,
+    /// Hosts that somebody named and that the catalogue lists.
+    public: FxHashSet<Str>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Rule {
+    host: Str,
+    port: Option<u16>,
+    presented: Arc<Presented>,
+}
+
+impl Presents {
+    /// Finds the certificates that the user and the endpoint sets name. What the command line says about a host goes
+    /// before what a set says, the chain before the CA, and the closer host before the wider one.
+    pub(super) fn new(snapshot: &Snapshot, options: &DemandOptions) -> Self {
+        let sets = options.endpoint_sets.iter().flat_map(|set: &EndpointSet| &set.presents);
+        let mut told: Vec<&Told> = options.presents.iter().chain(sets).collect();
+        told.sort_by_key(|told| {
+            let wild = told.host.strip_prefix('*');
+            (wild.is_some(), wild.map(|rest| usize::MAX - rest.len()), told.what == What::Authority)
+        });
+        let rule = |told: &Told| {
+            let (place, certificates) = told.reference.find(snapshot);
+            let given = Given { from: format!("{}{place}", told.from).into(), certificates };
+            let presented = match told.what {
+                What::Authority => Presented::Authority(given),
+                What::Chain => Presented::Chain(given),
+            };
+            Rule { host: told.host.clone(), port: told.port, presented: presented.into() }
+        };
+        Self { rules: told.into_iter().map(rule).collect(), public: FxHashSet::default() }
+    }
+
+    /// Looks up which of the hosts that somebody named are public ones.
+    pub(super) fn know_hosts<'r>(
+        &mut self,
+        requirements: impl Iterator<Item = &'r Requirement>,
+        catalogue: &Catalogue,
+    ) {
+        let mut seen: FxHashSet<&str> = FxHashSet::default();
+        for requirement in requirements.filter(|requirement| !requirement.is_of_catalogue()) {
+            let host = &requirement.endpoint.host;
+            if seen.insert(host) && catalogue.lists(host) {
+                self.public.insert(host.clone());
+            }
+        }
+    }
+
+    fn of(&self, requirement: &Requirement) -> Option<Arc<Presented>> {
+        let endpoint = &requirement.endpoint;
+        let is_public = requirement.is_of_catalogue() || self.public.contains(&endpoint.host);
+        let rule = self.rules.iter().find(|rule| {
+            rule.port.is_none_or(|port| port == endpoint.port)
+                && match rule.host.strip_prefix('*') {
+                    Some("") => is_public,
+                    Some(below) => endpoint.host.strip_suffix(below).is_some_and(|name| !name.is_empty()),
+                    None => rule.host == endpoint.host || is_service(&rule.host, &endpoint.host),
+                }
+        });
+        rule.map(|rule| rule.presented.clone()).or_else(|| is_public.then(|| Presented::PublicRoots.into()))
+    }
+}
+
+/// Whether a full name of a Service is what a short one stands for.
+fn is_service(short: &str, full: &str) -> bool {
+    let Some(full) = full.strip_suffix(".svc") else { return false };
+    match short.split_once('.') {
+        None => full.split_once('.').is_some_and(|(name, _)| name == short),
+        Some(_) => full == short,
+    }
+}
+
+impl Reference {
+    /// Namespace and name of the ConfigMap, where it is one.
+    pub fn config_map(&self) -> Option<(Str, Str)> {
+        match self {
+            Self::ConfigMap { namespace: Some(namespace), name, .. } => Some((namespace.clone(), name.clone())),
+            _ => None,
+        }
+    }
+
+    /// Words for the place, and the certificates or why they are not known.
+    fn find(&self, snapshot: &Snapshot) -> (String, Result<List<Anchor>, Str>) {
+        match self {
+            // Whoever does I/O has replaced what could be read.
+            Self::File(path) => (format!(", file {path}"), Err("the file was not read".into())),
+            Self::Text(bytes) => (String::new(), read(bytes)),
+            Self::ConfigMap { namespace: None, name, .. } => {
+                (format!(", ConfigMap {name}"), Err("it does not say in which namespace the ConfigMap is".into()))
+            }
+            Self::ConfigMap { namespace: Some(namespace), name, key } => {
+                let place = format!(", ConfigMap {namespace}/{name}");
+                match config_map(snapshot, namespace, name) {
+                    Held::Unknown(why) => (place, Err(why.into())),
+                    Held::Absent => (place, Err("the ConfigMap is not there, or holds no certificate".into())),
+                    Held::Keys(keys) => {
+                        let holding: Vec<_> = keys.iter().filter(|bundle| !bundle.certificates.is_empty()).collect();
+                        let key = key.as_deref().unwrap_or(match holding.as_slice() {
+                            [only] => &only.key,
+                            _ => "ca.crt",
+                        });
+                        let found = keys.iter().find(|bundle| bundle.key == *key);
+                        let certificates = match found {
+                            Some(bundle) if !bundle.certificates.is_empty() => Ok(bundle.certificates.clone()),
+                            Some(bundle) => {
+                                Err(bundle.unread.clone().unwrap_or_else(|| "no certificate can be read there".into()))
+                            }
+                            None => Err("the ConfigMap has no such key, or it holds no certificate".into()),
+                        };
+                        (format!("{place}, key `{key}`"), certificates)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<List<Anchor>, Str> {
+    let bundle = Bundle::read(bytes);
+    if bundle.certificates.is_empty() {
+        let why = bundle.problems.first().map_or("there is none", |(_, why)| why);
+        return Err(format!("no certificate can be read: {why}").into());
+    }
+    let anchor = |c: &crate::trust::Certificate| Anchor { der: Some(c.der().clone()), ..c.anchor().clone() };
+    Ok(bundle.certificates.iter().map(anchor).collect())
+}
+
+impl Demand {
+    /// What the server of a required endpoint presents; `None` where nobody says so.
+    pub fn presented(&self, requirement: &Requirement) -> Option<Arc<Presented>> {
+        self.presents.of(requirement)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::collect::files;
+    use crate::demand::{self, parse_endpoint, parse_endpoint_sets};
+
+    /// What a subject's endpoints present, by host.
+    fn presented(sets: &str, told: &[(&str, What)], hosts: &[&str]) -> Vec<String> {
+        let catalogue = Catalogue::builtin();
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: ci}\nspec: {containers: [{name: c, image: x}]}\n";
+        let snapshot = files::from_texts(&[("pod.yaml", pod)], &files::Options::default());
+        let options = DemandOptions {
+            all_pods: true,
+            ecosystems: Some(Vec::new()),
+            endpoints: hosts.iter().map(|host| parse_endpoint(host, &catalogue).unwrap()).collect(),
+            endpoint_sets: parse_endpoint_sets(sets, &catalogue).unwrap(),
+            presents: told
+                .iter()
+                .map(|(host, what)| Told {
+                    host: (*host).into(),
+                    port: None,
+                    what: *what,
+                    reference: Reference::File("x".into()),
+                    from: (*host).into(),
+                })
+                .collect(),
+            ..DemandOptions::default()
+        };
+        let demand = demand::build(&snapshot, &catalogue, &options);
+        let of = |requirement: &Requirement| match demand.presented(requirement).as_deref() {
+            None => "unknown".to_owned(),
+            Some(Presented::PublicRoots) => "public".to_owned(),
+            Some(Presented::Authority(given)) => {
+                format!("ca: {}: {}", given.from, given.certificates.as_ref().unwrap_err())
+            }
+            Some(Presented::Chain(given)) => {
+                format!("chain: {}: {}", given.from, given.certificates.as_ref().unwrap_err())
+            }
+        };
+        demand.requirements(&demand.subjects[0]).iter().map(of).collect()
+    }
+
+    #[test]
+    fn only_public_services_present_chains_to_public_roots() {
+        let hosts =
+            ["proxy.golang.org", "1234.dkr.ecr.eu-west-1.amazonaws.com", "nexus.corp.example", "athens", "10.0.0.1"];
+        assert_eq!(presented("", &[], &hosts), ["public", "public", "unknown", "unknown", "unknown"]);
+    }
+
+    #[test]
+    fn a_gateway_stands_before_every_public_service_and_closer_words_count() {
+        let told = [
+            ("*", What::Authority),
+            ("*.corp.example", What::Authority),
+            ("nexus.corp.example", What::Authority),
+            ("nexus.corp.example", What::Chain),
+        ];
+        let hosts = ["pypi.org", "nexus.corp.example", "npm.corp.example", "corp.example"];
+        let why = "the file was not read";
+        let want = [
+            format!("ca: *, file x: {why}"),
+            format!("chain: nexus.corp.example, file x: {why}"),
+            format!("ca: *.corp.example, file x: {why}"),
+            "unknown".to_owned(),
+        ];
+        assert_eq!(presented("", &told, &hosts), want);
+    }
+
+    #[test]
+    fn a_set_says_it_for_its_port_and_with_the_place() {
+        let sets = "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nmetadata: {name: corp}\nspec:\n  replaces: [npm]\n  endpoints:\n  - {host: a.corp.example, port: 8443, ca: {configMap: {namespace: build, name: ca}}}\n  - {host: b.corp.example, ca: {configMap: {name: ca}}}\n  - {host: c.corp.example, chain: {inline: no certificate}}\n";
+        let found =
+            presented(sets, &[], &["a.corp.example:8443", "a.corp.example", "b.corp.example", "c.corp.example"]);
+        assert_eq!(
+            found[0],
+            "ca: EndpointSet corp, ConfigMap build/ca: the ConfigMap is not there, or holds no certificate"
+        );
+        assert_eq!(found[1], "unknown");
+        assert!(found[2].ends_with("it does not say in which namespace the ConfigMap is"), "{}", found[2]);
+        assert!(found[3].starts_with("chain: EndpointSet corp: no certificate can be read"), "{}", found[3]);
+        for bad in ["ca: {}", "ca: {inline: x, file: y}", "chain: {secret: {name: x}}"] {
+            let text = format!(
+                "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nmetadata: {{name: s}}\nspec: {{endpoints: [{{host: a.example, {bad}}}]}}\n"
+            );
+            assert!(parse_endpoint_sets(&text, &Catalogue::builtin()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_short_name_of_a_service_is_its_full_one() {
+        assert!(is_service("nexus", "nexus.tools.svc") && is_service("nexus.tools", "nexus.tools.svc"));
+        assert!(!is_service("nexus", "other.tools.svc") && !is_service("nexus", "nexus.example"));
+    }
+}

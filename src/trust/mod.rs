@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod cert;
 pub mod client;
+pub mod runtime;
 pub mod tree;
 pub mod verify;
 

@@ -25,6 +25,7 @@ pub mod kube;
 mod kustomize;
 mod lines;
 mod mounts;
+pub mod node;
 mod objects;
 mod place;
 mod pods;

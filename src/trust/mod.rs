@@ -5,6 +5,7 @@ pub mod cert;
 pub mod client;
 pub mod objects;
 pub mod places;
+pub mod runtime;
 pub mod tree;
 pub mod verify;
 

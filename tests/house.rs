@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("demand", &["model"]),
     ("policy", &["model"]),
     ("cloud", &["model"]),
+    ("trust", &["model"]),
     ("trace", &["model", "demand", "policy", "cloud"]),
     ("suite", &["model", "demand", "policy", "cloud", "trace"]),
     ("collect", &["model"]),
@@ -18,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that do no I/O and read no clock, environment or random number.
-const PURE: &[&str] = &["model", "demand", "policy", "cloud", "trace", "suite"];
+const PURE: &[&str] = &["model", "demand", "policy", "cloud", "trust", "trace", "suite"];
 
 const IMPURE: &[&str] = &[
     "std::fs",

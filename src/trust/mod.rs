@@ -3,6 +3,8 @@
 pub mod bundle;
 pub mod cert;
 pub mod client;
+mod der;
+mod name;
 pub mod tree;
 pub mod verify;
 

@@ -8,6 +8,7 @@ mod presents;
 mod snapshot;
 mod source;
 mod test;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     Explain(Box<explain::Args>),
     /// Run reachability assertions
     Test(test::Args),
+    /// Say whether a client accepts a certificate chain
+    Trust(Box<trust::Args>),
     /// Save what was read; auditing the saved folder gives the same report
     Snapshot(Box<snapshot::Args>),
     /// Print the IAM policy that reading AWS with --aws needs
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => audit::run(&args, cli.quiet),
         Command::Explain(args) => explain::run(&args, cli.quiet),
         Command::Test(args) => test::run(&args),
+        Command::Trust(args) => trust::run(&args, cli.quiet),
         Command::Snapshot(args) => snapshot::run(&args, cli.quiet),
         Command::AwsPolicy => aws::print_policy(),
         Command::Completions { shell } => output::to_stdout(|out| {

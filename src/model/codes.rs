@@ -268,4 +268,55 @@ codes! {
     TLS_LOGIN_ENVIRONMENT "BR-TLS-083" Low
         "A proxy in /etc/environment reaches no service"
         "`/etc/environment` is read at logins: container runtimes that systemd starts do not see its variables.";
+    TLS_UNKNOWN_ISSUER "BR-TLS-010" Critical
+        "Nobody in the store issued the certificate"
+        "No path leads from the server's certificate to an anchor that the client trusts.";
+    TLS_SELF_SIGNED "BR-TLS-011" Critical
+        "The server's certificate signs itself"
+        "The server's certificate is its own issuer, and the client's store does not hold it.";
+    TLS_MISSING_INTERMEDIATE "BR-TLS-012" Critical
+        "An intermediate certificate is missing"
+        "The path breaks between the server's certificate and the store: a certificate in between is not sent.";
+    TLS_OTHER_KEY "BR-TLS-013" Critical
+        "The store has the issuer's name with another key"
+        "A CA of the same name is in the store, and its key did not sign the certificate.";
+    TLS_EXPIRED "BR-TLS-014" Critical
+        "A certificate has expired"
+        "A certificate of the path is past its end, and this client checks it.";
+    TLS_NOT_YET_VALID "BR-TLS-015" Critical
+        "A certificate is not valid yet"
+        "A certificate of the path begins to be valid later than now.";
+    TLS_NAME "BR-TLS-016" Critical
+        "The certificate is for other names"
+        "The name that the client asks for is not among the names of the server's certificate.";
+    TLS_COMMON_NAME "BR-TLS-017" Critical
+        "The name is in the common name alone"
+        "The certificate has no subject alternative names, and this client does not look at the common name.";
+    TLS_NAME_CONSTRAINT "BR-TLS-018" Critical
+        "A CA may not sign for this name"
+        "Name constraints of a CA on the path exclude a name of the certificate, or do not permit it.";
+    TLS_ALGORITHM "BR-TLS-019" Critical
+        "An algorithm or a key is too weak, or not supported"
+        "The client does not take the signature algorithm, or the kind or size of a key, of a certificate on the path.";
+    TLS_SIGNATURE "BR-TLS-020" Critical
+        "A signature does not verify"
+        "A signature on the path is not one of its issuer, or too many had to be tried.";
+    TLS_PURPOSE "BR-TLS-021" Critical
+        "The certificate is not for servers"
+        "Key usage, extended key usage, policies or the store's own marks forbid what the certificate is used for.";
+    TLS_NOT_A_CA "BR-TLS-022" Critical
+        "A certificate that is no CA signs others"
+        "A certificate on the path is not marked as a CA, or has more CAs below it than it allows.";
+    TLS_CRITICAL_EXTENSION "BR-TLS-023" Critical
+        "A critical extension is not understood"
+        "A certificate on the path has a critical extension that the client does not process.";
+    TLS_MALFORMED "BR-TLS-024" Critical
+        "A certificate is malformed for this client"
+        "The client does not read a certificate that others may take.";
+    TLS_NO_ANCHORS "BR-TLS-025" Critical
+        "The client trusts nobody"
+        "The store that the client reads holds no certificate.";
+    TLS_STRICT "BR-TLS-026" Critical
+        "Only this client's strictness refuses it"
+        "The path is good for most clients, and this one asks for more.";
 }

@@ -6,6 +6,8 @@ pub mod client;
 pub mod objects;
 pub mod places;
 pub mod runtime;
+mod der;
+mod name;
 pub mod tree;
 pub mod verify;
 

@@ -106,6 +106,11 @@ pub(super) fn collect(
 
 /// The options of the live collector.
 pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
+    kube::LiveOptions { namespace: args.namespace.clone(), ..cluster_options(&args.live) }
+}
+
+/// The options for reaching a cluster.
+pub(super) fn cluster_options(args: &LiveArgs) -> kube::LiveOptions {
     let LiveArgs {
         kubeconfig,
         context,
@@ -116,7 +121,7 @@ pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
         server,
         insecure_skip_tls_verify,
         request_timeout,
-    } = &args.live;
+    } = args;
     kube::LiveOptions {
         kubeconfig: kubeconfig.clone(),
         context: context.clone(),
@@ -124,7 +129,6 @@ pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
         user: user.clone(),
         as_user: as_user.clone(),
         as_groups: as_group.clone(),
-        namespace: args.namespace.clone(),
         server: server.clone(),
         insecure_skip_tls_verify: *insecure_skip_tls_verify,
         request_timeout: *request_timeout,
@@ -177,7 +181,7 @@ impl Progress {
 }
 
 /// `30s`, `5m`, `1h`, `0`, or seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration: 30s, 2m, 1h or 0"))?;
     match unit {

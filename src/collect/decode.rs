@@ -243,6 +243,7 @@ impl Decoder {
                 }
                 facts.trust_maps.push(trust);
             }
+            Class::Trust => facts.trust_objects.push(self.trust_object(text, kind, lines)?),
             Class::Other => match self.other(text, group, kind, lines)? {
                 Some(other) => facts.others.push(other),
                 None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,

@@ -12,6 +12,8 @@ pub(crate) enum Class {
     Endpoints,
     NetworkPolicy,
     ConfigMap,
+    /// Holds certificates, or says where they go.
+    Trust,
     /// Kept with `spec`: not evaluated, but it may decide or mark an engine.
     Other,
     /// No verdict depends on it: counted.
@@ -37,6 +39,10 @@ pub(crate) fn classify(group: &str, kind: &str) -> Class {
         | ("batch", "Job" | "CronJob") => Class::Workload,
         ("discovery.k8s.io", "EndpointSlice") => Class::EndpointSlice,
         ("networking.k8s.io" | "extensions", "NetworkPolicy") => Class::NetworkPolicy,
+        ("certificates.k8s.io", "ClusterTrustBundle")
+        | ("trust.cert-manager.io", "Bundle")
+        | ("trust-manager.io", "ClusterBundle")
+        | ("machineconfiguration.openshift.io", "ControllerConfig") => Class::Trust,
         ("gateway.networking.k8s.io", _) => Class::Other,
         ("" | "apps" | "extensions" | "batch" | "networking.k8s.io", _) => Class::Ignored,
         _ if may_decide(group) => Class::Other,
@@ -116,7 +122,14 @@ pub(crate) fn is_cluster_scoped(group: &str, kind: &str) -> bool {
         "network.openshift.io" => !matches!(kind, "EgressNetworkPolicy"),
         "networking.k8s.aws" => matches!(kind, "ClusterNetworkPolicy" | "ClusterPolicyEndpoint"),
         "networking.gke.io" => matches!(kind, "RemoteNode" | "NetworkLogging" | "Network" | "GKENetworkParamSet"),
-        "crd.k8s.amazonaws.com" | "eks.amazonaws.com" | "karpenter.k8s.aws" => true,
+        "crd.k8s.amazonaws.com"
+        | "eks.amazonaws.com"
+        | "karpenter.k8s.aws"
+        | "trust.cert-manager.io"
+        | "trust-manager.io" => true,
+        "certificates.k8s.io" | "machineconfiguration.openshift.io" => {
+            matches!(kind, "ClusterTrustBundle" | "ControllerConfig")
+        }
         "gateway.networking.k8s.io" => kind == "GatewayClass",
         _ => false,
     }

@@ -9,9 +9,10 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::aws;
 use super::decode::{Decoder, with_name_label};
 use super::facts::Facts;
-use super::{kinds, terraform, trust_maps};
+use super::{kinds, terraform, trust_settle};
 use crate::model::object::{Meta, Namespace};
 use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, Str, World};
+use crate::trust::objects::only_store;
 
 /// A [`Snapshot`] in the making.
 ///
@@ -143,7 +144,10 @@ impl Builder {
         self.drop_repeated();
 
         let Self { mut facts, mut snapshot, .. } = self;
-        snapshot.trust_bundles = trust_maps::bundles(&mut facts);
+        let trust = trust_settle::settle(&mut facts, &snapshot);
+        snapshot.trust_bundles = trust.bundles;
+        snapshot.node_trust = trust.nodes;
+        snapshot.trust_notes = trust.notes;
         let mut cloud = aws::merge(facts.aws, |source| snapshot.source(source));
         let aws::Merged { scopes, problems } = &mut cloud;
         let unclear = terraform::apply(&facts.plans, scopes, problems, |source| snapshot.source(source));
@@ -182,6 +186,7 @@ impl Builder {
         snapshot.node_trust = facts.node_trust;
         snapshot.cloud_documents = facts.cloud_documents;
         snapshot.cloud_documents.extend(unclear);
+        snapshot.trust_notes.extend(only_store(&snapshot));
         snapshot
     }
 

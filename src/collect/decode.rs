@@ -252,6 +252,7 @@ impl Decoder {
                     facts.node_trust.push(status.into_facts(meta).map_err(Wrong::new)?);
                 }
             }
+            Class::Trust => facts.trust_objects.push(self.trust_object(text, kind, lines)?),
             Class::Other => match self.other(text, group, kind, lines)? {
                 Some(other) => facts.others.push(other),
                 None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,

@@ -14,6 +14,8 @@ pub(crate) enum Class {
     ConfigMap,
     /// What the agents of this program write.
     NodeTrust,
+    /// Holds certificates, or says where they go.
+    Trust,
     /// Kept with `spec`: not evaluated, but it may decide or mark an engine.
     Other,
     /// No verdict depends on it: counted.
@@ -39,6 +41,10 @@ pub(crate) fn classify(group: &str, kind: &str) -> Class {
         | ("batch", "Job" | "CronJob") => Class::Workload,
         ("discovery.k8s.io", "EndpointSlice") => Class::EndpointSlice,
         ("networking.k8s.io" | "extensions", "NetworkPolicy") => Class::NetworkPolicy,
+        ("certificates.k8s.io", "ClusterTrustBundle")
+        | ("trust.cert-manager.io", "Bundle")
+        | ("trust-manager.io", "ClusterBundle")
+        | ("machineconfiguration.openshift.io", "ControllerConfig") => Class::Trust,
         ("gateway.networking.k8s.io", _) => Class::Other,
         (crate::crd::GROUP, "NodeTrust") => Class::NodeTrust,
         ("" | "apps" | "extensions" | "batch" | "networking.k8s.io", _) => Class::Ignored,
@@ -119,7 +125,14 @@ pub(crate) fn is_cluster_scoped(group: &str, kind: &str) -> bool {
         "network.openshift.io" => !matches!(kind, "EgressNetworkPolicy"),
         "networking.k8s.aws" => matches!(kind, "ClusterNetworkPolicy" | "ClusterPolicyEndpoint"),
         "networking.gke.io" => matches!(kind, "RemoteNode" | "NetworkLogging" | "Network" | "GKENetworkParamSet"),
-        "crd.k8s.amazonaws.com" | "eks.amazonaws.com" | "karpenter.k8s.aws" => true,
+        "crd.k8s.amazonaws.com"
+        | "eks.amazonaws.com"
+        | "karpenter.k8s.aws"
+        | "trust.cert-manager.io"
+        | "trust-manager.io" => true,
+        "certificates.k8s.io" | "machineconfiguration.openshift.io" => {
+            matches!(kind, "ClusterTrustBundle" | "ControllerConfig")
+        }
         "gateway.networking.k8s.io" => kind == "GatewayClass",
         crate::crd::GROUP => kind == "NodeTrust",
         _ => false,

@@ -25,7 +25,7 @@ pub(crate) struct TrustMap {
     /// Keys that hold no certificate.
     plain: List<Str>,
     /// Keys that hold some, or may.
-    contents: Vec<(Str, Content)>,
+    pub(crate) contents: Vec<(Str, Content)>,
     /// It is known only that it is there, and why.
     pub(crate) unread: Option<Str>,
 }
@@ -36,6 +36,17 @@ impl TrustMap {
         let meta = Meta { name: name.into(), namespace_unknown: true, origin, ..Meta::default() };
         let why = Str::from("a kustomization generates it, and that is not rendered");
         Self { meta, plain: List::default(), contents: Vec::new(), unread: Some(why) }
+    }
+
+    /// What a key holds, where these are certificates.
+    pub(crate) fn content(&self, key: &str) -> Option<&Content> {
+        self.contents.iter().find(|(own, _)| own == key).map(|(_, content)| content)
+    }
+
+    /// Puts in what somebody else writes at a key.
+    pub(crate) fn inject(&mut self, key: &str, content: Content) {
+        self.plain = self.plain.iter().filter(|own| *own != key).cloned().collect();
+        self.contents.push((key.into(), content));
     }
 
     pub(crate) fn holds_certificates(&self) -> bool {
@@ -49,6 +60,8 @@ pub(crate) struct Content {
     pub(crate) certificates: List<Anchor>,
     pub(crate) problems: List<Str>,
     pub(crate) unread: Option<Str>,
+    /// It holds the public roots of a distribution beside these.
+    pub(crate) public_roots: bool,
 }
 
 impl Content {
@@ -67,7 +80,7 @@ impl Content {
         Self {
             certificates: bundle.certificates.iter().map(anchor).collect(),
             problems: bundle.problems.iter().map(line).chain(keys).collect(),
-            unread: None,
+            ..Self::default()
         }
     }
 
@@ -148,6 +161,8 @@ pub(super) fn bundles(facts: &mut Facts) -> Vec<TrustBundle> {
             certificates: content.certificates,
             problems: content.problems,
             unread: content.unread,
+            public_roots: content.public_roots,
+            targets: None,
         };
         let mut of_map: Vec<_> = contents.into_iter().map(|(key, content)| bundle(key, content)).collect();
         if is_mounted {

@@ -319,4 +319,19 @@ codes! {
     TLS_STRICT "BR-TLS-026" Critical
         "Only this client's strictness refuses it"
         "The path is good for most clients, and this one asks for more.";
+    TLS_NO_PUBLIC_ROOTS "BR-TLS-090" High
+        "A trust-manager bundle without public roots is the only store"
+        "Pods mount a bundle that holds no default CAs in place of a whole store: public services are not trusted there.";
+    TLS_NOT_SYNCED "BR-TLS-091" Medium
+        "A trust-manager bundle is not synced"
+        "Its condition Synced is false: the ConfigMaps that it writes hold something older, or nothing.";
+    TLS_REGISTRY_KEY "BR-TLS-092" High
+        "A registry's CA has a key that names no registry"
+        "OpenShift takes the key of the ConfigMap for the registry's name: this one gives the CA to no registry.";
+    TLS_CA_NOT_THERE "BR-TLS-093" High
+        "The ConfigMap of a CA is not there"
+        "The cluster's configuration names a ConfigMap that does not exist, or that holds no certificate where it has to.";
+    TLS_INSECURE_REGISTRY "BR-TLS-094" Medium
+        "No node verifies a registry"
+        "The cluster's image configuration switches verification off for a registry: whoever stands between may replace images.";
 }

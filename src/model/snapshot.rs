@@ -9,7 +9,7 @@ use super::object::{
     ConfigMap, EndpointSlice, Meta, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
 };
 use super::text::Str;
-use super::trust::{NodeTrust, TrustBundle};
+use super::trust::{NodeTrust, TrustBundle, TrustNote};
 
 /// The facts of one collection: the only input of an evaluation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ pub struct Snapshot {
     /// Certificates in API objects.
     #[serde(default)]
     pub trust_bundles: Vec<TrustBundle>,
+    /// Traps in the objects that hold certificates: each becomes a finding.
+    #[serde(default)]
+    pub trust_notes: Vec<TrustNote>,
     /// Facts about AWS networks, one entry for each account and region. A saved snapshot keeps them in files of their
     /// own, as `aws ec2 describe-*` prints them.
     #[serde(default, skip)]

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::label::Selector;
 use super::list::List;
-use super::object::Meta;
+use super::object::{Meta, is_false};
 use super::text::Str;
 
 /// SHA-256 of the DER form of a certificate, or of its public key; `sha256:<hex>` in text.
@@ -206,7 +207,7 @@ pub struct NodeTrust {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustBundle {
-    /// `ConfigMap`, `ClusterTrustBundle`, `Bundle`, …
+    /// `ConfigMap`, `ClusterTrustBundle`, or `Bundle` and `ClusterBundle` of trust-manager.
     pub kind: Str,
     /// The object.
     pub meta: Meta,
@@ -225,6 +226,12 @@ pub struct TrustBundle {
     /// Why it may hold more certificates than these: a key store, a Secret among its sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<Str>,
+    /// It holds the public roots of a distribution beside these certificates.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub public_roots: bool,
+    /// Of a trust-manager object: the namespaces into which it writes a ConfigMap of its name that holds this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Selector>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for

@@ -1,7 +1,12 @@
 //! Certificates that API objects hold, found by the names that refer to them.
 
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use super::cert::sha256;
+use crate::model::codes;
 use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, World};
-use crate::model::trust::TrustBundle;
+use crate::model::trust::{Anchor, Fingerprint, TrustBundle, TrustNote};
 use crate::model::{ProblemClass, Snapshot};
 
 /// ConfigMaps that controllers write into every namespace, so that no manifest holds them: the cluster's own CA, and
@@ -12,7 +17,8 @@ pub const IN_EVERY_NAMESPACE: &[&str] = &["istio-ca-root-cert", "kube-root-ca.cr
 #[derive(Clone, Debug, PartialEq)]
 pub enum Held<'s> {
     /// It is there: what its keys hold, in their order. One that is mounted where trust is decided has all of its keys
-    /// here, one that is not only those with certificates.
+    /// here, one that is not only those with certificates. Look at [`TrustBundle::unread`] and
+    /// [`TrustBundle::public_roots`] too: the certificates may not be all.
     Keys(Vec<&'s TrustBundle>),
     /// It does not exist.
     Absent,
@@ -47,6 +53,10 @@ pub fn config_map<'s>(snapshot: &'s Snapshot, namespace: &str, name: &str) -> He
         let why = bundle.unread.as_deref().unwrap_or("its namespace cannot be known");
         return Held::Unknown(format!("ConfigMap {name}: {why}"));
     }
+    match managed(snapshot, namespace, name) {
+        Held::Absent => {}
+        other => return other,
+    }
     if IN_EVERY_NAMESPACE.contains(&name) {
         return Held::Unknown(format!("ConfigMap {name} is written into every namespace, and was not read here"));
     }
@@ -54,6 +64,79 @@ pub fn config_map<'s>(snapshot: &'s Snapshot, namespace: &str, name: &str) -> He
         return Held::Unknown(format!("ConfigMap {namespace}/{name} was not read: {why}"));
     }
     Held::Absent
+}
+
+/// The ConfigMap that trust-manager writes into the namespace.
+fn managed<'s>(snapshot: &'s Snapshot, namespace: &str, name: &str) -> Held<'s> {
+    let of_name = |bundle: &&TrustBundle| bundle.meta.name == name && bundle.targets.is_some();
+    let bundles: Vec<_> = snapshot.trust_bundles.iter().filter(of_name).collect();
+    let Some(targets) = bundles.first().and_then(|bundle| bundle.targets.as_ref()) else { return Held::Absent };
+    let known = snapshot.namespaces.iter().find(|known| known.meta.name == namespace);
+    if targets.is_everything() || known.is_some_and(|known| targets.matches(&known.meta.labels)) {
+        return Held::Keys(bundles);
+    }
+    if known.is_some() {
+        return Held::Absent;
+    }
+    Held::Unknown(format!(
+        "whether {} {name} writes a ConfigMap into namespace {namespace} depends on labels that were not read",
+        bundles[0].kind
+    ))
+}
+
+/// Places whose content is a whole store: what is mounted over one is all that its readers have.
+const STORES: &[&str] = &[
+    "/etc/pki/ca-trust/extracted/pem",
+    "/etc/pki/tls/certs",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/kaniko/ssl/certs",
+];
+
+/// Bundles of trust-manager without public roots that pods mount over a whole store.
+pub fn only_store(snapshot: &Snapshot) -> Vec<TrustNote> {
+    let mut notes = Vec::new();
+    for bundle in snapshot.trust_bundles.iter().filter(|bundle| bundle.targets.is_some()) {
+        if bundle.public_roots || bundle.unread.is_some() || bundle.certificates.iter().any(is_public) {
+            continue;
+        }
+        let pods = snapshot.pods.iter().map(|pod| ("Pod", &pod.meta, &pod.spec));
+        let workloads = snapshot.workloads.iter().map(|o| (o.kind.as_str(), &o.meta, &o.spec));
+        let over = pods.chain(workloads).find(|(_, meta, spec)| {
+            let mut mounts = spec.containers.iter().flat_map(|container| &container.trust_mounts);
+            let namespace = meta.namespace.as_deref().unwrap_or_default();
+            mounts.any(|mount| {
+                STORES.contains(&mount.path.as_str())
+                    && mount.source.config_maps().any(|name| *name == bundle.meta.name)
+                    && matches!(config_map(snapshot, namespace, &bundle.meta.name), Held::Keys(_))
+            })
+        });
+        if let Some((kind, meta, _)) = over {
+            let namespace = meta.namespace.as_deref().unwrap_or_default();
+            let message = format!(
+                "{} {} holds no public root, and {kind} {namespace}/{} mounts it in place of a whole store",
+                bundle.kind, bundle.meta.name, meta.name
+            );
+            notes.push(TrustNote {
+                code: codes::TLS_NO_PUBLIC_ROOTS.id.into(),
+                message: message.into(),
+                path: snapshot.source(bundle.meta.origin.source).into(),
+                line: bundle.meta.origin.line,
+                host: None,
+            });
+        }
+    }
+    notes.dedup_by(|a, b| a.message == b.message);
+    notes
+}
+
+/// Whether a certificate is one of the public roots.
+fn is_public(anchor: &Anchor) -> bool {
+    static ROOTS: OnceLock<HashSet<Fingerprint>> = OnceLock::new();
+    let roots = || webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| sha256(root)).collect();
+    ROOTS.get_or_init(roots).contains(&anchor.sha256)
 }
 
 /// Why a ConfigMap of the namespace may be there although it was not read.

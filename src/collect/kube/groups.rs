@@ -1,6 +1,6 @@
-//! The API groups of policy engines and meshes, and the ConfigMaps that configure them.
+//! The API groups of policy engines, meshes and trust, and the ConfigMaps that configure them.
 
-/// An API group of a policy engine or a mesh.
+/// An API group of a policy engine or a mesh, or one whose objects hold certificates.
 pub(super) struct Group {
     pub(super) name: &'static str,
     /// Read every kind that the group serves: a kind that a later version adds must not go unseen.
@@ -55,7 +55,7 @@ const CALICO_DERIVED: &[&str] = &[
     "profiles",
 ];
 
-/// The groups by which policy engines and meshes are configured.
+/// The groups by which policy engines and meshes are configured, and trust is spread.
 pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "policy.networking.k8s.io",
@@ -150,7 +150,11 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "config.openshift.io",
         whole: false,
-        known: &[cluster("v1", "networks", "Network"), cluster("v1", "proxies", "Proxy")],
+        known: &[
+            cluster("v1", "networks", "Network"),
+            cluster("v1", "proxies", "Proxy"),
+            cluster("v1", "images", "Image"),
+        ],
         same_as: None,
         derived: &[],
     },
@@ -261,6 +265,35 @@ pub(super) const GROUPS: &[Group] = &[
         name: crate::crd::GROUP,
         whole: false,
         known: &[cluster("v1alpha1", "nodetrusts", "NodeTrust")],
+        same_as: None,
+        derived: &[],
+    },
+    // Of these, only what holds certificates or says where they go.
+    Group {
+        name: "certificates.k8s.io",
+        whole: false,
+        known: &[cluster("v1beta1", "clustertrustbundles", "ClusterTrustBundle")],
+        same_as: None,
+        derived: &[],
+    },
+    Group {
+        name: "trust.cert-manager.io",
+        whole: false,
+        known: &[cluster("v1alpha1", "bundles", "Bundle")],
+        same_as: None,
+        derived: &[],
+    },
+    Group {
+        name: "trust-manager.io",
+        whole: false,
+        known: &[cluster("v1alpha2", "clusterbundles", "ClusterBundle")],
+        same_as: None,
+        derived: &[],
+    },
+    Group {
+        name: "machineconfiguration.openshift.io",
+        whole: false,
+        known: &[cluster("v1", "controllerconfigs", "ControllerConfig")],
         same_as: None,
         derived: &[],
     },

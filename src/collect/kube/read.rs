@@ -13,6 +13,7 @@ use super::list::{ReadError, get, pages};
 use crate::collect::builder::Builder;
 use crate::collect::in_order::in_order;
 use crate::collect::json;
+use crate::collect::openshift;
 use crate::collect::trust_maps::Mounted;
 use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, Coverage, CoverageState};
 use crate::model::{Snapshot, Str};
@@ -279,7 +280,9 @@ fn mounted(
     let facts = found.iter().filter_map(|part| part.facts.as_ref());
     let of_pods = facts.flat_map(|facts| Mounted::of(&facts.facts).names);
     let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
-    for (namespace, name) in of_pods.chain(asked.iter().cloned()) {
+    let of_cluster =
+        found.iter().filter_map(|part| part.facts.as_ref()).flat_map(|facts| openshift::named_maps(&facts.facts));
+    for (namespace, name) in of_pods.chain(of_cluster).chain(asked.iter().cloned()) {
         let is_read = read.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
         let names = by_namespace.entry(namespace.to_string()).or_default();
         if !is_read {

@@ -34,6 +34,7 @@ pub fn reader_role() -> String {
     for group in GROUPS.iter().filter(|group| group.whole) {
         rule(&mut role, group.name, ["\"*\""].into_iter(), "list");
     }
+    role.push_str("# Of the groups of other products, and of those that spread certificates, only what counts.\n");
     for group in GROUPS.iter().filter(|group| !group.whole) {
         rule(&mut role, group.name, group.known.iter().map(|kind| kind.plural), "list");
     }

@@ -284,6 +284,19 @@ pub(crate) struct ConfigMap<'a> {
     pub(crate) binary_data: Option<Pairs<'a>>,
 }
 
+/// An object that holds certificates or spreads them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Trusting<'a> {
+    #[serde(borrow)]
+    pub(crate) kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) metadata: Option<Meta<'a>>,
+    #[serde(borrow)]
+    pub(crate) spec: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) status: Option<&'a RawValue>,
+}
+
 /// An object whose `spec` is kept as written.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Other<'a> {

@@ -49,7 +49,7 @@ pub(crate) fn classify(group: &str, kind: &str) -> Class {
         (crate::crd::GROUP, "NodeTrust") => Class::NodeTrust,
         ("" | "apps" | "extensions" | "batch" | "networking.k8s.io", _) => Class::Ignored,
         _ if may_decide(group) => Class::Other,
-        ("karpenter.k8s.aws", "EC2NodeClass" | "AWSNodeTemplate") => Class::Other,
+        ("karpenter.k8s.aws", "EC2NodeClass" | "AWSNodeTemplate") | (crate::crd::GROUP, "EndpointSet") => Class::Other,
         _ => Class::Ignored,
     }
 }
@@ -134,7 +134,7 @@ pub(crate) fn is_cluster_scoped(group: &str, kind: &str) -> bool {
             matches!(kind, "ClusterTrustBundle" | "ControllerConfig")
         }
         "gateway.networking.k8s.io" => kind == "GatewayClass",
-        crate::crd::GROUP => kind == "NodeTrust",
+        crate::crd::GROUP => matches!(kind, "EndpointSet" | "NodeTrust"),
         _ => false,
     }
 }

@@ -7,10 +7,13 @@ use serde::Deserialize;
 use super::catalogue::Catalogue;
 use super::presents::{Reference, Told, What};
 use super::{Addresses, Endpoint};
-use crate::model::{Protocol, Str};
+use crate::model::{Protocol, Snapshot, Str};
 
 /// Port of an endpoint that names none.
 const DEFAULT_PORT: u16 = 443;
+
+/// `apiVersion` of endpoint sets.
+const API_VERSION: &str = "buildreach.dev/v1alpha1";
 
 /// Why a text names no destination.
 #[derive(Debug, thiserror::Error)]
@@ -257,7 +260,7 @@ pub fn parse_endpoint_sets(text: &str, catalogue: &Catalogue) -> Result<Vec<Endp
 
 fn endpoint_set(document: Document, number: usize, catalogue: &Catalogue) -> Result<EndpointSet, EndpointError> {
     let Document { api_version, kind, metadata: Metadata { name }, spec } = document;
-    if kind != "EndpointSet" || api_version != "buildreach.dev/v1alpha1" {
+    if kind != "EndpointSet" || api_version != API_VERSION {
         return Err(EndpointError::Kind { number, kind, api_version });
     }
     let fail = |why: String| EndpointError::Object { name: name.clone(), why };
@@ -294,6 +297,25 @@ fn endpoint_set(document: Document, number: usize, catalogue: &Catalogue) -> Res
         endpoints.push(endpoint);
     }
     Ok(EndpointSet { name: name.into(), replaces, endpoints, presents })
+}
+
+/// The endpoint sets among the objects that were read: what they tell about hosts is known, and nobody needs an endpoint
+/// because of them. One that is not usable gives the index of its object, and why.
+pub(super) fn sets_of(snapshot: &Snapshot, catalogue: &Catalogue) -> (Vec<EndpointSet>, Vec<(usize, String)>) {
+    let (mut sets, mut problems) = (Vec::new(), Vec::new());
+    for (at, object) in snapshot.others.iter().enumerate().filter(|(_, o)| o.group == "buildreach.dev") {
+        let document = Document {
+            api_version: API_VERSION.to_owned(),
+            kind: object.kind.to_string(),
+            metadata: Metadata { name: object.meta.name.to_string() },
+            spec: object.spec.clone(),
+        };
+        match endpoint_set(document, at, catalogue) {
+            Ok(set) => sets.push(set),
+            Err(why) => problems.push((at, why.to_string())),
+        }
+    }
+    (sets, problems)
 }
 
 #[cfg(test)]

@@ -179,6 +179,8 @@ pub struct Demand {
     pub nearest: Vec<Candidate>,
     /// With every pod a subject and the endpoints named by the user: what each of them needs, once.
     pub shared: Option<Vec<Requirement>>,
+    /// Endpoint sets among the objects that were read and that are not usable: index of the object, and why.
+    pub set_problems: Vec<(usize, String)>,
     /// What servers present: see [`Demand::presented`].
     pub presents: presents::Presents,
 }
@@ -217,11 +219,33 @@ pub struct DemandOptions {
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
     let mut demand = build::build(snapshot, catalogue, options);
-    let mut presents = presents::Presents::new(snapshot, options);
+    let (sets, problems) = endpoint::sets_of(snapshot, catalogue);
+    demand.set_problems = problems;
+    if !sets.is_empty() {
+        for subject in &mut demand.subjects {
+            subject.requirements = subject.requirements.iter().map(|r| with_addresses(r.clone(), &sets)).collect();
+        }
+        for requirement in demand.shared.iter_mut().flatten() {
+            *requirement = with_addresses(requirement.clone(), &sets);
+        }
+    }
+    let mut presents = presents::Presents::new(snapshot, options, &sets);
     let own = demand.subjects.iter().flat_map(|subject| &subject.requirements);
     presents.know_hosts(own.chain(demand.shared.iter().flatten()), catalogue);
     demand.presents = presents;
     demand
+}
+
+/// Puts the addresses that an endpoint set lists in the place of those that nobody publishes.
+fn with_addresses(mut requirement: Requirement, sets: &[EndpointSet]) -> Requirement {
+    let endpoint = &mut requirement.endpoint;
+    if endpoint.addresses == Addresses::Public {
+        let known = sets.iter().flat_map(|set| &set.endpoints).find(|known| known.host == endpoint.host);
+        if let Some(Addresses::Listed(addresses)) = known.map(|known| &known.addresses) {
+            endpoint.addresses = Addresses::Listed(addresses.clone());
+        }
+    }
+    requirement
 }
 
 /// The programs that a container shows: those of its commands, and the last part of its image's name.
@@ -231,6 +255,20 @@ pub(crate) fn programs(spec: &PodSpec, container: &Container) -> Vec<String> {
     let image = container.image.as_deref().and_then(image::Image::parse);
     let of_image = image.and_then(|image| image.path.rsplit('/').next()).map(str::to_owned);
     commands.iter().map(|command| command.program().to_owned()).chain(of_image).collect()
+}
+
+/// The words of a container's commands, assignments included, in order: what may change how its clients verify.
+pub(crate) fn command_words(spec: &PodSpec, container: &Container) -> Vec<String> {
+    let scripts = shell::scripts(spec);
+    let of = |command: shell::Command| {
+        let assignments = command.assignments.into_iter().map(|(name, value)| format!("{name}={value}"));
+        assignments.chain(command.words).collect::<Vec<_>>()
+    };
+    let commands = shell::commands(container, &scripts);
+    if commands.is_empty() {
+        return container.command.iter().chain(container.args.iter()).map(ToString::to_string).collect();
+    }
+    commands.into_iter().flat_map(of).collect()
 }
 
 /// What detection looks at, in sentences: for the message that it found nothing.

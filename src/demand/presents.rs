@@ -93,8 +93,8 @@ struct Rule {
 impl Presents {
     /// Finds the certificates that the user and the endpoint sets name. What the command line says about a host goes
     /// before what a set says, the chain before the CA, and the closer host before the wider one.
-    pub(super) fn new(snapshot: &Snapshot, options: &DemandOptions) -> Self {
-        let sets = options.endpoint_sets.iter().flat_map(|set: &EndpointSet| &set.presents);
+    pub(super) fn new(snapshot: &Snapshot, options: &DemandOptions, read: &[EndpointSet]) -> Self {
+        let sets = options.endpoint_sets.iter().chain(read).flat_map(|set: &EndpointSet| &set.presents);
         let mut told: Vec<&Told> = options.presents.iter().chain(sets).collect();
         told.sort_by_key(|told| {
             let wild = told.host.strip_prefix('*');

@@ -334,4 +334,7 @@ codes! {
     TLS_INSECURE_REGISTRY "BR-TLS-094" Medium
         "No node verifies a registry"
         "The cluster's image configuration switches verification off for a registry: whoever stands between may replace images.";
+    TLS_UNKNOWN "BR-TLS-001" Medium
+        "It cannot be told whether the server is verified"
+        "What the server presents, or what the client trusts, is not known: the outcome is unknown.";
 }

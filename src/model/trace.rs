@@ -47,6 +47,20 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// An object as a whole, of which nothing more is said.
+    pub fn of(object: ObjectRef) -> Self {
+        Self {
+            object,
+            path: None,
+            file: None,
+            line: None,
+            resource_version: None,
+            field_manager: None,
+            decided: Decided::ByDefault,
+            detail: None,
+        }
+    }
+
     /// Kind, name and path: what `decidedBy` of a suite looks into.
     pub fn citation(&self) -> String {
         match &self.path {
@@ -151,6 +165,9 @@ pub struct Step {
     /// Rules that come close.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near_misses: Vec<Arc<Evidence>>,
+    /// What would have to be there, in words, where the gate has words of its own for it; no patch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
     /// Codes of the findings that this gate causes, where it has codes of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Str>,
@@ -171,6 +188,7 @@ impl Step {
             summary: summary.into(),
             evidence: Vec::new(),
             near_misses: Vec::new(),
+            missing: None,
             codes: Vec::new(),
             assumptions: Vec::new(),
             doubts: Vec::new(),

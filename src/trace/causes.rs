@@ -35,6 +35,8 @@ struct Cause {
 #[derive(Clone, Debug)]
 enum Missing {
     Words(&'static str),
+    /// What the step itself says.
+    Said(String),
     /// An egress rule, or one for ingress at the destination, for this port and protocol.
     Rule {
         by_ingress: bool,
@@ -47,6 +49,7 @@ impl Missing {
     fn text(&self, hits: &[Hit]) -> String {
         let (by_ingress, port, protocol) = match self {
             Self::Words(words) => return (*words).to_owned(),
+            Self::Said(words) => return words.clone(),
             Self::Rule { by_ingress, port, protocol } => (by_ingress, port, protocol),
         };
         let mut hosts: Vec<&str> =
@@ -164,7 +167,7 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                     let all: Vec<&EndpointInfo> = path.endpoints.iter().collect();
                     let severity = if required.is_empty() { Severity::Medium } else { code.severity };
                     let cause = add_step(causes, code, subjects, path, step, &all);
-                    cause.missing = missing_of_aws(code, &all);
+                    cause.missing = step.missing.clone().map(Missing::Said).or_else(|| missing_of_aws(code, &all));
                     cause.severity = Some(cause.severity.map_or(severity, |known| known.min(severity)));
                     continue;
                 }
@@ -200,7 +203,9 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                 if !required.is_empty() {
                     let code = own_code(step).unwrap_or(&codes::NET_PARTIAL);
                     let severity = codes::NET_PARTIAL.severity;
-                    add_step(causes, code, subjects, path, step, &required).severity = Some(severity);
+                    let cause = add_step(causes, code, subjects, path, step, &required);
+                    cause.severity = Some(severity);
+                    cause.missing = step.missing.clone().map(Missing::Said);
                 }
                 if !conditional.is_empty() {
                     add_step(causes, &codes::NET_CONDITIONAL, subjects, path, step, &conditional);
@@ -220,6 +225,7 @@ fn of_path(causes: &mut Causes, subjects: &[SubjectInfo], path: &PathResult, by_
                     Layer::Config if says("GOPROXY is not valid") => &codes::CFG_INVALID_GOPROXY,
                     Layer::Config => &codes::CFG_NOT_INTERPRETED,
                     Layer::Dns => &codes::DNS_UNKNOWN,
+                    Layer::Tls => &codes::TLS_UNKNOWN,
                     Layer::Policy if says("is not ready on") => &codes::ENF_AGENT_NOT_READY,
                     _ => &codes::NET_UNKNOWN,
                 };
@@ -262,7 +268,7 @@ fn missing_of_aws(code: &Code, endpoints: &[&EndpointInfo]) -> Option<Missing> {
     Some(Missing::Words(words))
 }
 
-/// The code that a gate has of its own: those of the cloud layer do.
+/// The code that a gate has of its own: those of the cloud and of the TLS layer do.
 fn own_code(step: &Step) -> Option<&'static Code> {
     step.codes.first().and_then(|id| codes::find(id))
 }

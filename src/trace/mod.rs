@@ -17,5 +17,6 @@ pub mod report;
 pub mod results;
 pub mod service;
 pub mod target;
+pub mod tls;
 
 pub use context::{Context, Profile};

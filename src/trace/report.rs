@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::audit::{Audit, Question};
 use super::context::Context;
 use super::objects::{self, finding};
-use super::{causes, results};
+use super::{causes, results, tls};
 use crate::demand::Demand;
 use crate::demand::ranges::Ranges;
 use crate::model::aws::{AwsList, AwsScope};
 use crate::model::codes;
 use crate::model::report::{API_VERSION, AuditReport, NoSubjects, NotAssessed, OutcomeCounts, Summary};
-use crate::model::{Coverage, Finding, Layer, ProblemClass, Severity, StepOutcome, Str};
+use crate::model::{Coverage, Decided, Finding, Layer, ProblemClass, Severity, StepOutcome, Str};
 
 /// What an audit is told about itself.
 #[derive(Clone, Debug)]
@@ -43,9 +43,15 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
     let mut findings = objects::findings(context);
     findings.extend(objects::not_evaluated(context));
     findings.extend(coverage(&snapshot.coverage));
+    findings.extend(tls::findings(audit));
     if !about.matrix {
         findings.extend(causes::findings(audit, &results));
     }
+    findings.extend(demand.set_problems.iter().map(|(at, why)| {
+        let object = &snapshot.others[*at];
+        let evidence = context.object_evidence(&object.kind, &object.meta, Decided::ByRule);
+        finding(&codes::OBJ_SHAPE, why.clone(), vec![evidence])
+    }));
     let nobody = demand.subjects.is_empty();
     if nobody {
         findings.push(finding(&codes::SUB_NONE, "nothing that was read looks like a build".to_owned(), Vec::new()));

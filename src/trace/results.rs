@@ -53,8 +53,8 @@ struct Kind<'a> {
     alone: Option<u32>,
 }
 
-/// Kind, verdicts, host alias and the VPC's answers: requirements of a class that have all alike share a trace.
-type Alike = (u32, Few<u32>, Option<u32>, Vec<Option<u32>>);
+/// Kind, verdicts, host alias, the VPC's answers and what clients make of what is presented: requirements of a class that have all alike share a trace.
+type Alike = (u32, Few<u32>, Option<u32>, Vec<Option<u32>>, Few<u32>);
 
 /// What results have in common, made once.
 #[derive(Default)]
@@ -112,7 +112,13 @@ fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject],
         // The VPC's answers, where anything was read about one.
         let answer = |class: &u32| audit.evaluated[*class as usize].answers.get(endpoint as usize).copied();
         let answers = asked.classes.iter().filter_map(answer).collect();
-        let at = *index.entry((kind, verdicts, alone.then_some(endpoint), answers)).or_insert_with(|| {
+        let tls = |place: u32| audit.tls(place, requirement, endpoint);
+        let tls = match &*asked.members {
+            _ if is_bare || requirement.doubt.is_some() => Few::default(),
+            [(_, place)] => Few::one(tls(*place)),
+            members => members.iter().map(|(_, place)| tls(*place)).collect::<Vec<_>>().into(),
+        };
+        let at = *index.entry((kind, verdicts, alone.then_some(endpoint), answers, tls)).or_insert_with(|| {
             let (mut trace, aside) = trace(audit, asked, requirement, endpoint);
             shared.steps(&mut trace);
             paths.push(PathResult {
@@ -225,10 +231,10 @@ impl<'a> Shared<'a> {
 fn trace(audit: &Audit<'_>, asked: &Asked<'_>, requirement: &Requirement, endpoint: u32) -> (Trace, Asides) {
     let mut traces: Vec<Trace> = Vec::new();
     let mut aside = Asides::default();
-    for class in &asked.classes {
-        let trace = audit.trace(*class, endpoint, requirement);
+    for (class, place) in asked.members.iter().copied() {
+        let trace = audit.trace((class, place), endpoint, requirement);
         if requirement.doubt.is_none() {
-            note_asides(audit, *class, endpoint, &mut aside);
+            note_asides(audit, class, endpoint, &mut aside);
         }
         if !traces.contains(&trace) {
             traces.push(trace);

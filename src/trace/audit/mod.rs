@@ -20,6 +20,7 @@ use crate::trace::names;
 use crate::trace::network::Network;
 use crate::trace::plan::{Answers, Plan, Planned};
 use crate::trace::target::{Aim, aim_of_set};
+use crate::trace::tls;
 
 /// What an audit is asked for beside the facts.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +95,12 @@ pub struct Audit<'a> {
     pub verdicts: Vec<Rc<Verdict>>,
     /// The network of the VPC, if anything was read about it.
     pub network: Option<Network<'a>>,
+    /// What is asked for, and what servers present.
+    pub(super) demand: &'a Demand,
+    /// Where clients run.
+    pub(super) places: tls::Places<'a>,
+    /// What they make of what servers present.
+    pub(super) tls: tls::Answers,
     /// What was asked, in order of the first subject who asks it.
     pub questions: Vec<Asked<'a>>,
     /// All subjects, each with the number of its question.
@@ -109,6 +116,8 @@ pub struct Asked<'a> {
     pub endpoints: Rc<[u32]>,
     /// Their classes, sorted.
     pub classes: Vec<u32>,
+    /// Their members, each once: a class, and the place where its clients run.
+    pub members: Few<(u32, u32)>,
 }
 
 /// Marks an endpoint that a class does not need.
@@ -141,14 +150,20 @@ impl<'a> Audit<'a> {
         }
         let mut classes = Classes::new(context, &plan, &demand.subjects);
         let mut questions: Vec<Asked<'a>> = Vec::new();
-        let mut numbers: FxHashMap<(u32, Few<u32>), u32> = FxHashMap::default();
+        // Trust decides only where names are asked for.
+        let verifies = plan.endpoints.iter().any(|p| !p.bare);
+        let mut places = tls::Places::new();
+        let mut numbers: FxHashMap<(u32, Few<(u32, u32)>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
         for (subject, list) in demand.subjects.iter().zip(list_of) {
-            let mut all = members(context, subject).map(|member| classes.of(context, member));
+            let mut all = members(context, subject).map(|member| {
+                let place = if verifies { places.of(member) } else { 0 };
+                (classes.of(context, member), place)
+            });
             let of = match (all.next(), all.next()) {
                 (Some(only), None) => Few::one(only),
                 (first, second) => {
-                    let mut of: Vec<u32> = first.into_iter().chain(second).chain(all).collect();
+                    let mut of: Vec<(u32, u32)> = first.into_iter().chain(second).chain(all).collect();
                     of.sort_unstable();
                     of.dedup();
                     of.into()
@@ -156,7 +171,10 @@ impl<'a> Audit<'a> {
             };
             let number = *numbers.entry((list, of)).or_insert_with_key(|(list, of)| {
                 let (requirements, endpoints) = &lists[*list as usize];
-                questions.push(Asked { requirements, endpoints: Rc::clone(endpoints), classes: of.to_vec() });
+                let mut classes: Vec<u32> = of.iter().map(|(class, _)| *class).collect();
+                classes.dedup();
+                let endpoints = Rc::clone(endpoints);
+                questions.push(Asked { requirements, endpoints, classes, members: of.clone() });
                 number32(questions.len() - 1)
             });
             subjects.push((subject, number));
@@ -169,6 +187,9 @@ impl<'a> Audit<'a> {
             evaluated: Vec::new(),
             verdicts: Vec::new(),
             network: Network::new(context, origins),
+            demand,
+            places,
+            tls: tls::Answers::default(),
             questions,
             subjects,
             plan,
@@ -313,6 +334,11 @@ impl<'a> Audit<'a> {
     /// How many pairs of a subject and an endpoint were judged.
     pub fn outcomes(&self) -> u64 {
         self.subjects.iter().map(|(_, question)| self.questions[*question as usize].endpoints.len() as u64).sum()
+    }
+
+    /// The number of the TLS step at a place for a requirement.
+    pub fn tls(&self, place: u32, requirement: &Requirement, endpoint: u32) -> u32 {
+        self.tls.number(&tls::Asking::new(self, place, requirement, endpoint))
     }
 
     /// The verdict of a class for an endpoint.

@@ -14,8 +14,8 @@ use crate::trace::target::combine_judgements;
 use crate::trace::{cloud, dns, layers, names};
 
 impl Audit<'_> {
-    /// All layers of one class for one requirement.
-    pub fn trace(&self, class: u32, endpoint: u32, requirement: &Requirement) -> Trace {
+    /// All layers of one class for one requirement, its clients at that place.
+    pub fn trace(&self, (class, place): (u32, u32), endpoint: u32, requirement: &Requirement) -> Trace {
         let planned = &self.plan.endpoints[endpoint as usize];
         let evaluated = &self.evaluated[class as usize];
         let mut steps = vec![self.config_step(requirement)];
@@ -50,7 +50,7 @@ impl Audit<'_> {
         steps.push(if planned.bare {
             Step::new(Layer::Tls, StepOutcome::NotApplicable, "a bare address has no name to verify")
         } else {
-            Step::new(Layer::Tls, StepOutcome::NotAssessed, "trust stores are not read")
+            self.tls.step(self.tls(place, requirement, endpoint))
         });
         for step in &mut steps {
             if step.outcome == StepOutcome::NotAssessed && self.question.require.contains(&step.layer) {

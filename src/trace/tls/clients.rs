@@ -1,0 +1,103 @@
+//! Which program verifies the server that a requirement names.
+
+use crate::demand::programs;
+use crate::model::object::{Container, PodSpec};
+use crate::trust::Client;
+
+/// The programs that may verify. All that are listed count: only what they have in common is certain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Clients {
+    pub(super) all: Vec<Client>,
+    /// Nothing tells which of them it is.
+    pub(super) guessed: bool,
+}
+
+impl Clients {
+    fn one(client: Client) -> Self {
+        Self { all: vec![client], guessed: false }
+    }
+
+    fn some(all: &[Client]) -> Self {
+        Self { all: all.to_vec(), guessed: all.len() > 1 }
+    }
+
+    /// Programs of every family of rules, for what is not known at all.
+    fn any() -> Self {
+        Self::some(&[
+            Client::Go,
+            Client::CurlOpenssl,
+            Client::Git,
+            Client::Node,
+            Client::PipLegacy,
+            Client::Python,
+            Client::Cargo,
+            Client::Java,
+            Client::Uv,
+        ])
+    }
+}
+
+/// Who fetches from the endpoint of an ecosystem, in a container.
+///
+/// The ecosystem decides; where several programs of it differ, those that the container's commands and image name.
+pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, container: &Container) -> Clients {
+    let names = programs(spec, container);
+    let runs = |name: &str| names.iter().any(|known| known == name);
+    let known = |known: &[(&str, Client)], otherwise: &[Client]| {
+        let all: Vec<Client> = known.iter().filter(|(name, _)| runs(name)).map(|(_, client)| *client).collect();
+        // A pod that runs several of them needs each.
+        if all.is_empty() { Clients::some(otherwise) } else { Clients { all, guessed: false } }
+    };
+    let Some(ecosystem) = ecosystem else { return Clients::any() };
+    let is_forge = hang_on(host);
+    match ecosystem {
+        // `direct` runs git.
+        "go" if is_forge => Clients::some(&[Client::Git, Client::CurlOpenssl]),
+        "go" | "helm" | "terraform" | "sigstore" | "ci_buildkite" => Clients::one(Client::Go),
+        "node" => known(&[("npm", Client::Npm), ("yarn", Client::Yarn), ("pnpm", Client::Pnpm)], &[Client::Npm]),
+        "python" => known(
+            &[
+                ("uv", Client::Uv),
+                ("uvx", Client::Uv),
+                ("poetry", Client::Requests),
+                ("conda", Client::Requests),
+                ("mamba", Client::CurlOpenssl),
+                ("twine", Client::Requests),
+            ],
+            // The version of pip decides, and no image tells it.
+            &[Client::Pip, Client::PipLegacy],
+        ),
+        "rust" => Clients::one(Client::Cargo),
+        "jvm" | "bazel" => Clients::one(Client::Java),
+        "dotnet" => Clients::one(Client::Dotnet),
+        "ruby" => Clients::one(Client::Ruby),
+        "os_debian" | "os_ubuntu" => Clients::one(Client::Apt),
+        "os_alpine" | "os_wolfi" => Clients::one(Client::Apk),
+        "download" => {
+            known(&[("curl", Client::CurlOpenssl), ("wget", Client::Wget)], &[Client::CurlOpenssl, Client::Wget])
+        }
+        // Debian links git with GnuTLS, others with OpenSSL.
+        _ if ecosystem.starts_with("vcs_") => Clients::some(&[Client::Git, Client::CurlOpenssl]),
+        _ if ecosystem.starts_with("reg_") || ecosystem == "private_managers" => known(
+            &[
+                ("kaniko", Client::Kaniko),
+                ("executor", Client::Kaniko),
+                ("buildah", Client::Containers),
+                ("podman", Client::Containers),
+                ("skopeo", Client::Containers),
+                ("buildkitd", Client::Buildkit),
+                ("buildctl", Client::Buildkit),
+                ("buildctl-daemonless", Client::Buildkit),
+                ("buildkit", Client::Buildkit),
+                ("dockerd", Client::Docker),
+            ],
+            &[Client::Go],
+        ),
+        _ => Clients::any(),
+    }
+}
+
+/// Whether the host, and not its ecosystem alone, tells which program asks: `direct` of Go runs git against a forge.
+pub(super) fn hang_on(host: &str) -> bool {
+    ["github.com", "gitlab.com", "bitbucket.org"].contains(&host)
+}

@@ -1,0 +1,498 @@
+//! The TLS layer: whether the client verifies the server that it reaches.
+
+mod clients;
+mod findings;
+mod judge;
+mod node;
+mod place;
+
+pub(super) use findings::findings;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::demand::{self, Requirement, Speaks, Subject, command_words, sources};
+use crate::model::mount::TrustMount;
+use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
+use crate::model::trust::TrustNote;
+use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
+use crate::trust::client::stock;
+use crate::trust::{Certificate, Client, client, places};
+
+use super::audit::Audit;
+use super::classes::Member;
+use super::context::Context;
+use super::plan::Planned;
+use judge::{Opinion, Presented};
+
+/// Where clients run, told apart by what decides about trust.
+#[derive(Debug)]
+pub struct Places<'a> {
+    places: Vec<Place<'a>>,
+    known: FxHashMap<Key, u32>,
+    /// By the address of a specification and the namespace: pods of one workload share theirs.
+    of_spec: FxHashMap<(*const PodSpec, Option<&'a Str>), u32>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+enum Place<'a> {
+    /// The containers of a pod.
+    Pod { namespace: &'a str, spec: &'a PodSpec, object: ObjectRef, source: u32, line: u32 },
+    /// A node, whose container runtime pulls images.
+    Node(Str),
+    /// Something that is neither: nothing is known about its clients.
+    Other,
+}
+
+/// What makes two pods alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Pod { namespace: Str, containers: Vec<ContainerKey>, socket: bool },
+    Node(Str),
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ContainerKey {
+    name: Str,
+    image: Option<Str>,
+    command: List<Str>,
+    args: List<Str>,
+    env: Vec<EnvVar>,
+    unread: bool,
+    mounts: List<TrustMount>,
+}
+
+/// The answers of one audit, each worked out once.
+#[derive(Debug, Default)]
+pub struct Answers {
+    steps: RefCell<Vec<Arc<Step>>>,
+    known: RefCell<FxHashMap<Asked, u32>>,
+    notes: RefCell<Vec<(u32, TrustNote)>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    place: u32,
+    ecosystem: Option<Str>,
+    containers: Few<Str>,
+    endpoint: u32,
+    speaks: Speaks,
+}
+
+impl<'a> Places<'a> {
+    /// No place yet.
+    pub fn new() -> Self {
+        Self { places: Vec::new(), known: FxHashMap::default(), of_spec: FxHashMap::default() }
+    }
+
+    /// The number of the place where a subject's member runs its clients.
+    #[allow(clippy::cast_possible_truncation)] // fewer places than pods
+    pub fn of(&mut self, member: Member<'a>) -> u32 {
+        let (key, place) = match member {
+            Member::Source(subject) => of_source(subject),
+            Member::Running(..) | Member::Predicted(_) => {
+                let (meta, spec) = match member {
+                    Member::Running(_, pod) => (&pod.meta, &*pod.spec),
+                    Member::Predicted(workload) => (&workload.meta, &*workload.spec),
+                    Member::Source(_) => return 0,
+                };
+                let quick = (std::ptr::from_ref(spec), meta.namespace.as_ref());
+                if let Some(known) = self.of_spec.get(&quick) {
+                    return *known;
+                }
+                let namespace = meta.namespace.as_deref().unwrap_or_default();
+                let kind = match member {
+                    Member::Predicted(workload) => workload.kind.clone(),
+                    _ => "Pod".into(),
+                };
+                let object = ObjectRef { kind, namespace: meta.namespace.clone(), name: meta.name.clone() };
+                let place =
+                    Place::Pod { namespace, spec, object, source: meta.origin.source, line: meta.origin.line };
+                let number = self.number(key_of(namespace, spec), place);
+                self.of_spec.insert(quick, number);
+                return number;
+            }
+        };
+        self.number(key, place)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // fewer places than pods
+    fn number(&mut self, key: Key, place: Place<'a>) -> u32 {
+        let places = &mut self.places;
+        *self.known.entry(key).or_insert_with(|| {
+            places.push(place);
+            places.len() as u32 - 1
+        })
+    }
+}
+
+fn of_source<'a>(subject: &Subject) -> (Key, Place<'a>) {
+    if subject.kind == sources::NODE {
+        (Key::Node(subject.name.clone()), Place::Node(subject.name.clone()))
+    } else {
+        (Key::Other, Place::Other)
+    }
+}
+
+fn key_of(namespace: &str, spec: &PodSpec) -> Key {
+    let containers = spec.containers.iter().map(|container| ContainerKey {
+        name: container.name.clone(),
+        image: container.image.clone(),
+        command: container.command.clone(),
+        args: container.args.clone(),
+        env: container.env.iter().filter(|v| places::is_trust_variable(&v.name)).cloned().collect(),
+        unread: !container.env_from.is_empty(),
+        mounts: container.trust_mounts.clone(),
+    });
+    Key::Pod { namespace: namespace.into(), containers: containers.collect(), socket: runtime_socket(spec).is_some() }
+}
+
+/// The socket of the node's runtime, through which a container has the node build and pull.
+fn runtime_socket(spec: &PodSpec) -> Option<&Str> {
+    spec.host_paths.iter().find(|path| path.ends_with(".sock") || path.contains("/run/containerd"))
+}
+
+/// What a step is made from: who asks, at which place, and what is asked for.
+pub(super) struct Asking<'q, 'a> {
+    pub(super) context: &'q Context<'a>,
+    pub(super) places: &'q Places<'a>,
+    pub(super) place: u32,
+    pub(super) requirement: &'q Requirement,
+    /// Number of the planned endpoint.
+    pub(super) endpoint: u32,
+    pub(super) planned: &'q Planned,
+    /// What the server presents.
+    presented: Given,
+}
+
+/// What a server presents, certificates read.
+#[derive(Debug)]
+enum Given {
+    Public,
+    Authority(Vec<Certificate>),
+    Chain(Vec<Certificate>),
+    /// Nobody says, or what is said cannot be read.
+    Unknown(String),
+}
+
+impl Given {
+    fn of(presented: Option<&demand::Presented>, host: &str) -> Self {
+        let certificates = |given: &demand::presents::Given| {
+            let all = given.certificates.as_ref().map_err(|why| format!("{}: {why}", given.from))?;
+            let read: Option<Vec<Certificate>> = all.iter().map(Certificate::of_anchor).collect();
+            read.ok_or_else(|| format!("{}: a certificate there cannot be read", given.from))
+        };
+        match presented {
+            Some(demand::Presented::PublicRoots) => Self::Public,
+            Some(demand::Presented::Authority(given)) => certificates(given).map_or_else(Self::Unknown, Self::Authority),
+            Some(demand::Presented::Chain(given)) => certificates(given).map_or_else(Self::Unknown, Self::Chain),
+            None => Self::Unknown(format!(
+                "what {host} presents is not known: --endpoint-ca {host}=FILE, or `ca` of an EndpointSet, says it"
+            )),
+        }
+    }
+}
+
+impl Answers {
+    /// The number of the step that answers.
+    #[allow(clippy::cast_possible_truncation)] // fewer steps than pairs of places and endpoints
+    pub(super) fn number(&self, asking: &Asking<'_, '_>) -> u32 {
+        let Requirement { ecosystem, containers, speaks, .. } = asking.requirement;
+        let asked = Asked {
+            place: asking.place,
+            ecosystem: ecosystem.clone(),
+            containers: containers.clone(),
+            // Public endpoints of one ecosystem are alike.
+            endpoint: if asking.is_alike() { u32::MAX } else { asking.endpoint },
+            speaks: *speaks,
+        };
+        if let Some(known) = self.known.borrow().get(&asked) {
+            return *known;
+        }
+        let (step, notes) = asking.step();
+        let mut steps = self.steps.borrow_mut();
+        let number = steps.iter().position(|known| **known == step).unwrap_or_else(|| {
+            steps.push(Arc::new(step));
+            steps.len() - 1
+        }) as u32;
+        let mut all = self.notes.borrow_mut();
+        for note in notes {
+            if !all.iter().any(|(place, known)| *place == asking.place && *known == note) {
+                all.push((asking.place, note));
+            }
+        }
+        self.known.borrow_mut().insert(asked, number);
+        number
+    }
+
+    /// The step with a number.
+    pub(super) fn step(&self, number: u32) -> Step {
+        self.steps.borrow().get(number as usize).map_or_else(
+            || Step::new(Layer::Tls, StepOutcome::NotAssessed, "nobody asked"),
+            |step| Step::clone(step),
+        )
+    }
+}
+
+impl<'q, 'a> Asking<'q, 'a> {
+    /// A question about the endpoint with that number.
+    pub(super) fn new(audit: &'q Audit<'a>, place: u32, requirement: &'q Requirement, endpoint: u32) -> Self {
+        let planned = &audit.plan.endpoints[endpoint as usize];
+        let presented = audit.demand.presented(requirement);
+        let presented = Given::of(presented.as_deref(), &planned.endpoint.host);
+        Self { context: audit.context, places: &audit.places, place, requirement, endpoint, planned, presented }
+    }
+
+    /// Whether all endpoints like this one are answered for alike.
+    fn is_alike(&self) -> bool {
+        matches!(self.presented, Given::Public) && !clients::hang_on(&self.planned.endpoint.host)
+    }
+
+    fn step(&self) -> (Step, Vec<TrustNote>) {
+        if self.planned.bare {
+            return plain("a bare address has no name to verify");
+        }
+        match self.requirement.speaks {
+            Speaks::Plain => return plain("no TLS is spoken there"),
+            Speaks::Unsaid if matches!(self.presented, Given::Unknown(_)) => {
+                let summary = "nothing tells whether TLS is spoken there";
+                return (Step::new(Layer::Tls, StepOutcome::NotAssessed, summary), Vec::new());
+            }
+            Speaks::Tls | Speaks::Unsaid => {}
+        }
+        match self.places.places.get(self.place as usize) {
+            Some(Place::Pod { namespace, spec, .. }) => self.of_pod(namespace, spec),
+            Some(Place::Node(name)) => (node::step(self, name), Vec::new()),
+            _ => {
+                let summary = "which program runs there is not known";
+                (Step::new(Layer::Tls, StepOutcome::NotAssessed, summary), Vec::new())
+            }
+        }
+    }
+
+    fn of_pod(&self, namespace: &str, spec: &PodSpec) -> (Step, Vec<TrustNote>) {
+        let ecosystem = self.requirement.ecosystem.as_deref();
+        if let Some(socket) = runtime_socket(spec).filter(|_| ecosystem.is_some_and(|id| id.starts_with("reg_"))) {
+            let why = format!("the node's runtime pulls for it through {socket}, and its trust is the node's");
+            return (unknown(why), Vec::new());
+        }
+        let named = |container: &&Container| match &*self.requirement.containers {
+            [] => !container.init,
+            names => names.contains(&container.name),
+        };
+        let mut found: Vec<(&Container, Opinion)> = Vec::new();
+        for container in spec.containers.iter().filter(named) {
+            for opinion in self.of_container(namespace, spec, container) {
+                found.push((container, opinion));
+            }
+        }
+        self.combine(&found)
+    }
+
+    /// What each of a container's clients says. Where it is not known which client it is, or how the image's files are
+    /// laid out, all possible ones together say one thing.
+    fn of_container(&self, namespace: &str, spec: &PodSpec, container: &Container) -> Vec<Opinion> {
+        let host = &*self.planned.endpoint.host;
+        let clients = clients::clients(self.requirement.ecosystem.as_deref(), host, spec, container);
+        let env = place::environment(container);
+        let layouts = stock::layouts(container.image.as_deref());
+        let words = command_words(spec, container);
+        let mut opinions: Vec<Opinion> = Vec::new();
+        for client in &clients.all {
+            let mut of_layouts: Vec<Opinion> = Vec::new();
+            for layout in &layouts {
+                let files = place::files(self.context.snapshot, namespace, &layout.tree, container);
+                let named = format!("{host}:{}", self.planned.endpoint.port);
+                let at = client::Place {
+                    arguments: &words,
+                    host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
+                    ..client::Place::new(&files, &env)
+                };
+                let loaded = client::effective(*client, &at);
+                let instant = self.context.snapshot.instant;
+                let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
+                opinion.assumptions.push(layout.assumption.to_owned());
+                of_layouts.push(opinion);
+            }
+            let opinion = agree(of_layouts, "how the files of the image are laid out");
+            opinions.extend(opinion.map(|opinion| at_run_time(opinion, &words)));
+        }
+        if clients.guessed { agree(opinions, "which program asks").into_iter().collect() } else { opinions }
+    }
+
+    fn presented(&self) -> Presented<'_> {
+        match &self.presented {
+            Given::Public => Presented::Public,
+            Given::Authority(all) => Presented::Ca(all),
+            Given::Chain(chain) => Presented::Chain(chain),
+            Given::Unknown(why) => Presented::Unknown(why),
+        }
+    }
+
+    /// All containers and clients that need the endpoint, as one step.
+    fn combine(&self, found: &[(&Container, Opinion)]) -> (Step, Vec<TrustNote>) {
+        let notes: Vec<TrustNote> = found.iter().flat_map(|(_, opinion)| opinion.notes.iter().cloned()).collect();
+        let Some(outcome) = Outcome::all_needed(found.iter().map(|(_, opinion)| opinion.outcome)) else {
+            return (unknown("no container is known that asks for it".to_owned()), notes);
+        };
+        let worst = found.iter().max_by_key(|(_, opinion)| rank(opinion.outcome));
+        let Some((container, opinion)) = worst else {
+            return (unknown("no container is known that asks for it".to_owned()), notes);
+        };
+        let mut step = Step::new(Layer::Tls, outcome, opinion.reason.clone());
+        let mut assumptions: Vec<String> = found.iter().flat_map(|(_, o)| o.assumptions.iter().cloned()).collect();
+        assumptions.sort_unstable();
+        assumptions.dedup();
+        step.assumptions = assumptions;
+        if outcome == Outcome::Unknown {
+            if let Given::Unknown(why) = &self.presented {
+                step.summary.clone_from(why);
+            }
+            step.doubts.push(Doubt { reason: step.summary.clone(), not_evaluated: None });
+        }
+        if matches!(outcome, Outcome::Blocked | Outcome::Partial) {
+            step.codes.extend(opinion.code.map(|code| Str::from(code.id)));
+            step.evidence.push(Arc::new(self.evidence(container, opinion)));
+            step.near_misses = self.elsewhere(opinion);
+            step.missing = remedy(opinion);
+        }
+        (step, notes)
+    }
+
+    /// The container as what decides: the setting that names its store, else its image.
+    fn evidence(&self, container: &Container, opinion: &Opinion) -> Evidence {
+        let Some(Place::Pod { object, source, line, .. }) = self.places.places.get(self.place as usize) else {
+            return Evidence::of(ObjectRef { kind: "Pod".into(), namespace: None, name: Str::default() });
+        };
+        let deciding = container.env.iter().find(|variable| opinion.reason.contains(variable.name.as_str()));
+        let of_variable = |variable: &EnvVar| format!("container `{}` {}", container.name, variable.name);
+        let path = deciding.map_or_else(|| format!("container `{}`", container.name), of_variable);
+        let line = deciding.map(|variable| variable.line).filter(|line| *line > 0).unwrap_or(*line);
+        Evidence {
+            path: Some(path),
+            file: Some(self.context.snapshot.source(*source).into()),
+            line: (line > 0).then_some(line),
+            decided: if deciding.is_some() { Decided::ByRule } else { Decided::ByDefault },
+            detail: deciding.and_then(|variable| match &variable.value {
+                EnvValue::Text(text) => Some(format!("{}={text}", variable.name)),
+                _ => None,
+            }),
+            ..Evidence::of(object.clone())
+        }
+    }
+
+    /// Where the CA that is missing here is trusted, or at hand.
+    fn elsewhere(&self, opinion: &Opinion) -> Vec<Arc<Evidence>> {
+        let Some(missing) = &opinion.missing else { return Vec::new() };
+        let mut found = node::holders(self.context, missing);
+        if let Some(Place::Pod { namespace, .. }) = self.places.places.get(self.place as usize) {
+            let bundles = self.context.snapshot.trust_bundles.iter().filter(|bundle| {
+                bundle.meta.namespace.as_deref().is_none_or(|own| own == *namespace)
+                    && bundle.certificates.iter().any(|anchor| *anchor.subject == **missing)
+            });
+            found.extend(bundles.map(|bundle| {
+                let mut evidence = self.context.object_evidence(&bundle.kind, &bundle.meta, Decided::ByRule);
+                evidence.path = (!bundle.key.is_empty()).then(|| format!("key {}", bundle.key));
+                evidence.detail = Some(format!("holds {missing}; the container does not use it"));
+                evidence
+            }));
+        }
+        found.truncate(NEAR);
+        found.into_iter().map(Arc::new).collect()
+    }
+}
+
+/// At most this many places are named where a missing CA is at hand.
+const NEAR: usize = 4;
+
+fn plain(why: &str) -> (Step, Vec<TrustNote>) {
+    (Step::new(Layer::Tls, StepOutcome::NotApplicable, why), Vec::new())
+}
+
+fn unknown(why: String) -> Step {
+    let mut step = Step::new(Layer::Tls, StepOutcome::Unknown, why.clone());
+    step.doubts.push(Doubt { reason: why, not_evaluated: None });
+    step
+}
+
+fn rank(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Reachable => 0,
+        Outcome::Partial => 1,
+        Outcome::Unknown => 2,
+        Outcome::Blocked => 3,
+    }
+}
+
+/// One opinion of several possible ones, of which nobody knows which is right.
+fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
+    let same = opinions.windows(2).all(|pair| pair[0].outcome == pair[1].outcome);
+    let mut all = opinions.into_iter();
+    let first = all.next()?;
+    if same {
+        let mut first = first;
+        for other in all {
+            first.notes.extend(other.notes);
+            if first.client == other.client {
+                first.assumptions.extend(other.assumptions);
+            }
+        }
+        return Some(first);
+    }
+    let opinions: Vec<Opinion> = std::iter::once(first).chain(all).collect();
+    let reasons: Vec<&str> = opinions.iter().map(|opinion| opinion.reason.as_str()).collect();
+    let reason = format!("it is not known {open}: {}", reasons.join("; or "));
+    let first = opinions.into_iter().next()?;
+    Some(Opinion { outcome: Outcome::Unknown, reason, code: None, missing: None, ..first })
+}
+
+/// What the container's own commands do to a store before the client reads it.
+fn at_run_time(mut opinion: Opinion, words: &[String]) -> Opinion {
+    if opinion.client == Client::Kaniko {
+        // Its flags are followed.
+        return opinion;
+    }
+    let rebuilds = words.iter().find(|word| {
+        ["update-ca-certificates", "update-ca-trust", "c_rehash", "rehash", "trust"].contains(&word.as_str())
+    });
+    let is_package = |word: &str| matches!(word, "ca-certificates" | "ca-certificates-bundle" | "ca-certificates-java");
+    let about = words.iter().find(|word| {
+        places::is_about_trust(word) && !is_package(word) && !word.starts_with("update-ca-")
+    });
+    let changes = match (about, rebuilds) {
+        (Some(word), _) => Some(word),
+        (None, Some(word)) if opinion.outcome == Outcome::Blocked => Some(word),
+        _ => None,
+    };
+    if let Some(word) = changes {
+        opinion.reason = format!("a command of the container changes what is trusted (`{word}`); before it, {}", opinion.reason);
+        opinion.outcome = Outcome::Unknown;
+        opinion.code = None;
+    }
+    opinion
+}
+
+/// What would have to be there, in words.
+fn remedy(opinion: &Opinion) -> Option<String> {
+    let missing = opinion.missing.as_ref()?;
+    let bundle = "in one file with the public roots, mounted from a ConfigMap";
+    Some(match opinion.client {
+        Client::Kaniko => format!("{missing} mounted as a file, and --registry-certificate HOST=FILE"),
+        Client::Node | Client::Npm | Client::Pnpm => {
+            format!("{missing} mounted as a file, and NODE_EXTRA_CA_CERTS naming it")
+        }
+        Client::Yarn => format!("{missing} mounted as a file, and NODE_EXTRA_CA_CERTS naming it"),
+        Client::Pip | Client::PipLegacy => format!("{missing} {bundle}, and PIP_CERT naming it"),
+        Client::Requests => format!("{missing} {bundle}, and REQUESTS_CA_BUNDLE naming it"),
+        Client::Cargo => format!("{missing} {bundle}, and CARGO_HTTP_CAINFO naming it"),
+        Client::CurlOpenssl | Client::CurlGnutls => format!("{missing} {bundle}, and CURL_CA_BUNDLE naming it"),
+        Client::Git => format!("{missing} {bundle}, and GIT_SSL_CAINFO naming it"),
+        Client::Java => format!("{missing} in the JVM's cacerts, or a PKCS12 store with its password named by JAVA_TOOL_OPTIONS"),
+        Client::Wget | Client::Apt | Client::Apk => format!("{missing} in the image's own bundle (update-ca-certificates)"),
+        _ => format!("{missing} {bundle}, and SSL_CERT_FILE naming it"),
+    })
+}

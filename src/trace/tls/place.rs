@@ -1,0 +1,196 @@
+//! What the clients in a container see: its files, as far as they are known, and its variables.
+
+use std::fmt::Write as _;
+
+use crate::model::mount::{MountSource, ObjectMount, TrustMount};
+use crate::model::object::{Container, EnvValue};
+use crate::model::trust::{Anchor, TrustBundle};
+use crate::model::{Selector, Snapshot, Str};
+use crate::trust::client::env::Environment;
+use crate::trust::objects::{self, Held};
+use crate::trust::tree::{Content, Entry, Tree};
+
+/// The container's environment. References (`$(NAME)`) are expanded as Kubernetes does it: by what stands before.
+pub(super) fn environment(container: &Container) -> Environment {
+    let mut env = Environment::new();
+    for variable in &container.env {
+        match &variable.value {
+            EnvValue::Text(text) if text.contains("$(") => match expand(text, container) {
+                Some(text) => env.set(&variable.name, &text),
+                None => env.unknown(&variable.name, "it refers to a variable that is not known"),
+            },
+            EnvValue::Text(text) => env.set(&variable.name, text),
+            EnvValue::NotKept => env.unknown(&variable.name, "it was not kept"),
+            EnvValue::From(object) => env.unknown(&variable.name, &format!("it comes from {object}")),
+        }
+    }
+    for from in &container.env_from {
+        env.unread(&format!("envFrom {} {}", from.kind, from.name));
+    }
+    env
+}
+
+fn expand(text: &str, container: &Container) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("$(") {
+        let (before, reference) = rest.split_at(at);
+        let (name, after) = reference[2..].split_once(')')?;
+        let value = container.env.iter().rev().find(|variable| variable.name == name)?;
+        let EnvValue::Text(value) = &value.value else { return None };
+        if value.contains("$(") {
+            return None;
+        }
+        out.push_str(before);
+        out.push_str(value);
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// The files of a container: those of its image, and over them what it mounts where trust is decided.
+pub(super) fn files(snapshot: &Snapshot, namespace: &str, image: &Tree, container: &Container) -> Tree {
+    let mut tree = image.clone();
+    let mut mounts: Vec<&TrustMount> = container.trust_mounts.iter().collect();
+    // What is mounted deeper stands over what is mounted above it.
+    mounts.sort_by_key(|mount| mount.path.len());
+    for mount in mounts {
+        put(snapshot, namespace, &mut tree, mount);
+    }
+    tree
+}
+
+fn put(snapshot: &Snapshot, namespace: &str, tree: &mut Tree, mount: &TrustMount) {
+    let mut files: Vec<(String, Entry)> = Vec::new();
+    for source in mount.source.parts() {
+        match of_source(snapshot, namespace, source) {
+            Ok(found) => files.extend(found),
+            Err(why) => return tree.mount(&mount.path, Entry::Unknown(why)),
+        }
+    }
+    match &mount.sub_path {
+        Some(sub) => {
+            let sub = sub.trim_matches('/');
+            let below = format!("{sub}/");
+            if let Some((_, entry)) = files.iter().find(|(path, _)| path == sub) {
+                tree.mount(&mount.path, entry.clone());
+            } else {
+                tree.mount(&mount.path, Entry::Directory { complete: true });
+                for (path, entry) in files {
+                    if let Some(path) = path.strip_prefix(&below) {
+                        tree.put(&format!("{}/{path}", mount.path), entry);
+                    }
+                }
+            }
+        }
+        None => {
+            tree.mount(&mount.path, Entry::Directory { complete: true });
+            for (path, entry) in files {
+                tree.put(&format!("{}/{path}", mount.path), entry);
+            }
+        }
+    }
+}
+
+/// The files of a volume by their paths in it, or why they are not known.
+fn of_source(snapshot: &Snapshot, namespace: &str, source: &MountSource) -> Result<Vec<(String, Entry)>, String> {
+    match source {
+        MountSource::ConfigMap(mount) => of_config_map(snapshot, namespace, mount),
+        MountSource::Secret(mount) => Err(format!("Secret {namespace}/{} is never read", mount.name)),
+        MountSource::ClusterTrustBundle(mount) => {
+            let bundles = snapshot.trust_bundles.iter().filter(|b| b.kind == "ClusterTrustBundle");
+            let named = |bundle: &&TrustBundle| match (&mount.name, &mount.signer) {
+                (Some(name), _) => bundle.meta.name == *name,
+                (None, signer) => {
+                    bundle.signer == *signer
+                        && mount.selector.as_ref().is_some_and(|s: &Selector| s.matches(&bundle.meta.labels))
+                }
+            };
+            let found: Vec<&TrustBundle> = bundles.filter(named).collect();
+            if found.is_empty() {
+                let name = mount.name.as_ref().or(mount.signer.as_ref()).map_or("", Str::as_str);
+                return Err(format!("no ClusterTrustBundle {name} was read"));
+            }
+            let anchors: Vec<&Anchor> = found.iter().flat_map(|bundle| bundle.certificates.iter()).collect();
+            let entry = found.iter().find_map(|b| b.unread.as_ref()).map_or_else(
+                || Entry::File(Content::Bytes(pem(anchors).into_bytes().into())),
+                |why| Entry::Unknown(why.to_string()),
+            );
+            Ok(vec![(mount.path.trim_matches('/').to_owned(), entry)])
+        }
+        MountSource::Projected(_) => Err("a projection of projections".to_owned()),
+        MountSource::EmptyDir => Err("an emptyDir is filled while the pod runs".to_owned()),
+        MountSource::HostPath(path) => Err(format!("{path} of the node was not read")),
+        MountSource::Other(what) => Err(format!("{what} was not read")),
+    }
+}
+
+fn of_config_map(
+    snapshot: &Snapshot,
+    namespace: &str,
+    mount: &ObjectMount,
+) -> Result<Vec<(String, Entry)>, String> {
+    let keys = match objects::config_map(snapshot, namespace, &mount.name) {
+        Held::Keys(keys) => keys,
+        Held::Absent if mount.optional => return Ok(Vec::new()),
+        Held::Absent => return Err(format!("ConfigMap {namespace}/{} does not exist: the pod does not start", mount.name)),
+        Held::Unknown(why) => return Err(why),
+    };
+    let entry = |bundle: &TrustBundle| match &bundle.unread {
+        Some(why) => Entry::Unknown(why.to_string()),
+        // A file of another kind than certificates may be a client's configuration, which is not kept.
+        None if bundle.certificates.is_empty() && !is_of_certificates(&bundle.key) => {
+            Entry::Unknown(format!("key {} of ConfigMap {namespace}/{} is not kept", bundle.key, mount.name))
+        }
+        None => Entry::File(Content::Bytes(pem(bundle.certificates.iter()).into_bytes().into())),
+    };
+    let keys = keys.into_iter().filter(|bundle| !bundle.key.is_empty());
+    if mount.items.is_empty() {
+        return Ok(keys.map(|bundle| (bundle.key.to_string(), entry(bundle))).collect());
+    }
+    let keys: Vec<&TrustBundle> = keys.collect();
+    let mut files = Vec::new();
+    for item in &mount.items {
+        match keys.iter().find(|bundle| bundle.key == item.key) {
+            Some(bundle) => files.push((item.path.trim_matches('/').to_owned(), entry(bundle))),
+            None if mount.optional => {}
+            None => {
+                let map = format!("ConfigMap {namespace}/{}", mount.name);
+                return Err(format!("{map} has no key {}: the pod does not start", item.key));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_of_certificates(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    [".crt", ".pem", ".cer", ".ca"].iter().any(|ending| key.ends_with(ending)) || key.contains("bundle")
+}
+
+/// Certificates as a file of them (RFC 7468).
+fn pem<'a>(anchors: impl IntoIterator<Item = &'a Anchor>) -> String {
+    let mut text = String::new();
+    for der in anchors.into_iter().filter_map(|anchor| anchor.der.as_ref()) {
+        text.push_str("-----BEGIN CERTIFICATE-----\n");
+        for line in base64(der).as_bytes().chunks(64) {
+            let _ = writeln!(text, "{}", String::from_utf8_lossy(line));
+        }
+        text.push_str("-----END CERTIFICATE-----\n");
+    }
+    text
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let digit = (word >> (18 - 6 * at)) & 63;
+            out.push(if at > chunk.len() { '=' } else { char::from(DIGITS[digit as usize]) });
+        }
+    }
+    out
+}

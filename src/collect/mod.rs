@@ -35,4 +35,5 @@ mod scheduling;
 mod scratch;
 pub mod snapshot_io;
 mod terraform;
+pub mod tree;
 mod yaml;

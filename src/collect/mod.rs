@@ -41,4 +41,5 @@ mod terraform;
 mod trust_maps;
 mod trust_objects;
 mod trust_settle;
+pub mod tree;
 mod yaml;

@@ -337,4 +337,49 @@ codes! {
     TLS_UNKNOWN "BR-TLS-001" Medium
         "It cannot be told whether the server is verified"
         "What the server presents, or what the client trusts, is not known: the outcome is unknown.";
+    TLS_NOT_HASHED "BR-TLS-040" High
+        "The directory has no hashed names"
+        "Clients on OpenSSL look into a certificate directory by the hash of a name only; files with other names are not seen.";
+    TLS_CAFILE_REPLACES "BR-TLS-041" High
+        "cafile takes the place of all other CAs"
+        "npm and its like accept the CAs of cafile or ca alone: the roots of Node.js and NODE_EXTRA_CA_CERTS do not count.";
+    TLS_EXTRA_MISSING "BR-TLS-042" High
+        "NODE_EXTRA_CA_CERTS names a file that is not there"
+        "Node.js prints a warning and goes on without the additional CAs.";
+    TLS_FILE_MISSING "BR-TLS-043" High
+        "A CA file that is configured is not there"
+        "A variable or a setting names a file that is not there: some clients fail at once, others go on without it.";
+    TLS_SHADOWED "BR-TLS-044" High
+        "A volume hides the CA store of the image"
+        "What is mounted takes the place of the image's public roots and holds none itself.";
+    TLS_NO_PUBLIC_ROOTS "BR-TLS-045" Medium
+        "The only store has no public roots"
+        "All that the client reads is a bundle of private CAs: public registries are not trusted.";
+    TLS_NOT_VERIFIED "BR-TLS-046" High
+        "Verification is switched off"
+        "A variable, a setting or a flag makes the client accept any server: whoever sits in between can change what is fetched.";
+    TLS_VARIABLE_IGNORED "BR-TLS-047" Info
+        "The client does not read this variable"
+        "The variable names a CA file that this client never looks at.";
+    TLS_INPUT_IGNORED "BR-TLS-048" High
+        "A file in the input folder is not taken"
+        "The program that builds the system's store takes only some names and forms; this file has another one.";
+    TLS_NOT_REBUILT "BR-TLS-049" High
+        "The system's store lacks what was put in"
+        "A CA lies in the input folder, and the built store that clients read does not hold it.";
+    TLS_LEAF_ANCHOR "BR-TLS-050" Low
+        "A server's certificate serves as an anchor"
+        "A certificate that is no CA stands among the anchors: it helps for one server, until it is renewed.";
+    TLS_PRIVATE_KEY "BR-TLS-051" High
+        "A private key lies beside CA certificates"
+        "A file that every build reads for its CAs holds a private key.";
+    TLS_NO_PASSWORD "BR-TLS-052" High
+        "A PKCS#12 trust store without its password"
+        "Java skips what is encrypted when no password is given, and starts without these anchors.";
+    TLS_NO_ANCHORS "BR-TLS-053" High
+        "The client has no anchors"
+        "Nothing that the client reads holds a certificate that it accepts as an anchor: no server is trusted.";
+    TLS_MALFORMED "BR-TLS-054" Medium
+        "Part of a bundle cannot be read"
+        "A block of a certificate file is malformed: clients skip it, or stop reading there.";
 }

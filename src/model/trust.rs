@@ -82,41 +82,57 @@ pub struct TrustStore {
     /// What it holds beside them.
     #[serde(default)]
     pub additions: Vec<Anchor>,
+    /// How many more it holds beside them, where a report leaves some out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: u32,
     /// When its content last changed, as far as the file system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<jiff::Timestamp>,
 }
 
 /// One place that a runtime asks for a registry's images, in the order in which it tries them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryHost {
-    /// `https://host[:port]`.
+    /// `https://host[:port][/path]`; empty: the registry itself, in what holds for many registries.
     pub url: Str,
     /// CAs that it accepts there, beside the system store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ca: Vec<Anchor>,
+    /// CA files that are named and were not read: what it accepts because of them is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Str>,
     /// Nothing is verified.
     #[serde(default)]
     pub skip_verify: bool,
+    /// What it is asked for (`pull`, `resolve`, …); empty: everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Str>,
 }
 
 /// What a runtime's configuration says about one registry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryTrust {
-    /// `host[:port]` of the image reference, or `_default`.
+    /// `host[:port]` of the image reference, or `_default` for all that have no entry of their own. CRI-O's may end in a
+    /// path or begin with `*.`, and Docker's may be a range of addresses: the longest that fits counts.
     pub host: Str,
-    /// `containerd`, `cri-o`, `docker`, `buildkit`, `k3s`, `rke2`.
+    /// `containerd`, `cri-o` (and podman, buildah, skopeo), `docker`, `buildkit`, `k3s`, `rke2`, `talos`.
     pub runtime: Str,
     /// The file that says so, on the node.
     pub source: Str,
     /// What is asked, in order; the last is the registry itself unless that is switched off.
     pub hosts: Vec<RegistryHost>,
+    /// Why the runtime does not pull from the registry at all: a CA file that is missing, a certificate without its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Str>,
+    /// Why it cannot be told whether the runtime does what stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Str>,
 }
 
 /// A container runtime, or another program of the node that pulls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeRuntime {
     /// As in [`RegistryTrust::runtime`].
@@ -151,7 +167,7 @@ pub struct TrustNote {
 }
 
 /// Everything that was read about the trust of one node, or of all nodes of a kind (a machine configuration).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeTrust {
     /// Name of the node, origin of the facts.
@@ -201,6 +217,11 @@ pub struct TrustBundle {
     /// What is not, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Str>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl fmt::Display for Fingerprint {

@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("trust", &["model"]),
     ("trace", &["model", "demand", "policy", "cloud"]),
     ("suite", &["model", "demand", "policy", "cloud", "trace"]),
-    ("collect", &["model"]),
+    ("collect", &["model", "trust"]),
     ("report", &["model"]),
     ("demo", &["model", "collect"]),
 ];

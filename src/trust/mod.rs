@@ -5,6 +5,7 @@ pub mod cert;
 pub mod client;
 mod der;
 mod name;
+pub mod runtime;
 pub mod tree;
 pub mod verify;
 

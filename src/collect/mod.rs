@@ -24,6 +24,7 @@ mod kinds;
 pub mod kube;
 mod kustomize;
 mod lines;
+pub mod node;
 mod objects;
 mod place;
 mod pods;

@@ -3,9 +3,11 @@
 //! One straight way for the data: `collect` reads facts into a [`model::Snapshot`], the pure rooms
 //! decide, `report` renders.
 
+pub mod agent;
 pub mod cli;
 pub mod cloud;
 pub mod collect;
+pub mod crd;
 pub mod demand;
 pub mod demo;
 pub mod model;

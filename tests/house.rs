@@ -13,7 +13,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("trust", &["model"]),
     ("trace", &["model", "demand", "policy", "cloud"]),
     ("suite", &["model", "demand", "policy", "cloud", "trace"]),
-    ("collect", &["model", "trust"]),
+    ("crd", &["model"]),
+    ("collect", &["model", "trust", "crd"]),
+    ("agent", &["model", "trust", "crd", "collect"]),
     ("report", &["model"]),
     ("demo", &["model", "collect"]),
 ];

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. All I/O of the evaluation ends here.
 
+mod agent;
 mod audit;
 mod aws;
 mod explain;
@@ -45,6 +46,10 @@ enum Command {
     Trust(Box<trust::Args>),
     /// Save what was read; auditing the saved folder gives the same report
     Snapshot(Box<snapshot::Args>),
+    /// Read what a node trusts, and keep its NodeTrust object up to date
+    Agent(Box<agent::Args>),
+    /// Print the definitions of the custom resources
+    Crds(agent::CrdsArgs),
     /// Print the IAM policy that reading AWS with --aws needs
     AwsPolicy,
     /// Print a completion script
@@ -76,6 +81,8 @@ pub fn run() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Trust(args) => trust::run(&args, cli.quiet),
         Command::Snapshot(args) => snapshot::run(&args, cli.quiet),
+        Command::Agent(args) => agent::run(&args),
+        Command::Crds(args) => agent::crds(&args),
         Command::AwsPolicy => aws::print_policy(),
         Command::Completions { shell } => output::to_stdout(|out| {
             clap_complete::generate(shell, &mut Cli::command(), "buildreach", out);

@@ -101,6 +101,11 @@ pub(super) fn collect(sources: &[String], args: &SourceArgs, quiet: bool) -> any
 
 /// The options of the live collector.
 pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
+    kube::LiveOptions { namespace: args.namespace.clone(), ..cluster_options(&args.live) }
+}
+
+/// The options for reaching a cluster.
+pub(super) fn cluster_options(args: &LiveArgs) -> kube::LiveOptions {
     let LiveArgs {
         kubeconfig,
         context,
@@ -111,7 +116,7 @@ pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
         server,
         insecure_skip_tls_verify,
         request_timeout,
-    } = &args.live;
+    } = args;
     kube::LiveOptions {
         kubeconfig: kubeconfig.clone(),
         context: context.clone(),
@@ -119,7 +124,6 @@ pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
         user: user.clone(),
         as_user: as_user.clone(),
         as_groups: as_group.clone(),
-        namespace: args.namespace.clone(),
         server: server.clone(),
         insecure_skip_tls_verify: *insecure_skip_tls_verify,
         request_timeout: *request_timeout,
@@ -172,7 +176,7 @@ impl Progress {
 }
 
 /// `30s`, `5m`, `1h`, `0`, or seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration: 30s, 2m, 1h or 0"))?;
     match unit {

@@ -178,6 +178,7 @@ impl Builder {
         snapshot.network_policies = facts.network_policies;
         snapshot.config_maps = facts.config_maps;
         snapshot.others = facts.others;
+        snapshot.node_trust = facts.node_trust;
         snapshot.cloud_documents = facts.cloud_documents;
         snapshot.cloud_documents.extend(unclear);
         snapshot
@@ -225,6 +226,7 @@ impl Builder {
         repeated.reduce(&mut facts.endpoint_slices, |o| ("", "EndpointSlice", &o.meta));
         repeated.reduce(&mut facts.network_policies, |o| ("", "NetworkPolicy", &o.meta));
         repeated.reduce(&mut facts.config_maps, |o| ("", "ConfigMap", &o.meta));
+        repeated.reduce(&mut facts.node_trust, |o| (crate::crd::GROUP, "NodeTrust", &o.meta));
         repeated.reduce(&mut facts.others, |o| (&o.group, &o.kind, &o.meta));
         self.snapshot.problems.extend(repeated.problem);
     }

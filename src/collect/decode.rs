@@ -240,6 +240,15 @@ impl Decoder {
                     None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,
                 }
             }
+            Class::NodeTrust => {
+                let raw: raw::NodeTrust<'_> = parse(text, kind, lines)?;
+                let mut meta = self.meta(raw.metadata.as_ref())?;
+                meta.namespace = None;
+                // An object that its agent has not filled yet says nothing.
+                if let Some(status) = raw.status {
+                    facts.node_trust.push(status.into_facts(meta).map_err(Wrong::new)?);
+                }
+            }
             Class::Other => match self.other(text, group, kind, lines)? {
                 Some(other) => facts.others.push(other),
                 None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,

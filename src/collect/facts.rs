@@ -7,6 +7,7 @@ use crate::model::object::{
     ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
 };
 use crate::model::snapshot::CloudDocument;
+use crate::model::trust::NodeTrust;
 use crate::model::{Problem, Str};
 
 /// Decoded objects and what went wrong, in the order in which they were read.
@@ -21,6 +22,7 @@ pub(crate) struct Facts {
     pub(crate) network_policies: Vec<NetworkPolicy>,
     pub(crate) config_maps: Vec<ConfigMap>,
     pub(crate) others: Vec<OtherObject>,
+    pub(crate) node_trust: Vec<NodeTrust>,
     pub(crate) cloud_documents: Vec<CloudDocument>,
     pub(crate) aws: Vec<aws::Document>,
     pub(crate) plans: Vec<terraform::Planned>,
@@ -50,6 +52,7 @@ impl Facts {
         self.network_policies.append(&mut later.network_policies);
         self.config_maps.append(&mut later.config_maps);
         self.others.append(&mut later.others);
+        self.node_trust.append(&mut later.node_trust);
         self.cloud_documents.append(&mut later.cloud_documents);
         self.aws.append(&mut later.aws);
         self.plans.append(&mut later.plans);

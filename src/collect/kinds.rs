@@ -12,6 +12,8 @@ pub(crate) enum Class {
     Endpoints,
     NetworkPolicy,
     ConfigMap,
+    /// What the agents of this program write.
+    NodeTrust,
     /// Kept with `spec`: not evaluated, but it may decide or mark an engine.
     Other,
     /// No verdict depends on it: counted.
@@ -38,6 +40,7 @@ pub(crate) fn classify(group: &str, kind: &str) -> Class {
         ("discovery.k8s.io", "EndpointSlice") => Class::EndpointSlice,
         ("networking.k8s.io" | "extensions", "NetworkPolicy") => Class::NetworkPolicy,
         ("gateway.networking.k8s.io", _) => Class::Other,
+        (crate::crd::GROUP, "NodeTrust") => Class::NodeTrust,
         ("" | "apps" | "extensions" | "batch" | "networking.k8s.io", _) => Class::Ignored,
         _ if may_decide(group) => Class::Other,
         ("karpenter.k8s.aws", "EC2NodeClass" | "AWSNodeTemplate") => Class::Other,
@@ -118,6 +121,7 @@ pub(crate) fn is_cluster_scoped(group: &str, kind: &str) -> bool {
         "networking.gke.io" => matches!(kind, "RemoteNode" | "NetworkLogging" | "Network" | "GKENetworkParamSet"),
         "crd.k8s.amazonaws.com" | "eks.amazonaws.com" | "karpenter.k8s.aws" => true,
         "gateway.networking.k8s.io" => kind == "GatewayClass",
+        crate::crd::GROUP => kind == "NodeTrust",
         _ => false,
     }
 }

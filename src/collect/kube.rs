@@ -16,7 +16,7 @@ mod role;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::connect::is_configured;
+pub use self::connect::{client, describe, is_configured};
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::reader_role;

@@ -12,9 +12,8 @@ use crate::model::Str;
 use crate::model::trust::NodeTrust;
 use crate::trust::runtime::{self, About};
 
-pub use self::listed::directories;
 pub use self::open::Root;
-pub use self::root::read as read_files;
+pub use self::root::{Directory, read as read_files};
 
 /// Reads the facts about trust below a root directory.
 ///
@@ -32,6 +31,14 @@ pub fn facts(root: &Root, about: &About) -> NodeTrust {
     let mut facts = runtime::facts(&files, about);
     without_credentials(&mut facts);
     facts
+}
+
+/// The facts below a root that is open, and the directories that they rest on.
+pub fn facts_and_directories(root: &Root, about: &About) -> (NodeTrust, Vec<Directory>) {
+    let (files, directories) = root::read_watched(root);
+    let mut facts = runtime::facts(&files, about);
+    without_credentials(&mut facts);
+    (facts, directories)
 }
 
 /// URLs of proxies and mirrors may hold passwords.

@@ -115,6 +115,9 @@ pub struct Node {
     /// `status.nodeInfo.kubeletVersion`: k3s and rke2 mark it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubelet_version: Option<Str>,
+    /// `status.nodeInfo.containerRuntimeVersion`: `containerd://1.7.27`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_runtime: Option<Str>,
     /// `status.nodeInfo.operatingSystem`, else the label `kubernetes.io/os`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Str>,

@@ -50,6 +50,15 @@ pub(super) async fn connect(options: &LiveOptions) -> anyhow::Result<Connection>
     Ok(Connection { client, name, server, namespace, timeout })
 }
 
+/// A client with these options: for what is not collecting.
+///
+/// # Errors
+///
+/// No cluster is configured, or the credentials cannot be used.
+pub async fn client(options: &LiveOptions) -> anyhow::Result<Client> {
+    Ok(connect(options).await?.client)
+}
+
 /// Which program gives the credentials, and what its kubeconfig says to who does not have it.
 fn plugin(user: &AuthInfo) -> String {
     let Some(exec) = &user.exec else { return String::new() };
@@ -297,7 +306,7 @@ fn matches_host(entry: &str, host: &str, address: Option<IpAddr>) -> bool {
 }
 
 /// An error with its causes in one line; causes that repeat what was said are left out.
-pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = match error.downcast_ref::<kube::Error>() {
         // Its own text repeats the whole object in debug form.
         Some(kube::Error::Api(status)) => return describe_status(status),

@@ -257,6 +257,13 @@ pub(super) const GROUPS: &[Group] = &[
         same_as: None,
         derived: &[],
     },
+    Group {
+        name: crate::crd::GROUP,
+        whole: false,
+        known: &[cluster("v1alpha1", "nodetrusts", "NodeTrust")],
+        same_as: None,
+        derived: &[],
+    },
 ];
 
 /// ConfigMaps that configure an engine, a mesh or DNS: namespace and name.

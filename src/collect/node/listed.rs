@@ -117,11 +117,6 @@ pub(super) fn secret(name: &str) -> Option<&'static str> {
     None
 }
 
-/// Listed folders and the folders of listed files, without patterns: what a watch is set on.
-pub fn directories() -> impl Iterator<Item = &'static str> {
-    LISTED.iter().copied().filter(|listed| !listed.contains('*'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

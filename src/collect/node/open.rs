@@ -74,6 +74,15 @@ impl Root {
         at.ok_or(Errno::INVAL)
     }
 
+    /// Opens a directory, to be watched and not to be read.
+    ///
+    /// # Errors
+    ///
+    /// As the system says.
+    pub fn directory(&self, path: &str) -> std::io::Result<OwnedFd> {
+        Ok(self.open_plain(path, OFlags::PATH | OFlags::DIRECTORY)?)
+    }
+
     /// What stands at a path, itself and not what a link there leads to; and the target of a link.
     pub(super) fn look(&self, path: &str) -> Result<(Stat, Option<String>), Errno> {
         let file = self.open_plain(path, OFlags::PATH)?;

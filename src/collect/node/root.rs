@@ -32,14 +32,38 @@ const DEPTH_LIMIT: usize = 24;
 /// Links that are followed for one name (Linux: 40).
 const LINKS_LIMIT: usize = 40;
 
+/// A directory that was looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Its path below the root, without links.
+    pub path: String,
+    /// The path that decides what in it is read.
+    asked: String,
+    is_whole: bool,
+}
+
+impl Directory {
+    /// Whether something of this name in it is read.
+    pub fn concerns(&self, name: &str) -> bool {
+        let below = |folder: &str| format!("{}/{name}", folder.trim_end_matches('/'));
+        self.is_whole || listed::interest(&below(&self.asked)) != Interest::None
+    }
+}
+
 /// Reads what is listed.
 pub fn read(root: &Root) -> NodeFiles {
+    read_watched(root).0
+}
+
+/// Reads what is listed, and says which directories it looked into.
+pub(super) fn read_watched(root: &Root) -> (NodeFiles, Vec<Directory>) {
     let mut reader = Reader {
         root,
         files: NodeFiles { tree: Tree::new(false), ..NodeFiles::default() },
         looked: BTreeMap::new(),
         whole: BTreeSet::new(),
         above: BTreeSet::new(),
+        directories: Vec::new(),
         total: 0,
         count: 0,
     };
@@ -52,7 +76,7 @@ pub fn read(root: &Root) -> NodeFiles {
             reader.files.modified.insert((*path).to_owned(), time);
         }
     }
-    reader.files
+    (reader.files, reader.directories)
 }
 
 struct Reader<'r> {
@@ -63,6 +87,7 @@ struct Reader<'r> {
     /// Directories that were read whole, or for what is listed below them.
     whole: BTreeSet<String>,
     above: BTreeSet<String>,
+    directories: Vec<Directory>,
     total: u64,
     count: usize,
 }
@@ -137,6 +162,7 @@ impl Reader<'_> {
                 return self.leave(path, &why(error));
             }
         };
+        self.directories.push(Directory { path: path.to_owned(), asked: asked.to_owned(), is_whole });
         if path != "/" {
             self.files.tree.put(path, Entry::Directory { complete });
         }

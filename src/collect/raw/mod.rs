@@ -167,4 +167,4 @@ macro_rules! kinded {
     };
 }
 
-kinded! { Bare ConfigMap EndpointSlice Endpoints NetworkPolicy Node Other Pod Service Workload }
+kinded! { Bare ConfigMap EndpointSlice Endpoints NetworkPolicy Node NodeTrust Other Pod Service Workload }

@@ -27,6 +27,16 @@ pub(crate) struct Node<'a> {
     pub(crate) status: Option<NodeStatus<'a>>,
 }
 
+/// What an agent writes about its node.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NodeTrust<'a> {
+    #[serde(borrow)]
+    pub(crate) kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) metadata: Option<Meta<'a>>,
+    pub(crate) status: Option<crate::crd::NodeTrustStatus>,
+}
+
 /// `NodeSpec`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct NodeSpec<'a> {
@@ -79,6 +89,8 @@ pub(crate) struct NodeAddress<'a> {
 pub(crate) struct NodeInfo<'a> {
     #[serde(borrow)]
     pub(crate) kubelet_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) container_runtime_version: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) operating_system: Option<Text<'a>>,
 }

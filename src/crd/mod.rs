@@ -1,0 +1,34 @@
+//! The custom resources of `buildreach.dev`, and their definitions.
+
+mod convert;
+pub mod node_trust;
+
+use kube::CustomResourceExt as _;
+
+pub use node_trust::{NodeTrust, NodeTrustStatus};
+
+/// The API group of all of them.
+pub const GROUP: &str = "buildreach.dev";
+
+/// One definition: the name of its file in `crds/`, and its YAML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// `buildreach.dev_nodetrusts.yaml`.
+    pub file: String,
+    /// The CustomResourceDefinition.
+    pub yaml: String,
+}
+
+/// All definitions, in the order of their files.
+///
+/// # Errors
+///
+/// One cannot be written as YAML.
+pub fn definitions() -> Result<Vec<Definition>, serde_saphyr::ser::Error> {
+    let all = [NodeTrust::crd()];
+    let text = |crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
+        let file = format!("{GROUP}_{}.yaml", crd.spec.names.plural);
+        Ok(Definition { file, yaml: serde_saphyr::to_string(crd)? })
+    };
+    all.iter().map(text).collect()
+}

@@ -113,7 +113,9 @@ impl<'f> Reading<'f> {
     pub(super) fn bundle(&mut self, path: &str) -> Option<Bundle> {
         let Read::Bytes(bytes) = self.files.bytes(path) else { return None };
         let bundle = Bundle::read(bytes);
-        for (line, why) in &bundle.problems {
+        // Folders of certificates also hold other things, which nobody takes for a certificate.
+        let is_certificate = [".crt", ".pem", ".cer", ".der"].iter().any(|ending| path.ends_with(ending));
+        for (line, why) in bundle.problems.iter().filter(|(line, _)| *line > 0 || is_certificate) {
             let message = format!("a certificate of {path} cannot be read and is left out: {why}");
             self.note(codes::TLS_CERTIFICATE_UNREADABLE, At(path, *line), None, message);
         }

@@ -66,8 +66,8 @@ impl Options {
     fn spread(&self) -> Duration {
         let mut hasher = DefaultHasher::new();
         self.node.hash(&mut hasher);
-        let tenth = self.period.as_millis() as u64 / 10;
-        self.period + Duration::from_millis(hasher.finish() % tenth.max(1))
+        let tenth = self.period.as_secs() / 10;
+        self.period.saturating_add(Duration::from_secs(hasher.finish() % tenth.max(1)))
     }
 }
 

@@ -196,78 +196,9 @@ codes! {
     SUB_NONE "BR-SUB-002" Info
         "No build subject was found"
         "Nothing that was read looks like a build.";
-    TLS_HOSTS_IGNORED "BR-TLS-060" High
-        "containerd ignores a hosts.toml without a host table"
-        "containerd 1.5 to 1.7 ignore a hosts.toml that has no `[host]` table, its CA and server with it.";
-    TLS_CONFIG_PATH_UNSET "BR-TLS-061" High
-        "containerd does not read its folder of registries"
-        "`config_path` is not set, and before containerd 2.2 that means that nothing below certs.d is read.";
-    TLS_FIRST_FOLDER "BR-TLS-062" Medium
-        "A second folder for the same registry is ignored"
-        "Only the first folder that exists for a registry is read; the others are not merged with it.";
-    TLS_HOSTS_FILE "BR-TLS-063" High
-        "A hosts.toml cannot be decoded"
-        "containerd logs an error and takes the certificate files beside the hosts.toml instead of what it says.";
-    TLS_SERVER_WITHOUT_CA "BR-TLS-064" High
-        "The same address has a CA as host and none as server"
-        "What a host table does not answer is asked once more of `server`, with the keys of the file itself and not with those of the table.";
-    TLS_MIRRORS_AND_PATH "BR-TLS-065" High
-        "registry.mirrors and config_path exclude each other"
-        "containerd refuses its image service when old registry tables stand beside `config_path`.";
-    TLS_CONFIGS_REMOVED "BR-TLS-066" High
-        "registry.configs.tls has no effect from containerd 2.0 on"
-        "containerd 2.0 removed the `tls` table of `registry.configs`: a CA that stands there is not trusted any more.";
-    TLS_STORE_NOT_BUILT "BR-TLS-067" High
-        "A CA was put in and the store was not built"
-        "A certificate stands in the administrator's folder and is missing in the store that programs read.";
-    TLS_STORE_STALE "BR-TLS-068" Medium
-        "The store has changed since the runtime was started"
-        "Programs in Go read the system's roots once: a runtime that is older than the store may not know its newest certificates.";
-    TLS_BOTTLEROCKET_DISTRUST "BR-TLS-069" High
-        "A Bottlerocket certificate is distrusted by default"
-        "`settings.pki.<name>` without `trusted = true` removes the certificate from the store instead of adding it.";
-    TLS_INPUT_NOT_TAKEN "BR-TLS-070" High
-        "A certificate lies where it is not taken"
-        "The tool that builds the store does not take this file: its name, its form or its folder is not the one that it reads.";
-    TLS_NOT_VERIFIED "BR-TLS-071" High
-        "Verification is switched off"
-        "The runtime takes any certificate for this registry: whoever stands in the way can replace images.";
-    TLS_CA_EXPIRES "BR-TLS-072" Medium
-        "A CA that a node trusts expires soon"
-        "A certificate that was added to a store, or to a registry's configuration, expires within thirty days.";
-    TLS_CA_EXPIRED "BR-TLS-073" High
-        "A CA that a node trusts has expired"
-        "A certificate that was added to a store, or to a registry's configuration, is past its end.";
-    TLS_PRIVATE_KEY "BR-TLS-074" High
-        "A private key lies among certificates"
-        "A file of certificates that everybody may read holds a private key.";
-    TLS_CLIENT_PAIR "BR-TLS-075" High
-        "A client certificate and its key are not together"
-        "A `*.cert` has no `*.key` of the same name, or the reverse: the runtime refuses to pull from the registry.";
-    TLS_CAPABILITY "BR-TLS-076" High
-        "A hosts.toml names an unknown capability"
-        "One capability that containerd does not know makes it ignore the whole hosts.toml.";
-    TLS_CA_FILE_MISSING "BR-TLS-077" High
-        "A CA file that is named is not there"
-        "A configuration names a CA file that does not exist or holds no certificate: the runtime cannot pull from the registry.";
-    TLS_CERTIFICATE_UNREADABLE "BR-TLS-078" Medium
-        "A certificate cannot be read"
-        "A block of a certificate file is malformed: it is left out, and the rest of the file is used.";
-    TLS_CONFIG_UNREADABLE "BR-TLS-079" High
-        "A runtime's configuration cannot be read"
-        "The runtime does not start with this file, or starts without it: nothing is known about its registries.";
-    TLS_FEW_PUBLIC_ROOTS "BR-TLS-080" Medium
-        "The node's store holds few of the public roots"
-        "Less than half of the public roots are in the store that the node's runtimes read.";
-    TLS_INSECURE_IGNORED "BR-TLS-081" Low
-        "insecure_registries of CRI-O has no effect"
-        "CRI-O does not read `insecure_registries` any more: registries.conf says what is insecure.";
-    TLS_REGISTRIES_STALE "BR-TLS-082" Medium
-        "registries.yaml is newer than what was generated from it"
-        "k3s and RKE2 generate containerd's configuration when they start: a later change has no effect yet.";
-    TLS_LOGIN_ENVIRONMENT "BR-TLS-083" Low
-        "A proxy in /etc/environment reaches no service"
-        "`/etc/environment` is read at logins: container runtimes that systemd starts do not see its variables.";
+    TLS_UNKNOWN "BR-TLS-001" Medium
+        "It cannot be told whether the server is verified"
+        "What the server presents, or what the client trusts, is not known: the outcome is unknown.";
     TLS_UNKNOWN_ISSUER "BR-TLS-010" Critical
         "Nobody in the store issued the certificate"
         "No path leads from the server's certificate to an anchor that the client trusts.";
@@ -319,24 +250,6 @@ codes! {
     TLS_STRICT "BR-TLS-026" Critical
         "Only this client's strictness refuses it"
         "The path is good for most clients, and this one asks for more.";
-    TLS_NO_PUBLIC_ROOTS "BR-TLS-090" High
-        "A trust-manager bundle without public roots is the only store"
-        "Pods mount a bundle that holds no default CAs in place of a whole store: public services are not trusted there.";
-    TLS_NOT_SYNCED "BR-TLS-091" Medium
-        "A trust-manager bundle is not synced"
-        "Its condition Synced is false: the ConfigMaps that it writes hold something older, or nothing.";
-    TLS_REGISTRY_KEY "BR-TLS-092" High
-        "A registry's CA has a key that names no registry"
-        "OpenShift takes the key of the ConfigMap for the registry's name: this one gives the CA to no registry.";
-    TLS_CA_NOT_THERE "BR-TLS-093" High
-        "The ConfigMap of a CA is not there"
-        "The cluster's configuration names a ConfigMap that does not exist, or that holds no certificate where it has to.";
-    TLS_INSECURE_REGISTRY "BR-TLS-094" Medium
-        "No node verifies a registry"
-        "The cluster's image configuration switches verification off for a registry: whoever stands between may replace images.";
-    TLS_UNKNOWN "BR-TLS-001" Medium
-        "It cannot be told whether the server is verified"
-        "What the server presents, or what the client trusts, is not known: the outcome is unknown.";
     TLS_NOT_HASHED "BR-TLS-040" High
         "The directory has no hashed names"
         "Clients on OpenSSL look into a certificate directory by the hash of a name only; files with other names are not seen.";
@@ -376,10 +289,97 @@ codes! {
     TLS_NO_PASSWORD "BR-TLS-052" High
         "A PKCS#12 trust store without its password"
         "Java skips what is encrypted when no password is given, and starts without these anchors.";
-    TLS_NO_ANCHORS "BR-TLS-053" High
+    TLS_STORE_EMPTY "BR-TLS-053" High
         "The client has no anchors"
         "Nothing that the client reads holds a certificate that it accepts as an anchor: no server is trusted.";
-    TLS_MALFORMED "BR-TLS-054" Medium
+    TLS_STORE_MALFORMED "BR-TLS-054" Medium
         "Part of a bundle cannot be read"
         "A block of a certificate file is malformed: clients skip it, or stop reading there.";
+    TLS_HOSTS_IGNORED "BR-TLS-060" High
+        "containerd ignores a hosts.toml without a host table"
+        "containerd 1.5 to 1.7 ignore a hosts.toml that has no `[host]` table, its CA and server with it.";
+    TLS_CONFIG_PATH_UNSET "BR-TLS-061" High
+        "containerd does not read its folder of registries"
+        "`config_path` is not set, and before containerd 2.2 that means that nothing below certs.d is read.";
+    TLS_FIRST_FOLDER "BR-TLS-062" Medium
+        "A second folder for the same registry is ignored"
+        "Only the first folder that exists for a registry is read; the others are not merged with it.";
+    TLS_HOSTS_FILE "BR-TLS-063" High
+        "A hosts.toml cannot be decoded"
+        "containerd logs an error and takes the certificate files beside the hosts.toml instead of what it says.";
+    TLS_SERVER_WITHOUT_CA "BR-TLS-064" High
+        "The same address has a CA as host and none as server"
+        "What a host table does not answer is asked once more of `server`, with the keys of the file itself and not with those of the table.";
+    TLS_MIRRORS_AND_PATH "BR-TLS-065" High
+        "registry.mirrors and config_path exclude each other"
+        "containerd refuses its image service when old registry tables stand beside `config_path`.";
+    TLS_CONFIGS_REMOVED "BR-TLS-066" High
+        "registry.configs.tls has no effect from containerd 2.0 on"
+        "containerd 2.0 removed the `tls` table of `registry.configs`: a CA that stands there is not trusted any more.";
+    TLS_STORE_NOT_BUILT "BR-TLS-067" High
+        "A CA was put in and the store was not built"
+        "A certificate stands in the administrator's folder and is missing in the store that programs read.";
+    TLS_STORE_STALE "BR-TLS-068" Medium
+        "The store has changed since the runtime was started"
+        "Programs in Go read the system's roots once: a runtime that is older than the store may not know its newest certificates.";
+    TLS_BOTTLEROCKET_DISTRUST "BR-TLS-069" High
+        "A Bottlerocket certificate is distrusted by default"
+        "`settings.pki.<name>` without `trusted = true` removes the certificate from the store instead of adding it.";
+    TLS_INPUT_NOT_TAKEN "BR-TLS-070" High
+        "A certificate lies where it is not taken"
+        "The tool that builds the store does not take this file: its name, its form or its folder is not the one that it reads.";
+    TLS_NODE_NOT_VERIFIED "BR-TLS-071" High
+        "Verification is switched off"
+        "The runtime takes any certificate for this registry: whoever stands in the way can replace images.";
+    TLS_CA_EXPIRES "BR-TLS-072" Medium
+        "A CA that a node trusts expires soon"
+        "A certificate that was added to a store, or to a registry's configuration, expires within thirty days.";
+    TLS_CA_EXPIRED "BR-TLS-073" High
+        "A CA that a node trusts has expired"
+        "A certificate that was added to a store, or to a registry's configuration, is past its end.";
+    TLS_NODE_PRIVATE_KEY "BR-TLS-074" High
+        "A private key lies among certificates"
+        "A file of certificates that everybody may read holds a private key.";
+    TLS_CLIENT_PAIR "BR-TLS-075" High
+        "A client certificate and its key are not together"
+        "A `*.cert` has no `*.key` of the same name, or the reverse: the runtime refuses to pull from the registry.";
+    TLS_CAPABILITY "BR-TLS-076" High
+        "A hosts.toml names an unknown capability"
+        "One capability that containerd does not know makes it ignore the whole hosts.toml.";
+    TLS_CA_FILE_MISSING "BR-TLS-077" High
+        "A CA file that is named is not there"
+        "A configuration names a CA file that does not exist or holds no certificate: the runtime cannot pull from the registry.";
+    TLS_CERTIFICATE_UNREADABLE "BR-TLS-078" Medium
+        "A certificate cannot be read"
+        "A block of a certificate file is malformed: it is left out, and the rest of the file is used.";
+    TLS_CONFIG_UNREADABLE "BR-TLS-079" High
+        "A runtime's configuration cannot be read"
+        "The runtime does not start with this file, or starts without it: nothing is known about its registries.";
+    TLS_FEW_PUBLIC_ROOTS "BR-TLS-080" Medium
+        "The node's store holds few of the public roots"
+        "Less than half of the public roots are in the store that the node's runtimes read.";
+    TLS_INSECURE_IGNORED "BR-TLS-081" Low
+        "insecure_registries of CRI-O has no effect"
+        "CRI-O does not read `insecure_registries` any more: registries.conf says what is insecure.";
+    TLS_REGISTRIES_STALE "BR-TLS-082" Medium
+        "registries.yaml is newer than what was generated from it"
+        "k3s and RKE2 generate containerd's configuration when they start: a later change has no effect yet.";
+    TLS_LOGIN_ENVIRONMENT "BR-TLS-083" Low
+        "A proxy in /etc/environment reaches no service"
+        "`/etc/environment` is read at logins: container runtimes that systemd starts do not see its variables.";
+    TLS_BUNDLE_NO_PUBLIC_ROOTS "BR-TLS-090" High
+        "A trust-manager bundle without public roots is the only store"
+        "Pods mount a bundle that holds no default CAs in place of a whole store: public services are not trusted there.";
+    TLS_NOT_SYNCED "BR-TLS-091" Medium
+        "A trust-manager bundle is not synced"
+        "Its condition Synced is false: the ConfigMaps that it writes hold something older, or nothing.";
+    TLS_REGISTRY_KEY "BR-TLS-092" High
+        "A registry's CA has a key that names no registry"
+        "OpenShift takes the key of the ConfigMap for the registry's name: this one gives the CA to no registry.";
+    TLS_CA_NOT_THERE "BR-TLS-093" High
+        "The ConfigMap of a CA is not there"
+        "The cluster's configuration names a ConfigMap that does not exist, or that holds no certificate where it has to.";
+    TLS_INSECURE_REGISTRY "BR-TLS-094" Medium
+        "No node verifies a registry"
+        "The cluster's image configuration switches verification off for a registry: whoever stands between may replace images.";
 }

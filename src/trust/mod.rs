@@ -3,11 +3,12 @@
 pub mod bundle;
 pub mod cert;
 pub mod client;
+mod der;
+mod name;
 pub mod objects;
 pub mod places;
 pub mod runtime;
-mod der;
-mod name;
+pub mod stock;
 pub mod tree;
 pub mod verify;
 

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
+use crate::model::Outcome;
 use crate::model::codes::{self, Code};
 use crate::model::trust::TrustNote;
-use crate::model::Outcome;
-use crate::trust::client::effective::{Effective, Verification};
 use crate::trust::client::public;
+use crate::trust::client::{Effective, Verification};
 use crate::trust::verify::{self, Failure, Question, Verdict};
 use crate::trust::{Certificate, Client};
 
@@ -96,7 +96,11 @@ fn of_public_roots(client: Client, loaded: &Effective) -> Opinion {
         }
         None => {
             let why = loaded.unknown.first().map_or("where it looks is not known for sure", String::as_str);
-            Opinion::of(client, Outcome::Unknown, format!("whether {client} trusts the public roots is not known: {why}"))
+            Opinion::of(
+                client,
+                Outcome::Unknown,
+                format!("whether {client} trusts the public roots is not known: {why}"),
+            )
         }
     }
 }
@@ -137,7 +141,7 @@ fn of_cas(client: Client, loaded: &Effective, all: &[Certificate], at: Timestamp
     let expired = all.iter().any(|ca| same(&sure, ca).is_some());
     let (code, how) = match (renamed, expired) {
         (_, true) => (&codes::TLS_EXPIRED, "holds it, and it is not valid at this time"),
-        (true, false) => (&codes::TLS_SAME_NAME_OTHER_KEY, "holds a CA of that name with another key"),
+        (true, false) => (&codes::TLS_OTHER_KEY, "holds a CA of that name with another key"),
         (false, false) => (&codes::TLS_UNKNOWN_ISSUER, "does not hold it"),
     };
     let reason = format!("{client} does not trust {name}: it reads {}, which {how}", loaded.places());
@@ -164,9 +168,7 @@ fn is_trusted(client: Client, anchors: &[Certificate], ca: &Certificate, with: &
 }
 
 fn of_chain(client: Client, loaded: &Effective, chain: &[Certificate], host: &str, at: Timestamp) -> Opinion {
-    let ask = |anchors: &[Certificate]| {
-        verify::verify(&Question { chain, anchors, name: Some(host), at, client })
-    };
+    let ask = |anchors: &[Certificate]| verify::verify(&Question { chain, anchors, name: Some(host), at, client });
     let sure = ask(&anchors(loaded, true));
     if sure.accepted == Some(true) {
         let by = sure.path.last().cloned().unwrap_or_default();

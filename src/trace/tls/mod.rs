@@ -18,7 +18,7 @@ use crate::model::mount::TrustMount;
 use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::TrustNote;
 use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
-use crate::trust::client::stock;
+use crate::trust::stock;
 use crate::trust::{Certificate, Client, client, places};
 
 use super::audit::Audit;
@@ -110,8 +110,7 @@ impl<'a> Places<'a> {
                     _ => "Pod".into(),
                 };
                 let object = ObjectRef { kind, namespace: meta.namespace.clone(), name: meta.name.clone() };
-                let place =
-                    Place::Pod { namespace, spec, object, source: meta.origin.source, line: meta.origin.line };
+                let place = Place::Pod { namespace, spec, object, source: meta.origin.source, line: meta.origin.line };
                 let number = self.number(key_of(namespace, spec), place);
                 self.of_spec.insert(quick, number);
                 return number;
@@ -188,7 +187,9 @@ impl Given {
         };
         match presented {
             Some(demand::Presented::PublicRoots) => Self::Public,
-            Some(demand::Presented::Authority(given)) => certificates(given).map_or_else(Self::Unknown, Self::Authority),
+            Some(demand::Presented::Authority(given)) => {
+                certificates(given).map_or_else(Self::Unknown, Self::Authority)
+            }
             Some(demand::Presented::Chain(given)) => certificates(given).map_or_else(Self::Unknown, Self::Chain),
             None => Self::Unknown(format!(
                 "what {host} presents is not known: --endpoint-ca {host}=FILE, or `ca` of an EndpointSet, says it"
@@ -231,10 +232,10 @@ impl Answers {
 
     /// The step with a number.
     pub(super) fn step(&self, number: u32) -> Step {
-        self.steps.borrow().get(number as usize).map_or_else(
-            || Step::new(Layer::Tls, StepOutcome::NotAssessed, "nobody asked"),
-            |step| Step::clone(step),
-        )
+        self.steps
+            .borrow()
+            .get(number as usize)
+            .map_or_else(|| Step::new(Layer::Tls, StepOutcome::NotAssessed, "nobody asked"), |step| Step::clone(step))
     }
 }
 
@@ -315,7 +316,9 @@ impl<'q, 'a> Asking<'q, 'a> {
                 let loaded = client::effective(*client, &at);
                 let instant = self.context.snapshot.instant;
                 let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
-                opinion.assumptions.push(layout.assumption.to_owned());
+                opinion
+                    .assumptions
+                    .push(format!("the image's trust store is the stock one, as {} lays it out", layout.name));
                 of_layouts.push(opinion);
             }
             let opinion = agree(of_layouts, "how the files of the image are laid out");
@@ -460,16 +463,16 @@ fn at_run_time(mut opinion: Opinion, words: &[String]) -> Opinion {
         ["update-ca-certificates", "update-ca-trust", "c_rehash", "rehash", "trust"].contains(&word.as_str())
     });
     let is_package = |word: &str| matches!(word, "ca-certificates" | "ca-certificates-bundle" | "ca-certificates-java");
-    let about = words.iter().find(|word| {
-        places::is_about_trust(word) && !is_package(word) && !word.starts_with("update-ca-")
-    });
+    let about =
+        words.iter().find(|word| places::is_about_trust(word) && !is_package(word) && !word.starts_with("update-ca-"));
     let changes = match (about, rebuilds) {
         (Some(word), _) => Some(word),
         (None, Some(word)) if opinion.outcome == Outcome::Blocked => Some(word),
         _ => None,
     };
     if let Some(word) = changes {
-        opinion.reason = format!("a command of the container changes what is trusted (`{word}`); before it, {}", opinion.reason);
+        opinion.reason =
+            format!("a command of the container changes what is trusted (`{word}`); before it, {}", opinion.reason);
         opinion.outcome = Outcome::Unknown;
         opinion.code = None;
     }
@@ -491,8 +494,12 @@ fn remedy(opinion: &Opinion) -> Option<String> {
         Client::Cargo => format!("{missing} {bundle}, and CARGO_HTTP_CAINFO naming it"),
         Client::CurlOpenssl | Client::CurlGnutls => format!("{missing} {bundle}, and CURL_CA_BUNDLE naming it"),
         Client::Git => format!("{missing} {bundle}, and GIT_SSL_CAINFO naming it"),
-        Client::Java => format!("{missing} in the JVM's cacerts, or a PKCS12 store with its password named by JAVA_TOOL_OPTIONS"),
-        Client::Wget | Client::Apt | Client::Apk => format!("{missing} in the image's own bundle (update-ca-certificates)"),
+        Client::Java => {
+            format!("{missing} in the JVM's cacerts, or a PKCS12 store with its password named by JAVA_TOOL_OPTIONS")
+        }
+        Client::Wget | Client::Apt | Client::Apk => {
+            format!("{missing} in the image's own bundle (update-ca-certificates)")
+        }
         _ => format!("{missing} {bundle}, and SSL_CERT_FILE naming it"),
     })
 }

@@ -7,7 +7,7 @@ use super::{Asking, unknown};
 use crate::model::trust::{Anchor, NodeTrust, RegistryHost, RegistryTrust, StoreKind};
 use crate::model::{Decided, Doubt, Evidence, Layer, Outcome, Snapshot, Step, StepOutcome, Str};
 use crate::trace::context::Context;
-use crate::trust::client::effective::{Effective, Store};
+use crate::trust::client::{Effective, Store};
 use crate::trust::{Certificate, Client};
 
 /// The TLS step of a node that pulls an image.
@@ -67,8 +67,12 @@ fn facts_of<'s>(snapshot: &'s Snapshot, node: &Str) -> (Vec<&'s NodeTrust>, bool
 fn of_runtimes<'t>(asking: &Asking<'_, '_>, trust: &'t NodeTrust) -> Vec<(Opinion, Option<&'t RegistryTrust>)> {
     let host = &*asking.planned.endpoint.host;
     let port = asking.planned.endpoint.port;
-    let mut runtimes: Vec<&str> =
-        trust.runtimes.iter().map(|r| r.name.as_str()).chain(trust.registries.iter().map(|r| r.runtime.as_str())).collect();
+    let mut runtimes: Vec<&str> = trust
+        .runtimes
+        .iter()
+        .map(|r| r.name.as_str())
+        .chain(trust.registries.iter().map(|r| r.runtime.as_str()))
+        .collect();
     runtimes.retain(|name| *name != "buildkit");
     runtimes.sort_unstable();
     runtimes.dedup();

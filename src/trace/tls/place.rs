@@ -6,7 +6,7 @@ use crate::model::mount::{MountSource, ObjectMount, TrustMount};
 use crate::model::object::{Container, EnvValue};
 use crate::model::trust::{Anchor, TrustBundle};
 use crate::model::{Selector, Snapshot, Str};
-use crate::trust::client::env::Environment;
+use crate::trust::client::Environment;
 use crate::trust::objects::{self, Held};
 use crate::trust::tree::{Content, Entry, Tree};
 
@@ -126,15 +126,13 @@ fn of_source(snapshot: &Snapshot, namespace: &str, source: &MountSource) -> Resu
     }
 }
 
-fn of_config_map(
-    snapshot: &Snapshot,
-    namespace: &str,
-    mount: &ObjectMount,
-) -> Result<Vec<(String, Entry)>, String> {
+fn of_config_map(snapshot: &Snapshot, namespace: &str, mount: &ObjectMount) -> Result<Vec<(String, Entry)>, String> {
     let keys = match objects::config_map(snapshot, namespace, &mount.name) {
         Held::Keys(keys) => keys,
         Held::Absent if mount.optional => return Ok(Vec::new()),
-        Held::Absent => return Err(format!("ConfigMap {namespace}/{} does not exist: the pod does not start", mount.name)),
+        Held::Absent => {
+            return Err(format!("ConfigMap {namespace}/{} does not exist: the pod does not start", mount.name));
+        }
         Held::Unknown(why) => return Err(why),
     };
     let entry = |bundle: &TrustBundle| match &bundle.unread {

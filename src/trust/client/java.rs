@@ -146,7 +146,7 @@ fn key_store(reader: &mut Reader<'_>, path: &str, rule: &str, password: bool, su
                         "{} certificates of {path} are not marked as trusted, and Java does not take them for anchors",
                         store.unmarked
                     );
-                    reader.note(&codes::TLS_NO_ANCHORS, path, message);
+                    reader.note(&codes::TLS_STORE_EMPTY, path, message);
                 }
                 reader.store(path, rule, sure, false, store.certificates);
             }

@@ -12,7 +12,7 @@ pub(super) fn after(reader: &mut Reader<'_>) {
     let client = reader.client;
     if empty {
         let message = format!("{client} has no anchor at all: it read {}", reader.out.places());
-        reader.note(&codes::TLS_NO_ANCHORS, "", message);
+        reader.note(&codes::TLS_STORE_EMPTY, "", message);
         return;
     }
     if reader.out.public() != Some(false) {

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::EXPIRY_DAYS;
 use super::reading::{At, Reading};
+use super::store;
 use crate::model::codes;
 use crate::model::trust::{Anchor, StoreKind};
 
@@ -18,6 +19,9 @@ pub(super) fn about_time(reading: &mut Reading<'_>) {
             found.push((anchor.clone(), registry.source.to_string(), Some(registry.host.to_string())));
         }
     }
+    // What a distribution ships is its own care, also where it keeps roots that have long expired.
+    let shipped = store::shipped(reading);
+    found.retain(|(anchor, _, host)| host.is_some() || !shipped.contains(&anchor.sha256));
     let now = reading.about.observed;
     for (anchor, path, host) in found {
         expiry(reading, &anchor, &path, host.as_deref(), now);

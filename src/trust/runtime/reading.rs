@@ -113,13 +113,15 @@ impl<'f> Reading<'f> {
     pub(super) fn bundle(&mut self, path: &str) -> Option<Bundle> {
         let Read::Bytes(bytes) = self.files.bytes(path) else { return None };
         let bundle = Bundle::read(bytes);
-        for (line, why) in &bundle.problems {
+        // Folders of certificates also hold other things, which nobody takes for a certificate.
+        let is_certificate = [".crt", ".pem", ".cer", ".der"].iter().any(|ending| path.ends_with(ending));
+        for (line, why) in bundle.problems.iter().filter(|(line, _)| *line > 0 || is_certificate) {
             let message = format!("a certificate of {path} cannot be read and is left out: {why}");
             self.note(codes::TLS_CERTIFICATE_UNREADABLE, At(path, *line), None, message);
         }
         if bundle.private_keys > 0 {
             let message = format!("{path} holds a private key among certificates");
-            self.note(codes::TLS_PRIVATE_KEY, At(path, 0), None, message);
+            self.note(codes::TLS_NODE_PRIVATE_KEY, At(path, 0), None, message);
         }
         Some(bundle)
     }
@@ -151,7 +153,7 @@ impl<'f> Reading<'f> {
     /// Notes that verification is switched off.
     pub(super) fn not_verified(&mut self, at: At<'_>, host: &str, runtime: &str, how: &str) {
         let message = format!("{runtime} does not verify the certificate of {host}: {how}");
-        self.note(codes::TLS_NOT_VERIFIED, at, Some(host), message);
+        self.note(codes::TLS_NODE_NOT_VERIFIED, at, Some(host), message);
     }
 }
 

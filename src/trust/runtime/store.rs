@@ -162,6 +162,14 @@ fn add(reading: &mut Reading<'_>, path: &str, kind: StoreKind, found: Vec<Anchor
     });
 }
 
+/// Certificates that the distribution ships, as far as it keeps them apart.
+pub(super) fn shipped(reading: &mut Reading<'_>) -> BTreeSet<Fingerprint> {
+    let mut paths = below(reading.files, "/usr/share/ca-certificates", 4);
+    paths.push("/usr/share/pki/ca-trust-source/ca-bundle.trust.p11-kit".to_owned());
+    let bundles = paths.iter().filter_map(|path| reading.bundle(path));
+    bundles.flat_map(|bundle| anchors(&bundle)).map(|anchor| anchor.sha256).collect()
+}
+
 /// A store that clients read and that holds few of the public roots.
 fn few_public(reading: &mut Reading<'_>) {
     let Some(store) = reading.stores.iter().find(|store| store.kind == StoreKind::System) else { return };

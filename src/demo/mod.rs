@@ -8,6 +8,7 @@ pub const MANIFESTS: &[(&str, &str)] = &[
     ("demo/builds.yaml", include_str!("manifests/builds.yaml")),
     ("demo/cluster.yaml", include_str!("manifests/cluster.yaml")),
     ("demo/policies.yaml", include_str!("manifests/policies.yaml")),
+    ("demo/trust.yaml", include_str!("manifests/trust.yaml")),
 ];
 
 /// Documents of one account and region under the names that `aws ec2` users give them.

@@ -21,6 +21,8 @@ enum Kind {
     Bundle,
     /// The bundle of `update-ca-trust`.
     RedHat,
+    /// Kaniko's own image, which keeps its roots out of the way of the image that it builds.
+    Kaniko,
 }
 
 /// Parts of image references that tell a layout.
@@ -30,7 +32,7 @@ const WORDS: &[(&str, Kind)] = &[
     ("chainguard", Kind::Bundle),
     ("cgr.dev", Kind::Bundle),
     ("distroless", Kind::Bundle),
-    ("kaniko", Kind::Bundle),
+    ("kaniko", Kind::Kaniko),
     ("buildkit", Kind::Bundle),
     ("debian", Kind::Debian),
     ("ubuntu", Kind::Debian),
@@ -87,9 +89,9 @@ impl Kind {
                     ("/etc/alpine-release", empty()),
                     ("/etc/ssl/certs/ca-certificates.crt", roots()),
                     ("/etc/ssl/cert.pem", link("/etc/ssl/certs/ca-certificates.crt")),
-                    ("/kaniko/ssl/certs/ca-certificates.crt", roots()),
                 ],
             ),
+            Self::Kaniko => ("kaniko", vec![("/kaniko/ssl/certs/ca-certificates.crt", roots())]),
             Self::RedHat => (
                 "Red Hat",
                 vec![
@@ -120,7 +122,7 @@ mod tests {
             ("golang:1.26-alpine", &["Alpine"][..]),
             ("golang:1.26-alpine3.22", &["Alpine"]),
             ("python:3.14-slim-bookworm", &["Debian"]),
-            ("gcr.io/kaniko-project/executor:v1.24.0", &["Alpine"]),
+            ("gcr.io/kaniko-project/executor:v1.24.0", &["kaniko"]),
             ("registry.access.redhat.com/ubi9/nodejs-22", &["Red Hat"]),
             ("quay.io/buildah/stable:v1.38", &["Red Hat"]),
             ("golang:1.26", &["Debian", "Alpine", "Red Hat"]),

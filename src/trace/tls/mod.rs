@@ -150,6 +150,15 @@ fn key_of(namespace: &str, spec: &PodSpec) -> Key {
     Key::Pod { namespace: namespace.into(), containers: containers.collect(), socket: runtime_socket(spec).is_some() }
 }
 
+/// Whether a container sets or mounts anything that decides what its clients trust.
+fn is_altered(container: &Container) -> bool {
+    !container.trust_mounts.is_empty()
+        || container.env.iter().any(|variable| places::is_trust_variable(&variable.name))
+        || container.command.iter().chain(container.args.iter()).any(|word| {
+            places::is_about_trust(word) || word.starts_with("--skip-tls-verify") || word.starts_with("--insecure")
+        })
+}
+
 /// The socket of the node's runtime, through which a container has the node build and pull.
 fn runtime_socket(spec: &PodSpec) -> Option<&Str> {
     spec.host_paths.iter().find(|path| path.ends_with(".sock") || path.contains("/run/containerd"))
@@ -299,7 +308,11 @@ impl<'q, 'a> Asking<'q, 'a> {
     fn of_container(&self, namespace: &str, spec: &PodSpec, container: &Container) -> Vec<Opinion> {
         let host = &*self.planned.endpoint.host;
         let clients = clients::clients(self.requirement.ecosystem.as_deref(), host, spec, container);
-        let env = place::environment(container);
+        let mut env = place::environment(container);
+        if clients.all.contains(&Client::Kaniko) && env.get("SSL_CERT_DIR") == client::Variable::Unset {
+            // Its image sets it.
+            env.set("SSL_CERT_DIR", "/kaniko/ssl/certs");
+        }
         let layouts = stock::layouts(container.image.as_deref());
         let words = command_words(spec, container);
         let mut opinions: Vec<Opinion> = Vec::new();
@@ -316,13 +329,16 @@ impl<'q, 'a> Asking<'q, 'a> {
                 let loaded = client::effective(*client, &at);
                 let instant = self.context.snapshot.instant;
                 let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
-                opinion
-                    .assumptions
-                    .push(format!("the image's trust store is the stock one, as {} lays it out", layout.name));
+                opinion.assumptions.push("the image's trust store is the stock one".to_owned());
                 of_layouts.push(opinion);
             }
             let opinion = agree(of_layouts, "how the files of the image are laid out");
-            opinions.extend(opinion.map(|opinion| at_run_time(opinion, &words)));
+            let mut opinion = opinion.map(|opinion| at_run_time(opinion, &words));
+            // What an image has by itself is not the pod's doing.
+            if let Some(opinion) = opinion.as_mut().filter(|_| !is_altered(container)) {
+                opinion.notes.clear();
+            }
+            opinions.extend(opinion);
         }
         if clients.guessed { agree(opinions, "which program asks").into_iter().collect() } else { opinions }
     }
@@ -439,7 +455,8 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
     if same {
         let mut first = first;
         for other in all {
-            first.notes.extend(other.notes);
+            // A trap that only one of them has may not be there.
+            first.notes.retain(|note| other.notes.contains(note));
             if first.client == other.client {
                 first.assumptions.extend(other.assumptions);
             }
@@ -450,7 +467,7 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
     let reasons: Vec<&str> = opinions.iter().map(|opinion| opinion.reason.as_str()).collect();
     let reason = format!("it is not known {open}: {}", reasons.join("; or "));
     let first = opinions.into_iter().next()?;
-    Some(Opinion { outcome: Outcome::Unknown, reason, code: None, missing: None, ..first })
+    Some(Opinion { outcome: Outcome::Unknown, reason, code: None, missing: None, notes: Vec::new(), ..first })
 }
 
 /// What the container's own commands do to a store before the client reads it.

@@ -5,4 +5,5 @@
 pub mod apiserver;
 pub mod ec2;
 pub mod fake;
+pub mod pki;
 pub mod vpc;

@@ -120,6 +120,9 @@ fn one_step(step: &Step, layers: usize, outcomes: usize, page: &mut Page<'_>) ->
     for evidence in &step.evidence {
         page.evidence(&label(page, "decided by"), columns + LABEL, evidence, column)?;
     }
+    if let Some(missing) = &step.missing {
+        page.prose(&label(page, "missing"), columns + LABEL, missing)?;
+    }
     for near in &step.near_misses {
         page.evidence(&label(page, "near miss"), columns + LABEL, near, column)?;
     }

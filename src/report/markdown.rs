@@ -125,6 +125,7 @@ pub(super) fn explanation(explanation: &Explanation, out: &mut dyn Write) -> io:
             format!("{label}: {}{place}", prose(&said(evidence)))
         };
         why.extend(step.evidence.iter().map(|evidence| cited("decided by", evidence)));
+        why.extend(step.missing.iter().map(|missing| format!("missing: {}", prose(missing))));
         why.extend(step.near_misses.iter().map(|evidence| cited("near miss", evidence)));
         why.extend(
             step.doubts

@@ -176,9 +176,12 @@ pub(crate) fn canonical(name: &[u8]) -> Option<Vec<u8>> {
                 | tag::UNIVERSAL_STRING
                 | tag::PRINTABLE_STRING
                 | tag::T61_STRING
-                | tag::IA5_STRING
-                | tag::VISIBLE_STRING => encode(tag::UTF8_STRING, fold(&attribute.text()?).as_bytes()),
-                other => encode(other, attribute.value),
+                | tag::IA5_STRING => encode(tag::UTF8_STRING, fold(&attribute.text()?).as_bytes()),
+                // The other kinds that `ASN1_PRINTABLE` lets into a name.
+                other @ (tag::BIT_STRING | tag::NUMERIC_STRING | tag::SEQUENCE | 7..=11 | 13..=15 | 29) => {
+                    encode(other, attribute.value)
+                }
+                _ => return None,
             };
             let mut content = encode(tag::OID, attribute.kind);
             content.extend(value);

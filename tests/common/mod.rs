@@ -5,5 +5,6 @@
 pub mod apiserver;
 pub mod ec2;
 pub mod fake;
+pub mod pki;
 pub mod roots;
 pub mod vpc;

@@ -101,6 +101,9 @@ impl<'a> Parsed<'a> {
         if certificate.has_trailing_fields() {
             return Err("fields too many");
         }
+        if !der::is_minimal_integer(certificate.serial()) {
+            return Err("serial number with padding");
+        }
         let (extensions, whole) = certificate.extensions();
         if !whole {
             return Err("malformed extensions");
@@ -150,7 +153,7 @@ impl<'a> Parsed<'a> {
     fn read_extension(&mut self, oid: &[u8], value: &'a [u8], critical: bool) -> Option<()> {
         match oid {
             ext::BASIC_CONSTRAINTS => {
-                let mut reader = whole(value, tag::SEQUENCE)?;
+                let mut reader = structure(value, tag::SEQUENCE)?;
                 let ca = reader.optional(tag::BOOLEAN)?.is_some_and(|element| element.content != [0]);
                 let limit = reader.optional(tag::INTEGER)?;
                 if !reader.is_empty() || limit.is_some_and(|element| der::is_negative(element.content)) {
@@ -173,7 +176,7 @@ impl<'a> Parsed<'a> {
                 }
             }
             ext::EXT_KEY_USAGE => {
-                let mut reader = whole(value, tag::SEQUENCE)?;
+                let mut reader = structure(value, tag::SEQUENCE)?;
                 let mut usages = Vec::new();
                 while !reader.is_empty() {
                     usages.push(reader.take(tag::OID)?);
@@ -182,17 +185,14 @@ impl<'a> Parsed<'a> {
             }
             NETSCAPE_TYPE => self.netscape = Some(bit_string(value)?.1.first().copied().unwrap_or(0)),
             ext::SUBJECT_KEY_ID => {
-                let mut reader = Reader::new(value);
-                self.subject_key_id = Some(reader.take(tag::OCTET_STRING)?);
+                self.subject_key_id = Some(Reader::new(value).take(tag::OCTET_STRING)?);
                 self.subject_key_id_critical = critical;
-                return reader.is_empty().then_some(());
             }
             ext::AUTHORITY_KEY_ID => {
                 self.authority_critical = critical;
                 self.authority = Some(Authority::read(value)?);
             }
             ext::SUBJECT_ALT_NAME => {
-                whole(value, tag::SEQUENCE)?;
                 let names = general_names(value)?;
                 if !names.iter().all(|(kind, content)| is_general_name(*kind, content)) {
                     return None;
@@ -201,6 +201,7 @@ impl<'a> Parsed<'a> {
                 self.names_critical = critical;
             }
             ext::NAME_CONSTRAINTS => self.constraints = Some(Constraints::read(value)?),
+            ext::CRL_DISTRIBUTION_POINTS => distribution_points(value)?,
             PROXY => self.is_proxy = true,
             _ => {}
         }
@@ -244,20 +245,57 @@ const READ: &[&[u8]] = &[
     AS_NUMBERS,
 ];
 
-/// The inside of a value that is one structure and nothing more.
-fn whole(value: &[u8], tag: u8) -> Option<Reader<'_>> {
-    let mut reader = Reader::new(value);
-    let inside = reader.inside(tag)?;
-    reader.is_empty().then_some(inside)
+/// The inside of a value that is one structure. What follows it is not looked at (`X509V3_EXT_d2i`).
+fn structure(value: &[u8], tag: u8) -> Option<Reader<'_>> {
+    Reader::new(value).inside(tag)
 }
 
 fn bit_string(value: &[u8]) -> Option<(u8, &[u8])> {
-    let mut reader = Reader::new(value);
-    let content = reader.take(tag::BIT_STRING)?;
-    if !reader.is_empty() {
-        return None;
+    der::bits(Reader::new(value).take(tag::BIT_STRING)?, false)
+}
+
+/// CRL distribution points: each has a name or an issuer (`setup_crldp`).
+fn distribution_points(value: &[u8]) -> Option<()> {
+    let mut list = structure(value, tag::SEQUENCE)?;
+    while !list.is_empty() {
+        let mut point = list.inside(tag::SEQUENCE)?;
+        let name = point.optional(tag::constructed(0))?;
+        if let Some(name) = name {
+            let mut inner = Reader::new(name.content);
+            let choice = inner.any()?;
+            if !inner.is_empty() || !matches!(choice.tag, 0xa0 | 0xa1) {
+                return None;
+            }
+            if choice.tag == 0xa0 {
+                general_name_list(choice.content)?;
+            }
+        }
+        if let Some(reasons) = point.optional(tag::context(1))? {
+            der::bits(reasons.content, false)?;
+        }
+        let issuers = match point.optional(tag::constructed(2))? {
+            Some(issuers) => general_name_list(issuers.content)?,
+            None => 0,
+        };
+        if !point.is_empty() || (name.is_none() && issuers == 0) {
+            return None;
+        }
     }
-    der::bits(content, false)
+    Some(())
+}
+
+/// How many names a list holds; `None` if it is malformed.
+fn general_name_list(content: &[u8]) -> Option<usize> {
+    let mut list = Reader::new(content);
+    let mut count = 0;
+    while !list.is_empty() {
+        let element = list.any()?;
+        if !is_general_name(element.tag, element.content) {
+            return None;
+        }
+        count += 1;
+    }
+    Some(count)
 }
 
 /// A GeneralName of a kind and a form that decode.
@@ -273,7 +311,7 @@ fn is_general_name(kind: u8, content: &[u8]) -> bool {
 
 impl<'a> Authority<'a> {
     fn read(value: &'a [u8]) -> Option<Self> {
-        let mut reader = whole(value, tag::SEQUENCE)?;
+        let mut reader = structure(value, tag::SEQUENCE)?;
         let mut authority = Self { key_id: reader.optional(tag::context(0))?.map(|e| e.content), ..Self::default() };
         if let Some(issuers) = reader.optional(tag::constructed(1))? {
             let mut list = Reader::new(issuers.content);
@@ -291,7 +329,7 @@ impl<'a> Authority<'a> {
 
 impl<'a> Constraints<'a> {
     fn read(value: &'a [u8]) -> Option<Self> {
-        let mut reader = whole(value, tag::SEQUENCE)?;
+        let mut reader = structure(value, tag::SEQUENCE)?;
         let mut both = [Vec::new(), Vec::new()];
         for (number, trees) in (0..).zip(&mut both) {
             let Some(element) = reader.optional(tag::constructed(number))? else { continue };

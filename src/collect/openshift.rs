@@ -14,6 +14,7 @@ use crate::model::codes::{self, Code};
 use crate::model::object::{Meta, Origin, OtherObject};
 use crate::model::trust::{NodeRuntime, NodeTrust, PublicShare, RegistryHost, RegistryTrust, StoreKind, TrustStore};
 use crate::trust::cert::sha256;
+use crate::trust::runtime::{is_public_root, share};
 
 /// Where the ConfigMaps are that the cluster's configuration names.
 pub(super) const NAMESPACE: &str = "openshift-config";
@@ -74,13 +75,7 @@ impl OpenShift {
         let mut trust = NodeTrust {
             meta: meta.clone(),
             from: Some(format!("{from} {}", meta.name).into()),
-            os: None,
-            observed: None,
-            stores: Vec::new(),
-            runtimes: Vec::new(),
-            registries: Vec::new(),
-            notes: Vec::new(),
-            unread: Vec::new(),
+            ..NodeTrust::default()
         };
         self.system(maps, &mut trust, &mut notes);
         self.registries(maps, &mut trust, &mut notes);
@@ -92,26 +87,27 @@ impl OpenShift {
     fn system(&self, maps: &[TrustMap], trust: &mut NodeTrust, notes: &mut Vec<Note>) {
         let content = match (&self.controller, &self.proxy) {
             (Some(controller), _) => Some(controller.system.clone()),
-            (None, Some(proxy)) => named(&proxy.spec, "trustedCA").and_then(|name| {
-                let found = map(maps, name).and_then(|map| map.content(SYSTEM_KEY)).cloned();
-                if found.is_none() {
-                    let message = format!("ConfigMap {NAMESPACE}/{name}, which Proxy cluster names as `trustedCA`, has no certificate at `{SYSTEM_KEY}`");
-                    if !self.is_partial {
- notes.push((&codes::TLS_CA_NOT_THERE, message, proxy.meta.origin));
-}
-                    trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CA of the whole system").into());
+            (None, Some(proxy)) => match named(&proxy.spec, "trustedCA") {
+                None => Some(Content::default()),
+                Some(name) => {
+                    let found = map(maps, name).and_then(|map| map.content(SYSTEM_KEY)).cloned();
+                    if found.is_none() {
+                        self.not_there(notes, proxy, || {
+                            format!(
+                                "ConfigMap {NAMESPACE}/{name}, which Proxy cluster names as `trustedCA`, has no certificate at `{SYSTEM_KEY}`"
+                            )
+                        });
+                        trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CA of the whole system").into());
+                    }
+                    found
                 }
-                found
-            }),
+            },
             (None, None) => {
                 trust.unread.push("the Proxy object `cluster`, which may name a CA for the whole system".into());
                 None
             }
         };
-        if let Some(content) = content.filter(|content| !content.certificates.is_empty()) {
-            let path = "/etc/pki/ca-trust/source/anchors/openshift-config-user-ca-bundle.crt";
-            trust.stores.push(input(path, &content));
-        }
+        trust.stores.extend(content.as_ref().map(system_store));
         if let Some(proxy) = &self.proxy {
             let env: Vec<(Str, Str)> =
                 [("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY")]
@@ -122,6 +118,13 @@ impl OpenShift {
             if !env.is_empty() {
                 trust.runtimes.push(NodeRuntime { name: "cri-o".into(), version: None, env, started: None });
             }
+        }
+    }
+
+    /// Notes that a ConfigMap which the configuration names is absent, where that is known.
+    fn not_there(&self, notes: &mut Vec<Note>, by: &Object, message: impl FnOnce() -> String) {
+        if !self.is_partial {
+            notes.push((&codes::TLS_CA_NOT_THERE, message(), by.meta.origin));
         }
     }
 
@@ -140,12 +143,11 @@ impl OpenShift {
                     listed.extend(map.contents.iter().map(|(key, content)| (key.clone(), content.clone(), origin)));
                 }
                 None => {
-                    let message = format!(
-                        "ConfigMap {NAMESPACE}/{name}, which Image cluster names as `additionalTrustedCA`, is not there"
-                    );
-                    if !self.is_partial {
-                        notes.push((&codes::TLS_CA_NOT_THERE, message, image.meta.origin));
-                    }
+                    self.not_there(notes, image, || {
+                        format!(
+                            "ConfigMap {NAMESPACE}/{name}, which Image cluster names as `additionalTrustedCA`, is not there"
+                        )
+                    });
                     trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CAs of registries").into());
                 }
             }
@@ -232,17 +234,18 @@ pub(super) fn inject(cluster: &OpenShift, maps: &mut [TrustMap]) {
     }
 }
 
-/// A store of the administrator's own certificates.
-fn input(path: &str, content: &Content) -> TrustStore {
+/// What RHCOS builds of its own public roots and of the administrator's certificates.
+fn system_store(content: &Content) -> TrustStore {
     let mut fingerprints: Vec<_> = content.certificates.iter().map(|anchor| anchor.sha256.0).collect();
     fingerprints.sort_unstable();
+    let public = share(std::iter::empty());
     TrustStore {
-        path: path.into(),
-        kind: StoreKind::Input,
-        certificates: u32::try_from(content.certificates.len()).unwrap_or(u32::MAX),
+        path: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem".into(),
+        kind: StoreKind::System,
+        certificates: public.of + u32::try_from(content.certificates.len()).unwrap_or(0),
         fingerprint: sha256(&fingerprints.concat()),
-        public: PublicShare::default(),
-        additions: content.certificates.to_vec(),
+        public: PublicShare { present: public.of, ..public },
+        additions: content.certificates.iter().filter(|anchor| !is_public_root(anchor)).cloned().collect(),
         omitted: 0,
         modified: None,
     }

@@ -269,3 +269,30 @@ fn base64_of(bytes: &[u8]) -> String {
     }
     out
 }
+
+/// What Cluster API writes to new nodes.
+fn machines(commands: &str) -> String {
+    let hosts = "[host.\"https://r.corp.example\"]\n  ca = \"/etc/containerd/certs.d/r.corp.example/ca.pem\"\n";
+    format!(
+        "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\nmetadata: {{name: workers, namespace: ci}}\nspec:\n  template:\n    spec:\n      preKubeadmCommands: [{commands}]\n      files:\n      - path: /usr/local/share/ca-certificates/corp.crt\n        content: |{}\n      - path: /etc/containerd/config.toml\n        content: |\n          version = 2\n          [plugins.\"io.containerd.grpc.v1.cri\".registry]\n          config_path = \"/etc/containerd/certs.d\"\n      - path: /etc/containerd/certs.d/r.corp.example/hosts.toml\n        encoding: base64\n        content: {}\n      - path: /etc/containerd/certs.d/r.corp.example/ca.pem\n        content: |{}\n      - path: /etc/secret\n        contentFrom: {{secret: {{name: s, key: k}}}}\n",
+        block(&ca("Corp"), 10),
+        base64_of(hosts.as_bytes()),
+        block(&ca("Registry"), 10),
+    )
+}
+
+#[test]
+fn kubeadm_configurations_describe_nodes() {
+    let snapshot = read(&[&machines("update-ca-certificates, systemctl restart containerd")]);
+    let [node] = snapshot.node_trust.as_slice() else { panic!("{:?}", snapshot.node_trust) };
+    assert_eq!(node.from.as_deref(), Some("KubeadmConfigTemplate ci/workers"));
+    assert_eq!(node.stores[0].additions[0].subject, "CN=Corp");
+    assert!(node.notes.iter().all(|note| note.code != "BR-TLS-095"), "{:?}", node.notes);
+    let registry = node.registries.iter().find(|registry| registry.host == "r.corp.example").unwrap();
+    assert_eq!(registry.hosts[0].ca[0].subject, "CN=Registry");
+    assert_eq!(node.unread, ["what the image of the machine brings itself"]);
+
+    let snapshot = read(&[&machines("")]);
+    assert!(snapshot.node_trust[0].stores[0].additions.is_empty());
+    assert!(snapshot.node_trust[0].notes.iter().any(|note| note.code == "BR-TLS-095"));
+}

@@ -7,14 +7,13 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::kubeadm::system_store;
 use super::trust_maps::{Content, TrustMap};
 use super::trust_objects::Controller;
 use crate::model::Str;
 use crate::model::codes::{self, Code};
 use crate::model::object::{Meta, Origin, OtherObject};
-use crate::model::trust::{NodeRuntime, NodeTrust, PublicShare, RegistryHost, RegistryTrust, StoreKind, TrustStore};
-use crate::trust::cert::sha256;
-use crate::trust::runtime::{is_public_root, share};
+use crate::model::trust::{NodeRuntime, NodeTrust, RegistryHost, RegistryTrust};
 
 /// Where the ConfigMaps are that the cluster's configuration names.
 pub(super) const NAMESPACE: &str = "openshift-config";
@@ -107,7 +106,8 @@ impl OpenShift {
                 None
             }
         };
-        trust.stores.extend(content.as_ref().map(system_store));
+        let path = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem";
+        trust.stores.extend(content.map(|content| system_store(path, &content.certificates)));
         if let Some(proxy) = &self.proxy {
             let env: Vec<(Str, Str)> =
                 [("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY")]
@@ -231,23 +231,6 @@ pub(super) fn inject(cluster: &OpenShift, maps: &mut [TrustMap]) {
     for map in maps.iter_mut().filter(|map| asks(map) && map.content(SYSTEM_KEY).is_none()) {
         let content = bundle.clone().unwrap_or_else(|| unread.clone());
         map.inject(SYSTEM_KEY, Content { public_roots: true, ..content });
-    }
-}
-
-/// What RHCOS builds of its own public roots and of the administrator's certificates.
-fn system_store(content: &Content) -> TrustStore {
-    let mut fingerprints: Vec<_> = content.certificates.iter().map(|anchor| anchor.sha256.0).collect();
-    fingerprints.sort_unstable();
-    let public = share(std::iter::empty());
-    TrustStore {
-        path: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem".into(),
-        kind: StoreKind::System,
-        certificates: public.of + u32::try_from(content.certificates.len()).unwrap_or(0),
-        fingerprint: sha256(&fingerprints.concat()),
-        public: PublicShare { present: public.of, ..public },
-        additions: content.certificates.iter().filter(|anchor| !is_public_root(anchor)).cloned().collect(),
-        omitted: 0,
-        modified: None,
     }
 }
 

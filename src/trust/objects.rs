@@ -117,7 +117,7 @@ pub fn only_store(snapshot: &Snapshot) -> Vec<TrustNote> {
                 bundle.kind, bundle.meta.name, meta.name
             );
             notes.push(TrustNote {
-                code: codes::TLS_NO_PUBLIC_ROOTS.id.into(),
+                code: codes::TLS_BUNDLE_NO_PUBLIC_ROOTS.id.into(),
                 message: message.into(),
                 path: snapshot.source(bundle.meta.origin.source).into(),
                 line: bundle.meta.origin.line,

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// Each room with the rooms that it may use.
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("demand", &["model"]),
+    ("demand", &["model", "trust"]),
     ("policy", &["model"]),
     ("cloud", &["model"]),
     ("trust", &["model"]),
-    ("trace", &["model", "demand", "policy", "cloud"]),
+    ("trace", &["model", "demand", "policy", "cloud", "trust"]),
     ("suite", &["model", "demand", "policy", "cloud", "trace"]),
     ("crd", &["model"]),
     ("collect", &["model", "trust", "crd"]),

@@ -146,7 +146,6 @@ impl Builder {
         let Self { mut facts, mut snapshot, .. } = self;
         let trust = trust_settle::settle(&mut facts, &snapshot);
         snapshot.trust_bundles = trust.bundles;
-        snapshot.node_trust = trust.nodes;
         snapshot.trust_notes = trust.notes;
         let mut cloud = aws::merge(facts.aws, |source| snapshot.source(source));
         let aws::Merged { scopes, problems } = &mut cloud;
@@ -184,6 +183,7 @@ impl Builder {
         snapshot.config_maps = facts.config_maps;
         snapshot.others = facts.others;
         snapshot.node_trust = facts.node_trust;
+        snapshot.node_trust.extend(trust.nodes);
         snapshot.cloud_documents = facts.cloud_documents;
         snapshot.cloud_documents.extend(unclear);
         snapshot.trust_notes.extend(only_store(&snapshot));

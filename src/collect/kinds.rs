@@ -44,7 +44,9 @@ pub(crate) fn classify(group: &str, kind: &str) -> Class {
         ("certificates.k8s.io", "ClusterTrustBundle")
         | ("trust.cert-manager.io", "Bundle")
         | ("trust-manager.io", "ClusterBundle")
-        | ("machineconfiguration.openshift.io", "ControllerConfig") => Class::Trust,
+        | ("machineconfiguration.openshift.io", "ControllerConfig")
+        | ("bootstrap.cluster.x-k8s.io", "KubeadmConfig" | "KubeadmConfigTemplate")
+        | ("controlplane.cluster.x-k8s.io", "KubeadmControlPlane" | "KubeadmControlPlaneTemplate") => Class::Trust,
         ("gateway.networking.k8s.io", _) => Class::Other,
         (crate::crd::GROUP, "NodeTrust") => Class::NodeTrust,
         ("" | "apps" | "extensions" | "batch" | "networking.k8s.io", _) => Class::Ignored,

@@ -22,6 +22,7 @@ mod in_order;
 pub mod json;
 mod kinds;
 pub mod kube;
+mod kubeadm;
 mod kustomize;
 mod lines;
 mod mounts;

@@ -7,13 +7,13 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::kubeadm::system_store;
 use super::trust_maps::{Content, TrustMap};
 use super::trust_objects::Controller;
 use crate::model::Str;
 use crate::model::codes::{self, Code};
 use crate::model::object::{Meta, Origin, OtherObject};
-use crate::model::trust::{NodeRuntime, NodeTrust, PublicShare, RegistryHost, RegistryTrust, StoreKind, TrustStore};
-use crate::trust::cert::sha256;
+use crate::model::trust::{NodeRuntime, NodeTrust, RegistryHost, RegistryTrust};
 
 /// Where the ConfigMaps are that the cluster's configuration names.
 pub(super) const NAMESPACE: &str = "openshift-config";
@@ -74,13 +74,7 @@ impl OpenShift {
         let mut trust = NodeTrust {
             meta: meta.clone(),
             from: Some(format!("{from} {}", meta.name).into()),
-            os: None,
-            observed: None,
-            stores: Vec::new(),
-            runtimes: Vec::new(),
-            registries: Vec::new(),
-            notes: Vec::new(),
-            unread: Vec::new(),
+            ..NodeTrust::default()
         };
         self.system(maps, &mut trust, &mut notes);
         self.registries(maps, &mut trust, &mut notes);
@@ -92,26 +86,28 @@ impl OpenShift {
     fn system(&self, maps: &[TrustMap], trust: &mut NodeTrust, notes: &mut Vec<Note>) {
         let content = match (&self.controller, &self.proxy) {
             (Some(controller), _) => Some(controller.system.clone()),
-            (None, Some(proxy)) => named(&proxy.spec, "trustedCA").and_then(|name| {
-                let found = map(maps, name).and_then(|map| map.content(SYSTEM_KEY)).cloned();
-                if found.is_none() {
-                    let message = format!("ConfigMap {NAMESPACE}/{name}, which Proxy cluster names as `trustedCA`, has no certificate at `{SYSTEM_KEY}`");
-                    if !self.is_partial {
- notes.push((&codes::TLS_CA_NOT_THERE, message, proxy.meta.origin));
-}
-                    trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CA of the whole system").into());
+            (None, Some(proxy)) => match named(&proxy.spec, "trustedCA") {
+                None => Some(Content::default()),
+                Some(name) => {
+                    let found = map(maps, name).and_then(|map| map.content(SYSTEM_KEY)).cloned();
+                    if found.is_none() {
+                        self.not_there(notes, proxy, || {
+                            format!(
+                                "ConfigMap {NAMESPACE}/{name}, which Proxy cluster names as `trustedCA`, has no certificate at `{SYSTEM_KEY}`"
+                            )
+                        });
+                        trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CA of the whole system").into());
+                    }
+                    found
                 }
-                found
-            }),
+            },
             (None, None) => {
                 trust.unread.push("the Proxy object `cluster`, which may name a CA for the whole system".into());
                 None
             }
         };
-        if let Some(content) = content.filter(|content| !content.certificates.is_empty()) {
-            let path = "/etc/pki/ca-trust/source/anchors/openshift-config-user-ca-bundle.crt";
-            trust.stores.push(input(path, &content));
-        }
+        let path = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem";
+        trust.stores.extend(content.map(|content| system_store(path, &content.certificates)));
         if let Some(proxy) = &self.proxy {
             let env: Vec<(Str, Str)> =
                 [("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY")]
@@ -122,6 +118,13 @@ impl OpenShift {
             if !env.is_empty() {
                 trust.runtimes.push(NodeRuntime { name: "cri-o".into(), version: None, env, started: None });
             }
+        }
+    }
+
+    /// Notes that a ConfigMap which the configuration names is absent, where that is known.
+    fn not_there(&self, notes: &mut Vec<Note>, by: &Object, message: impl FnOnce() -> String) {
+        if !self.is_partial {
+            notes.push((&codes::TLS_CA_NOT_THERE, message(), by.meta.origin));
         }
     }
 
@@ -140,12 +143,11 @@ impl OpenShift {
                     listed.extend(map.contents.iter().map(|(key, content)| (key.clone(), content.clone(), origin)));
                 }
                 None => {
-                    let message = format!(
-                        "ConfigMap {NAMESPACE}/{name}, which Image cluster names as `additionalTrustedCA`, is not there"
-                    );
-                    if !self.is_partial {
-                        notes.push((&codes::TLS_CA_NOT_THERE, message, image.meta.origin));
-                    }
+                    self.not_there(notes, image, || {
+                        format!(
+                            "ConfigMap {NAMESPACE}/{name}, which Image cluster names as `additionalTrustedCA`, is not there"
+                        )
+                    });
                     trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CAs of registries").into());
                 }
             }
@@ -229,22 +231,6 @@ pub(super) fn inject(cluster: &OpenShift, maps: &mut [TrustMap]) {
     for map in maps.iter_mut().filter(|map| asks(map) && map.content(SYSTEM_KEY).is_none()) {
         let content = bundle.clone().unwrap_or_else(|| unread.clone());
         map.inject(SYSTEM_KEY, Content { public_roots: true, ..content });
-    }
-}
-
-/// A store of the administrator's own certificates.
-fn input(path: &str, content: &Content) -> TrustStore {
-    let mut fingerprints: Vec<_> = content.certificates.iter().map(|anchor| anchor.sha256.0).collect();
-    fingerprints.sort_unstable();
-    TrustStore {
-        path: path.into(),
-        kind: StoreKind::Input,
-        certificates: u32::try_from(content.certificates.len()).unwrap_or(u32::MAX),
-        fingerprint: sha256(&fingerprints.concat()),
-        public: PublicShare::default(),
-        additions: content.certificates.to_vec(),
-        omitted: 0,
-        modified: None,
     }
 }
 

@@ -78,7 +78,7 @@ impl Content {
             keys => Some(Str::from(format!("{keys} private keys lie in it"))),
         };
         Self {
-            certificates: bundle.certificates.iter().map(anchor).collect(),
+            certificates: bundle.certificates.iter().map(Certificate::anchor_with_der).collect(),
             problems: bundle.problems.iter().map(line).chain(keys).collect(),
             ..Self::default()
         }
@@ -98,11 +98,6 @@ impl Content {
         let is_store = bytes.starts_with(KEY_STORE) || bytes.starts_with(SEQUENCE);
         is_store.then(|| Self { unread: Some("it is a key store, which is not read".into()), ..Self::default() })
     }
-}
-
-/// A certificate as a fact, with itself.
-fn anchor(certificate: &Certificate) -> Anchor {
-    Anchor { der: Some(certificate.der().clone()), ..certificate.anchor().clone() }
 }
 
 impl Decoder {

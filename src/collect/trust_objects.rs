@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::decode::{Decoder, Wrong, parse};
+use super::kubeadm::{self, Machine};
 use super::lines::Lines;
 use super::raw;
 use super::trust_maps::Content;
@@ -20,6 +21,8 @@ pub(crate) enum TrustObject {
     Managed(Box<Managed>),
     /// What OpenShift's machine configuration gives to every node.
     Controller(Box<Controller>),
+    /// What Cluster API writes to new nodes.
+    Machine(Box<Machine>),
 }
 
 /// A `Bundle` or `ClusterBundle` of trust-manager.
@@ -170,8 +173,11 @@ impl Decoder {
     pub(super) fn trust_object(&mut self, text: &str, kind: &str, lines: &Lines<'_>) -> Result<TrustObject, Wrong> {
         let raw: raw::Trusting<'_> = parse(text, kind, lines)?;
         let mut meta = self.meta(raw.metadata.as_ref())?;
-        meta.namespace = None;
         let kind = self.scratch.str(kind);
+        if kind.starts_with("Kubeadm") {
+            return Ok(TrustObject::Machine(Box::new(kubeadm::read(kind, meta, raw.spec, lines)?)));
+        }
+        meta.namespace = None;
         match &*kind {
             "ClusterTrustBundle" => {
                 let spec: TrustBundleSpec = inside("spec", raw.spec, lines)?;
@@ -277,7 +283,7 @@ fn selector(written: Option<&WrittenSelector>) -> Result<Option<Selector>, Wrong
 }
 
 /// A part of the object; what is not there is as if it were empty.
-fn inside<'t, T: Deserialize<'t> + Default>(
+pub(super) fn inside<'t, T: Deserialize<'t> + Default>(
     path: &str,
     raw: Option<&'t serde_json::value::RawValue>,
     lines: &Lines<'_>,

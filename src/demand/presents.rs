@@ -202,8 +202,7 @@ fn read(bytes: &[u8]) -> Result<List<Anchor>, Str> {
         let why = bundle.problems.first().map_or("there is none", |(_, why)| why);
         return Err(format!("no certificate can be read: {why}").into());
     }
-    let anchor = |c: &crate::trust::Certificate| Anchor { der: Some(c.der().clone()), ..c.anchor().clone() };
-    Ok(bundle.certificates.iter().map(anchor).collect())
+    Ok(bundle.certificates.iter().map(crate::trust::Certificate::anchor_with_der).collect())
 }
 
 impl Demand {

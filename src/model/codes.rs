@@ -382,4 +382,7 @@ codes! {
     TLS_INSECURE_REGISTRY "BR-TLS-094" Medium
         "No node verifies a registry"
         "The cluster's image configuration switches verification off for a registry: whoever stands between may replace images.";
+    TLS_NOT_BUILT_ON_NODES "BR-TLS-095" High
+        "A CA is written to new nodes and never taken into their store"
+        "Cluster API writes a CA file into the input folder of the store, and no command builds the store of it.";
 }

@@ -1,12 +1,9 @@
 //! Certificates that API objects hold, found by the names that refer to them.
 
-use std::collections::HashSet;
-use std::sync::OnceLock;
-
-use super::cert::sha256;
+use super::runtime::is_public_root;
 use crate::model::codes;
 use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, World};
-use crate::model::trust::{Anchor, Fingerprint, TrustBundle, TrustNote};
+use crate::model::trust::{TrustBundle, TrustNote};
 use crate::model::{ProblemClass, Snapshot};
 
 /// ConfigMaps that controllers write into every namespace, so that no manifest holds them: the cluster's own CA, and
@@ -99,7 +96,7 @@ const STORES: &[&str] = &[
 pub fn only_store(snapshot: &Snapshot) -> Vec<TrustNote> {
     let mut notes = Vec::new();
     for bundle in snapshot.trust_bundles.iter().filter(|bundle| bundle.targets.is_some()) {
-        if bundle.public_roots || bundle.unread.is_some() || bundle.certificates.iter().any(is_public) {
+        if bundle.public_roots || bundle.unread.is_some() || bundle.certificates.iter().any(is_public_root) {
             continue;
         }
         let pods = snapshot.pods.iter().map(|pod| ("Pod", &pod.meta, &pod.spec));
@@ -120,7 +117,7 @@ pub fn only_store(snapshot: &Snapshot) -> Vec<TrustNote> {
                 bundle.kind, bundle.meta.name, meta.name
             );
             notes.push(TrustNote {
-                code: codes::TLS_NO_PUBLIC_ROOTS.id.into(),
+                code: codes::TLS_BUNDLE_NO_PUBLIC_ROOTS.id.into(),
                 message: message.into(),
                 path: snapshot.source(bundle.meta.origin.source).into(),
                 line: bundle.meta.origin.line,
@@ -130,13 +127,6 @@ pub fn only_store(snapshot: &Snapshot) -> Vec<TrustNote> {
     }
     notes.dedup_by(|a, b| a.message == b.message);
     notes
-}
-
-/// Whether a certificate is one of the public roots.
-fn is_public(anchor: &Anchor) -> bool {
-    static ROOTS: OnceLock<HashSet<Fingerprint>> = OnceLock::new();
-    let roots = || webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| sha256(root)).collect();
-    ROOTS.get_or_init(roots).contains(&anchor.sha256)
 }
 
 /// Why a ConfigMap of the namespace may be there although it was not read.

@@ -180,6 +180,10 @@ fn system_store(trust: &NodeTrust, presented: Presented<'_>) -> Effective {
     if store.omitted > 0 {
         loaded.unknown.push(format!("{} more certificates of {} are not listed", store.omitted, store.path));
     }
+    if trust.from.is_some() {
+        // A description is not the whole.
+        loaded.unknown.extend(trust.unread.iter().map(|what| format!("not described: {what}")));
+    }
     add(&mut loaded, &store.path, "system store", &store.additions, presented);
     loaded
 }

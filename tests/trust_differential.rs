@@ -218,7 +218,7 @@ fn odd(draw: &mut Draw, spec: &mut Spec, leaf: bool) {
             let (oid, value) = *draw.pick(OTHERS);
             spec.extensions.push(pki::extension(oid, draw.one_in(2), value.to_vec()));
         }
-        27 => {
+        27 if leaf => {
             let tag = *draw.pick(&[0x13, 0x16, 0x12, 0x14, 0x1e, 0x1a, 2, 4]);
             spec.subject = pki::name(&[(pki::CN, tag, "a*b@c".to_owned())]);
         }
@@ -603,4 +603,125 @@ fn random_chains_as_openssl_verifies_them() {
     let accepted = real.iter().filter(|(accepted, _)| *accepted).count();
     assert!(accepted * 20 > cases.len(), "only {accepted} of {} are accepted", cases.len());
     report(Client::Openssl, &differences(&cases, real, Client::Openssl), &cases);
+}
+
+/// Keys and digests out of fashion, as the openssl command makes them.
+const ODD: &[(&str, &[&str], &[&str])] = &[
+    ("rsa 512", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:512"], &["-sha256"]),
+    ("rsa 1023", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1023"], &["-sha256"]),
+    ("rsa 1024", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"], &["-sha256"]),
+    ("rsa 2048 exponent 3", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_pubexp:3"], &["-sha384"]),
+    ("rsa md5", &["-algorithm", "RSA"], &["-md5"]),
+    ("rsa sha1", &["-algorithm", "RSA"], &["-sha1"]),
+    ("rsa sha224", &["-algorithm", "RSA"], &["-sha224"]),
+    ("rsa sha3", &["-algorithm", "RSA"], &["-sha3-256"]),
+    ("pss", &["-algorithm", "RSA"], &["-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32"]),
+    (
+        "pss odd salt",
+        &["-algorithm", "RSA"],
+        &["-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:20"],
+    ),
+    (
+        "pss 1025",
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1025"],
+        &["-sha384", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:48"],
+    ),
+    (
+        "pss sha1",
+        &["-algorithm", "RSA"],
+        &["-sha1", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:20"],
+    ),
+    ("pss key", &["-algorithm", "RSA-PSS"], &["-sha256"]),
+    ("p192", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime192v1"], &["-sha256"]),
+    ("p224", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp224r1"], &["-sha256"]),
+    ("p224 sha512", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp224r1"], &["-sha512"]),
+    ("p256 sha1", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], &["-sha1"]),
+    ("p256 sha224", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], &["-sha224"]),
+    ("p384 sha1", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], &["-sha1"]),
+    ("p384 sha256", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], &["-sha256"]),
+    ("p521", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], &["-sha512"]),
+    ("secp256k1", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], &["-sha384"]),
+    ("brainpool 256", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"], &["-sha256"]),
+    ("brainpool 320", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP320r1"], &["-sha384"]),
+    ("brainpool 384", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP384r1"], &["-sha384"]),
+    ("brainpool 512", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP512r1"], &["-sha512"]),
+    (
+        "explicit curve",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
+        &["-sha256"],
+    ),
+    ("ed25519", &["-algorithm", "ED25519"], &[]),
+    ("dsa", &["-paramfile", "dsa.params"], &["-sha256"]),
+    ("dsa sha1", &["-paramfile", "dsa.params"], &["-sha1"]),
+];
+
+/// Certificates of such keys: a root, and a server below it; then the same with a bit of the signature turned.
+fn odd_cases(folder: &Path) -> Vec<Case> {
+    let run = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let parameters = ["-pkeyopt", "dsa_paramgen_bits:1024", "-pkeyopt", "dsa_paramgen_q_bits:160"];
+    run(&[&["genpkey", "-genparam", "-algorithm", "DSA", "-out", "dsa.params"], &parameters[..]].concat());
+    fs::write(folder.join("leaf.ext"), "subjectAltName=DNS:a.example.com\n").unwrap();
+    fs::write(folder.join("root.ext"), "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n").unwrap();
+    run(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "leaf.key"]);
+    run(&["req", "-new", "-key", "leaf.key", "-subj", "/CN=leaf", "-out", "leaf.csr"]);
+    let mut cases = Vec::new();
+    for (label, key, sign) in ODD {
+        run(&[&["genpkey", "-out", "root.key"], *key].concat());
+        run(&["req", "-new", "-key", "root.key", "-subj", "/CN=root", "-out", "root.csr"]);
+        let from = ["-days", "36500", "-set_serial", "1", "-outform", "DER"];
+        let root =
+            ["x509", "-req", "-in", "root.csr", "-signkey", "root.key", "-extfile", "root.ext", "-out", "root.der"];
+        run(&[&root[..], &from[..], sign].concat());
+        let leaf = ["x509", "-req", "-in", "leaf.csr", "-CA", "root.der", "-CAform", "DER", "-CAkey", "root.key"];
+        run(&[&leaf[..], &["-extfile", "leaf.ext", "-out", "leaf.der"], &from[..], sign].concat());
+        let read = |name: &str| fs::read(folder.join(name)).unwrap();
+        let (root, leaf) = (read("root.der"), read("leaf.der"));
+        let mut broken = leaf.clone();
+        *broken.last_mut().unwrap() ^= 1;
+        for (what, leaf) in [("", leaf), (" broken", broken)] {
+            cases.push(Case {
+                label: format!("{label}{what}"),
+                chain: vec![leaf],
+                store: vec![root.clone()],
+                name: "a.example.com".to_owned(),
+                at: "2040-01-01T00:00:00Z",
+            });
+        }
+    }
+    cases
+}
+
+#[test]
+fn odd_keys_and_digests() {
+    if !installed("openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cases = odd_cases(folder.path());
+    if let Some(real) = openssl(&cases, folder.path()) {
+        let accepted = real.iter().filter(|(accepted, _)| *accepted).count();
+        assert!(accepted >= ODD.len() - 4, "{accepted}: {real:#?}");
+        report(Client::Openssl, &differences(&cases, real, Client::Openssl), &cases);
+    }
+    if let Some(real) = go(&cases) {
+        report(Client::Go, &differences(&cases, real, Client::Go), &cases);
+    }
+    // As curl, git, Java and uv were seen to take them.
+    let sha1 = cases.iter().find(|case| case.label == "rsa sha1").unwrap();
+    for (client, expected) in [
+        (Client::CurlOpenssl, Some(false)),
+        (Client::Git, Some(false)),
+        (Client::Rustls, Some(false)),
+        (Client::Java, Some(true)),
+    ] {
+        let verdict = ask(sha1, client);
+        assert_eq!(verdict.accepted, expected, "{client}: {}", verdict.reason);
+    }
+    let small = cases.iter().find(|case| case.label == "rsa 1024").unwrap();
+    for (client, expected) in [(Client::Go, Some(true)), (Client::Rustls, Some(false)), (Client::Python, None)] {
+        assert_eq!(ask(small, client).accepted, expected, "{client}");
+    }
 }

@@ -1,9 +1,11 @@
 //! Whether a chain leads to an anchor, under the rules of one client.
 
+mod clients;
 mod crypto;
 mod go;
 mod missing;
 mod openssl;
+mod webpki;
 
 use jiff::Timestamp;
 
@@ -134,6 +136,11 @@ impl Refusal {
         Self { failure, reason: reason.into(), path: Vec::new(), unknown: false }
     }
 
+    /// The client may refuse, for this reason, or not.
+    fn but_unknown(self, why: &str) -> Self {
+        Self { reason: format!("{why}; if it refuses: {}", self.reason), unknown: true, ..self }
+    }
+
     fn with_path<'a>(mut self, path: impl IntoIterator<Item = &'a Certificate>) -> Self {
         self.path = path.into_iter().map(|certificate| certificate.anchor().subject.to_string()).collect();
         self
@@ -142,13 +149,7 @@ impl Refusal {
 
 /// Answers a question.
 pub fn verify(question: &Question<'_>) -> Verdict {
-    let outcome = match question.client {
-        Client::Go | Client::Containerd | Client::Containers | Client::Docker | Client::Buildkit | Client::Kaniko => {
-            go::verify(question)
-        }
-        Client::Openssl => openssl::verify(question, openssl::Rules::verify_command()),
-        client => return Verdict::unknown(format!("{client} is not modelled")),
-    };
+    let outcome = clients::verify(question);
     match outcome {
         Ok(path) => Verdict {
             accepted: Some(true),

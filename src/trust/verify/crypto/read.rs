@@ -110,7 +110,6 @@ impl Scheme {
                 [11] => Self::Pkcs1(Hash::Sha256),
                 [12] => Self::Pkcs1(Hash::Sha384),
                 [13] => Self::Pkcs1(Hash::Sha512),
-                [16] => Self::Pkcs1(Hash::Sha512Of256),
                 [10] => Self::Pss(Pss::read(parameters)?),
                 _ => return None,
             });

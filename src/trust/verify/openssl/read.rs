@@ -108,7 +108,12 @@ impl<'a> Parsed<'a> {
         if !whole {
             return Err("malformed extensions");
         }
-        let (_, signature) = der::bits(certificate.signature(), false).ok_or("malformed signature")?;
+        let (unused, signature) = der::bits(certificate.signature(), false).ok_or("malformed signature")?;
+        let mut signature = signature.to_vec();
+        if let Some(last) = signature.last_mut() {
+            // Bits that do not count are read as zero.
+            *last &= 0xff << unused;
+        }
         let mut parsed = Self {
             certificate,
             subject: name::canonical(certificate.subject()).ok_or("malformed subject")?,
@@ -132,7 +137,7 @@ impl<'a> Parsed<'a> {
             unhandled_critical: false,
             has_extensions: !extensions.is_empty(),
             scheme: Scheme::read(certificate.inner_algorithm()),
-            signature: signature.to_vec(),
+            signature,
             key: Key::read(certificate.spki()).filter(usable),
         };
         for (at, extension) in extensions.iter().enumerate() {

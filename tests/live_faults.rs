@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use buildreach::collect::kube::{LiveOptions, collect, preflight};
 use buildreach::model::Snapshot;
-use buildreach::model::snapshot::CoverageState;
+use buildreach::model::snapshot::{CERTIFICATE_CONFIG_MAPS, CoverageState};
+use buildreach::trust::objects::{Held, config_map};
 use common::fake::{Answer, FakeServer};
 
 const NO_GROUPS: &str = r#"{"kind":"APIGroupDiscoveryList","items":[]}"#;
@@ -207,6 +208,48 @@ async fn revisions_of_a_mesh_are_read_where_namespaces_name_them() {
     assert_eq!(snapshot.config_maps[0].meta.name, "istio-1-27");
     let asked: Vec<_> = server.requests().into_iter().filter(|path| path.contains("/configmaps/")).collect();
     assert_eq!(asked.len(), 2, "{asked:?}");
+}
+
+/// A pod that mounts the ConfigMap `corp-ca` over the store, in one page.
+fn pod_with_ca(namespaces: &[&str]) -> Option<Answer> {
+    let items: Vec<_> = namespaces
+        .iter()
+        .map(|namespace| {
+            format!(
+                r#"{{"metadata":{{"name":"p","namespace":"{namespace}"}},"spec":{{"volumes":[{{"name":"ca","configMap":{{"name":"corp-ca"}}}}],
+                "containers":[{{"name":"c","volumeMounts":[{{"name":"ca","mountPath":"/etc/ssl/certs"}}]}}]}}}}"#
+            )
+        })
+        .collect();
+    ok(&format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{}},"items":[{}]}}"#, items.join(",")))
+}
+
+#[tokio::test]
+async fn mounted_config_maps_are_read_by_name_and_a_refusal_is_not_an_absence() {
+    let server = FakeServer::start(|path| match path {
+        _ if path.starts_with("/api/v1/pods") => pod_with_ca(&["there", "absent", "closed"]),
+        "/api/v1/namespaces/there/configmaps/corp-ca" => ok(
+            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"corp-ca","namespace":"there"},"data":{"ca.crt":"none"}}"#,
+        ),
+        "/api/v1/namespaces/closed/configmaps/corp-ca" => failure(403, "Forbidden"),
+        _ => empty(path),
+    })
+    .await;
+    let snapshot = read(&server).await;
+    let held = |namespace| config_map(&snapshot, namespace, "corp-ca");
+    assert!(matches!(held("there"), Held::Keys(keys) if keys[0].key == "ca.crt" && keys[0].certificates.is_empty()));
+    assert_eq!(held("absent"), Held::Absent);
+    assert!(matches!(held("closed"), Held::Unknown(why) if why.contains("may not read it")));
+    assert!(matches!(held("elsewhere"), Held::Unknown(why) if why.contains("only ConfigMaps that pods mount")));
+    let rows = snapshot.coverage.iter().filter(|row| row.kind == CERTIFICATE_CONFIG_MAPS);
+    let rows: Vec<_> = rows.map(|row| (row.namespace.as_deref(), &row.state)).collect();
+    let want = [
+        (Some("absent"), &CoverageState::Read),
+        (Some("closed"), &CoverageState::Forbidden),
+        (Some("there"), &CoverageState::Read),
+    ];
+    assert_eq!(rows, want);
+    assert!(!server.requests().iter().any(|path| path.contains("secrets")));
 }
 
 #[tokio::test]

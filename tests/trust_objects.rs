@@ -1,6 +1,6 @@
 //! Certificates in API objects: who holds which, where they go, and what is not known about them.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use buildreach::collect::{files, snapshot_io};
 use buildreach::model::Snapshot;
@@ -18,8 +18,7 @@ fn ca(name: &str) -> String {
 
 /// PEM as a block of YAML.
 fn block(pem: &str, indent: usize) -> String {
-    let indent = " ".repeat(indent);
-    pem.lines().map(|line| format!("\n{indent}{line}")).collect::<String>()
+    pem.lines().flat_map(|line| ["\n".to_owned(), " ".repeat(indent), line.to_owned()]).collect()
 }
 
 fn read(texts: &[&str]) -> Snapshot {
@@ -295,4 +294,41 @@ fn kubeadm_configurations_describe_nodes() {
     let snapshot = read(&[&machines("")]);
     assert!(snapshot.node_trust[0].stores[0].additions.is_empty());
     assert!(snapshot.node_trust[0].notes.iter().any(|note| note.code == "BR-TLS-095"));
+}
+
+#[test]
+fn talos_configurations_describe_nodes() {
+    let pem = ca("Old");
+    let text = format!(
+        "version: v1alpha1\nmachine:\n  type: worker\n  registries:\n    config:\n      old.corp.example:5000: {{tls: {{ca: {}, insecureSkipVerify: false}}}}\n---\napiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: corp\ncertificates: |{}\n---\napiVersion: v1alpha1\nkind: RegistryTLSConfig\nname: mirror.corp.example\ninsecureSkipVerify: true\n---\napiVersion: v1alpha1\nkind: RegistryMirrorConfig\nname: docker.io\nendpoints: [{{url: 'https://mirror.corp.example/v2/hub'}}]\nskipFallback: true\n",
+        base64_of(pem.as_bytes()),
+        block(&ca("Corp"), 2),
+    );
+    let snapshot = read(&[&text]);
+    let [node] = snapshot.node_trust.as_slice() else { panic!("{:?}", snapshot.node_trust) };
+    assert_eq!(node.from.as_deref(), Some("Talos machine configuration 0.yaml"));
+    assert_eq!(node.stores[0].additions[0].subject, "CN=Corp");
+    assert!(node.unread.is_empty(), "{:?}", node.unread);
+    let words: Vec<_> = node
+        .registries
+        .iter()
+        .map(|registry| {
+            let places: Vec<_> = registry.hosts.iter().map(|h| (h.url.as_str(), h.ca.len(), h.skip_verify)).collect();
+            (registry.host.as_str(), places)
+        })
+        .collect();
+    assert_eq!(
+        words,
+        [
+            ("docker.io", vec![("https://mirror.corp.example/v2/hub", 0, true)]),
+            ("mirror.corp.example", vec![("https://mirror.corp.example", 0, true)]),
+            ("old.corp.example:5000", vec![("https://old.corp.example:5000", 1, false)]),
+        ]
+    );
+    assert_eq!(node.notes[0].host.as_deref(), Some("mirror.corp.example"));
+
+    // A patch alone is not the whole.
+    let patch =
+        format!("apiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: corp\ncertificates: |{}\n", block(&pem, 2));
+    assert_eq!(read(&[&patch]).node_trust[0].unread.len(), 1);
 }

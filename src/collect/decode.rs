@@ -12,6 +12,7 @@ use super::lines::Lines;
 use super::place;
 use super::raw;
 use super::scratch::{Scratch, Shared};
+use super::talos;
 use super::terraform;
 use crate::model::object::{Meta, Namespace, Origin, Owner};
 use crate::model::snapshot::CloudDocument;
@@ -124,6 +125,20 @@ impl Decoder {
             return;
         }
         if gvk == aws::META_GVK && aws::read_meta(text, self.origin, facts) {
+            return;
+        }
+        if group.is_empty() && talos::is_kind(kind) {
+            match talos::read(text, self.origin) {
+                Ok(document) => facts.talos.push(document),
+                Err(error) => {
+                    let wrong = Wrong {
+                        message: place::message("", text, &error),
+                        line: lines.of_error(&error),
+                        is_syntax: false,
+                    };
+                    self.report(text, wrong, Some(gvk), facts);
+                }
+            }
             return;
         }
         let result = match kinds::classify(group, kind) {
@@ -316,6 +331,12 @@ impl Decoder {
     /// `false`: it is no document of a cloud provider.
     fn of_cloud(&mut self, text: &str, head: &Head, lines: &Lines<'_>, facts: &mut Facts) -> bool {
         let origin = Origin { line: lines.of(text), ..self.origin };
+        if talos::is_machine(&head.keys)
+            && let Some(document) = talos::read_machine(text, origin)
+        {
+            facts.talos.push(document);
+            return true;
+        }
         if terraform::is_plan(&head.keys) {
             match terraform::read(text, origin, lines) {
                 Ok(plan) => facts.plans.push(plan),

@@ -38,6 +38,7 @@ pub mod resolve;
 mod scheduling;
 mod scratch;
 pub mod snapshot_io;
+mod talos;
 mod terraform;
 pub mod tree;
 mod trust_maps;

@@ -137,19 +137,16 @@ impl OpenShift {
         } else if let Some(image) = &self.image
             && let Some(name) = named(&image.spec, "additionalTrustedCA")
         {
-            match map(maps, name) {
-                Some(map) => {
-                    let origin = map.meta.origin;
-                    listed.extend(map.contents.iter().map(|(key, content)| (key.clone(), content.clone(), origin)));
-                }
-                None => {
-                    self.not_there(notes, image, || {
-                        format!(
-                            "ConfigMap {NAMESPACE}/{name}, which Image cluster names as `additionalTrustedCA`, is not there"
-                        )
-                    });
-                    trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CAs of registries").into());
-                }
+            if let Some(map) = map(maps, name) {
+                let origin = map.meta.origin;
+                listed.extend(map.contents.iter().map(|(key, content)| (key.clone(), content.clone(), origin)));
+            } else {
+                self.not_there(notes, image, || {
+                    format!(
+                        "ConfigMap {NAMESPACE}/{name}, which Image cluster names as `additionalTrustedCA`, is not there"
+                    )
+                });
+                trust.unread.push(format!("ConfigMap {NAMESPACE}/{name}, the CAs of registries").into());
             }
         }
         for (key, content, origin) in listed {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::facts::Facts;
 use super::openshift::{self, OpenShift};
+use super::talos;
 use super::trust_maps::{self, Content, TrustMap};
 use super::trust_objects::{Managed, Source, TrustObject};
 use crate::model::codes;
@@ -64,9 +65,10 @@ pub(super) fn settle(facts: &mut Facts, snapshot: &Snapshot) -> Settled {
     }
     cluster.read(facts);
     openshift::inject(&cluster, &mut facts.trust_maps);
-    let (nodes, notes) = cluster.nodes(&facts.trust_maps);
-    settled.nodes.extend(nodes);
-    settled.notes.extend(notes.into_iter().map(|(code, message, origin)| note(code, message, origin, &source)));
+    settled.nodes.extend(talos::nodes(std::mem::take(&mut facts.talos), source));
+    let (of_cluster, traps) = cluster.nodes(&facts.trust_maps);
+    settled.nodes.extend(of_cluster);
+    settled.notes.extend(traps.into_iter().map(|(code, message, origin)| note(code, message, origin, &source)));
     settled.bundles.extend(trust_maps::bundles(facts));
     settled
 }

@@ -152,7 +152,7 @@ impl<'a> Audit<'a> {
         let mut questions: Vec<Asked<'a>> = Vec::new();
         // Trust decides only where names are asked for.
         let verifies = plan.endpoints.iter().any(|p| !p.bare);
-        let mut places = tls::Places::new();
+        let mut places = tls::Places::default();
         let mut numbers: FxHashMap<(u32, Few<(u32, u32)>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
         for (subject, list) in demand.subjects.iter().zip(list_of) {

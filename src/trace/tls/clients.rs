@@ -21,6 +21,20 @@ impl Clients {
         Self { all: all.to_vec(), guessed: all.len() > 1 }
     }
 
+    /// The programs that a container shows, where nobody says which of them asks.
+    fn shown(runs: impl Fn(&str) -> bool) -> Self {
+        let of = |table: &[(&[&str], &[Client])]| {
+            let found = table.iter().filter(|(names, _)| names.iter().any(|name| runs(name)));
+            let mut all: Vec<Client> = found.flat_map(|(_, clients)| clients.iter().copied()).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        // What a command runs tells more than what its image holds.
+        let all = [of(PROGRAMS), of(IMAGES)].into_iter().find(|all| !all.is_empty());
+        all.map_or_else(Self::any, |all| Self::some(&all))
+    }
+
     /// Programs of every family of rules, for what is not known at all.
     fn any() -> Self {
         Self::some(&[
@@ -37,6 +51,40 @@ impl Clients {
     }
 }
 
+/// Clients by the commands that run them.
+const PROGRAMS: &[(&[&str], &[Client])] = &[
+    (&["go"], &[Client::Go]),
+    (&["npm", "npx"], &[Client::Npm]),
+    (&["yarn"], &[Client::Yarn]),
+    (&["pnpm"], &[Client::Pnpm]),
+    (&["pip", "pip3"], &[Client::Pip, Client::PipLegacy]),
+    (&["uv", "uvx"], &[Client::Uv]),
+    (&["poetry", "twine", "conda"], &[Client::Requests]),
+    (&["cargo"], &[Client::Cargo]),
+    (&["mvn", "mvnw", "gradle", "gradlew", "sbt"], &[Client::Java]),
+    (&["dotnet", "nuget"], &[Client::Dotnet]),
+    (&["bundle", "gem"], &[Client::Ruby]),
+    (&["curl"], &[Client::CurlOpenssl]),
+    (&["wget"], &[Client::Wget]),
+    (&["git"], &[Client::Git, Client::CurlOpenssl]),
+    (&["helm", "terraform", "tofu", "cosign", "ko"], &[Client::Go]),
+    (&["buildah", "podman", "skopeo"], &[Client::Containers]),
+    (&["buildctl", "buildctl-daemonless.sh", "buildkitd"], &[Client::Buildkit]),
+];
+
+/// Clients by the last part of an image's name.
+const IMAGES: &[(&[&str], &[Client])] = &[
+    (&["golang"], &[Client::Go]),
+    (&["node"], &[Client::Node, Client::Npm]),
+    (&["python"], &[Client::Pip, Client::PipLegacy, Client::Python]),
+    (&["rust"], &[Client::Cargo]),
+    (&["maven", "gradle", "eclipse-temurin", "amazoncorretto"], &[Client::Java]),
+    (&["ruby"], &[Client::Ruby]),
+    (&["executor", "kaniko"], &[Client::Kaniko]),
+    (&["buildkit"], &[Client::Buildkit]),
+    (&["buildah", "podman", "skopeo"], &[Client::Containers]),
+];
+
 /// Who fetches from the endpoint of an ecosystem, in a container.
 ///
 /// The ecosystem decides; where several programs of it differ, those that the container's commands and image name.
@@ -48,7 +96,7 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
         // A pod that runs several of them needs each.
         if all.is_empty() { Clients::some(otherwise) } else { Clients { all, guessed: false } }
     };
-    let Some(ecosystem) = ecosystem else { return Clients::any() };
+    let Some(ecosystem) = ecosystem.filter(|id| *id != "private_managers") else { return Clients::shown(runs) };
     let is_forge = hang_on(host);
     match ecosystem {
         // `direct` runs git.
@@ -78,7 +126,7 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
         }
         // Debian links git with GnuTLS, others with OpenSSL.
         _ if ecosystem.starts_with("vcs_") => Clients::some(&[Client::Git, Client::CurlOpenssl]),
-        _ if ecosystem.starts_with("reg_") || ecosystem == "private_managers" => known(
+        _ if ecosystem.starts_with("reg_") => known(
             &[
                 ("kaniko", Client::Kaniko),
                 ("executor", Client::Kaniko),
@@ -93,7 +141,7 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
             ],
             &[Client::Go],
         ),
-        _ => Clients::any(),
+        _ => Clients::shown(runs),
     }
 }
 

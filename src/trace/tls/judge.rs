@@ -53,7 +53,7 @@ pub(super) fn judge(
 ) -> Opinion {
     let mut opinion = decide(client, loaded, presented, host, at);
     opinion.assumptions.extend(loaded.assumptions.iter().cloned());
-    opinion.notes = loaded.notes.clone();
+    opinion.notes.clone_from(&loaded.notes);
     opinion
 }
 

@@ -28,7 +28,7 @@ use super::plan::Planned;
 use judge::{Opinion, Presented};
 
 /// Where clients run, told apart by what decides about trust.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Places<'a> {
     places: Vec<Place<'a>>,
     known: FxHashMap<Key, u32>,
@@ -84,11 +84,6 @@ struct Asked {
 }
 
 impl<'a> Places<'a> {
-    /// No place yet.
-    pub fn new() -> Self {
-        Self { places: Vec::new(), known: FxHashMap::default(), of_spec: FxHashMap::default() }
-    }
-
     /// The number of the place where a subject's member runs its clients.
     #[allow(clippy::cast_possible_truncation)] // fewer places than pods
     pub fn of(&mut self, member: Member<'a>) -> u32 {

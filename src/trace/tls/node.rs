@@ -91,15 +91,15 @@ fn of_runtimes<'t>(asking: &Asking<'_, '_>, trust: &'t NodeTrust) -> Vec<(Opinio
 fn entry_of<'t>(trust: &'t NodeTrust, runtime: &str, host: &str, port: u16) -> Option<&'t RegistryTrust> {
     let with_port = format!("{host}:{port}");
     let names = |entry: &&RegistryTrust| {
-        let named = entry.host.split('/').next().unwrap_or_default();
-        match named.strip_prefix("*.") {
+        let authority = entry.host.split('/').next().unwrap_or_default();
+        match authority.strip_prefix("*.") {
             Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
-            None => named == with_port || (named == host && port == 443),
+            None => authority == with_port || (authority == host && port == 443),
         }
     };
     let of_runtime = || trust.registries.iter().filter(|entry| entry.runtime == runtime);
-    let named = of_runtime().filter(names).max_by_key(|entry| entry.host.len());
-    named.or_else(|| of_runtime().find(|entry| entry.host == "_default"))
+    let longest = of_runtime().filter(names).max_by_key(|entry| entry.host.len());
+    longest.or_else(|| of_runtime().find(|entry| entry.host == "_default"))
 }
 
 fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Option<&RegistryTrust>) -> Opinion {

@@ -10,6 +10,9 @@ use crate::trust::client::Environment;
 use crate::trust::objects::{self, Held};
 use crate::trust::tree::{Content, Entry, Tree};
 
+/// Where the cluster's own CA is, beside a pod's token.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// The container's environment. References (`$(NAME)`) are expanded as Kubernetes does it: by what stands before.
 pub(super) fn environment(container: &Container) -> Environment {
     let mut env = Environment::new();
@@ -52,6 +55,8 @@ fn expand(text: &str, container: &Container) -> Option<String> {
 /// The files of a container: those of its image, and over them what it mounts where trust is decided.
 pub(super) fn files(snapshot: &Snapshot, namespace: &str, image: &Tree, container: &Container) -> Tree {
     let mut tree = image.clone();
+    // Admission mounts it into nearly every container, and no manifest shows it.
+    tree.put(SERVICE_ACCOUNT, Entry::Unknown("the service account's volume was not read".to_owned()));
     let mut mounts: Vec<&TrustMount> = container.trust_mounts.iter().collect();
     // What is mounted deeper stands over what is mounted above it.
     mounts.sort_by_key(|mount| mount.path.len());
@@ -69,26 +74,15 @@ fn put(snapshot: &Snapshot, namespace: &str, tree: &mut Tree, mount: &TrustMount
             Err(why) => return tree.mount(&mount.path, Entry::Unknown(why)),
         }
     }
-    match &mount.sub_path {
-        Some(sub) => {
-            let sub = sub.trim_matches('/');
-            let below = format!("{sub}/");
-            if let Some((_, entry)) = files.iter().find(|(path, _)| path == sub) {
-                tree.mount(&mount.path, entry.clone());
-            } else {
-                tree.mount(&mount.path, Entry::Directory { complete: true });
-                for (path, entry) in files {
-                    if let Some(path) = path.strip_prefix(&below) {
-                        tree.put(&format!("{}/{path}", mount.path), entry);
-                    }
-                }
-            }
-        }
-        None => {
-            tree.mount(&mount.path, Entry::Directory { complete: true });
-            for (path, entry) in files {
-                tree.put(&format!("{}/{path}", mount.path), entry);
-            }
+    let below = mount.sub_path.as_deref().map(|sub| sub.trim_matches('/'));
+    if let Some((_, entry)) = below.and_then(|sub| files.iter().find(|(path, _)| path == sub)) {
+        return tree.mount(&mount.path, entry.clone());
+    }
+    tree.mount(&mount.path, Entry::Directory { complete: true });
+    let prefix = below.map(|sub| format!("{sub}/")).unwrap_or_default();
+    for (path, entry) in files {
+        if let Some(path) = path.strip_prefix(&prefix) {
+            tree.put(&format!("{}/{path}", mount.path), entry);
         }
     }
 }

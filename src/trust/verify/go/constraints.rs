@@ -1,7 +1,8 @@
 //! Name constraints as Go applies them: to the names of every certificate below, not only to the name asked for.
 
+use super::forms::is_domain;
 use super::mailbox;
-use super::read::{Parsed, Subtrees, is_domain};
+use super::read::{Parsed, Subtrees};
 
 /// Checks the alternative names of each certificate against the constraints of all above it.
 pub(super) fn check(chain: &[Parsed<'_>]) -> Result<(), String> {

@@ -5,7 +5,7 @@ pub(super) fn parse(text: &str) -> Option<(Vec<u8>, String)> {
     let bytes = text.as_bytes();
     let (local, at) = if bytes.first() == Some(&b'"') { quoted(bytes)? } else { atoms(bytes)? };
     let domain = text.get(at..)?.strip_prefix('@')?;
-    (super::read::is_domain(domain, false) && !domain.contains('@')).then(|| (local, domain.to_owned()))
+    (super::forms::is_domain(domain, false) && !domain.contains('@')).then(|| (local, domain.to_owned()))
 }
 
 fn quoted(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {

@@ -5,6 +5,7 @@
 //! name, and its reader refuses certificates that others take.
 
 mod constraints;
+mod forms;
 mod host;
 mod mailbox;
 mod policy;

@@ -580,6 +580,10 @@ fn openssl(cases: &[Case], folder: &Path) -> Option<Vec<(bool, String)>> {
 
 fn differences(cases: &[Case], real: Vec<(bool, String)>, client: Client) -> Vec<(usize, String, Verdict)> {
     let judge = |(at, (accepted, reason)): (usize, (bool, String))| {
+        // Up to Go 1.26 names hold strings alone; 1.27, which is what is followed, reads other values too.
+        if client == Client::Go && reason.contains("unsupported string type") {
+            return None;
+        }
         let ours = ask(&cases[at], client);
         (ours.accepted != Some(accepted)).then(|| (at, format!("{accepted} {reason}"), ours))
     };

@@ -143,6 +143,11 @@ fn keys_pipes_and_huge_files_do_no_harm() {
     write(root.path(), &format!("{folder}/client.cert"), &ca("Client"));
     write(root.path(), &format!("{folder}/client.key"), "THE KEY ITSELF");
     write(root.path(), "/etc/docker/config.json", "{\"auths\": {\"x\": {\"auth\": \"c2VjcmV0\"}}}");
+    write(
+        root.path(),
+        "/etc/systemd/system/containerd.service.d/proxy.conf",
+        "[Service]\nEnvironment=HTTPS_PROXY=http://user:hunter2@proxy.corp.example:3128\n",
+    );
     let certs = root.path().join("etc/ssl/certs");
     rustix_fifo(&certs.join("pipe.pem"));
     let huge = fs::File::create(certs.join("huge.pem")).unwrap();
@@ -153,7 +158,8 @@ fn keys_pipes_and_huge_files_do_no_harm() {
     let registry = &facts.registries[0];
     assert_eq!((registry.error.as_deref(), registry.hosts[0].ca.len()), (None, 1), "the key is seen and not read");
     let text = format!("{facts:?}");
-    assert!(!text.contains("THE KEY") && !text.contains("c2VjcmV0"));
+    assert!(!text.contains("THE KEY") && !text.contains("c2VjcmV0") && !text.contains("hunter2"));
+    assert!(text.contains("proxy.corp.example:3128"));
     for part in ["/etc/ssl/certs/pipe.pem: a pipe", "/etc/ssl/certs/huge.pem: larger"] {
         assert!(facts.unread.iter().any(|line| line.starts_with(part)), "{:?}", facts.unread);
     }

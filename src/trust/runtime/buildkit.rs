@@ -12,7 +12,12 @@ const CONFIG: &str = "/etc/buildkit/buildkitd.toml";
 
 /// Reads what buildkitd does on this node.
 pub(super) fn read(reading: &mut Reading<'_>) {
-    let Some(document) = reading.toml(CONFIG) else { return };
+    let Some(document) = reading.toml(CONFIG) else {
+        if !reading.files.is_absent(CONFIG) && reading.files.is_directory("/etc/buildkit") {
+            reading.unknown_registries(NAME, CONFIG, "not read, and it may hold for any registry");
+        }
+        return;
+    };
     let tables: BTreeMap<&str, Node<'_, '_>> = document.get("registry").into_iter().flat_map(Node::entries).collect();
     for (host, table) in &tables {
         let mut trust = RegistryTrust {

@@ -27,8 +27,17 @@ pub(super) fn host_of(name: &str) -> String {
     }
 }
 
+/// Who reads the folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program<'a> {
+    pub(super) name: &'a str,
+    /// Whether certificate and key must lie in two files. containerd looks for the key in the certificate's file where
+    /// it has none of its own, and passes over a key alone.
+    pub(super) wants_pairs: bool,
+}
+
 /// The certificates of a registry's folder: `*.crt` are CAs, `*.cert` with `*.key` of that name are the client's own.
-pub(super) fn read(reading: &mut Reading<'_>, folder: &str, host: &str, runtime: &str) -> Certificates {
+pub(super) fn read(reading: &mut Reading<'_>, folder: &str, host: &str, program: Program<'_>) -> Certificates {
     let mut found = Certificates::default();
     let files = reading.files;
     let Some(names) = files.names(folder) else { return found };
@@ -48,7 +57,14 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &str, host: &str, runtime:
                     found.unread.push(path);
                 }
             }
-        } else if let Some(missing) = pair(".cert", ".key").or_else(|| pair(".key", ".cert")) {
+        } else if let Some(missing) =
+            pair(".cert", ".key").or_else(|| pair(".key", ".cert").filter(|_| program.wants_pairs))
+        {
+            let holds_key = |reading: &mut Reading<'_>| reading.bundle(&path).is_some_and(|b| b.private_keys > 0);
+            if !program.wants_pairs && holds_key(reading) {
+                continue;
+            }
+            let runtime = program.name;
             let message =
                 format!("{runtime} wants a client certificate and its key for {host}: {path} is without {missing}");
             reading.note(codes::TLS_CLIENT_PAIR, At(&path, 0), Some(host), message.clone());

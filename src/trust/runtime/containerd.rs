@@ -1,6 +1,6 @@
 //! containerd: `config.toml` and the folders that its `config_path` names.
 
-use super::certs_d;
+use super::certs_d::{self, Program};
 use super::hosts::{self, Host, HostsFile};
 use super::legacy;
 use super::lines::Document;
@@ -94,14 +94,19 @@ const PLUGINS: [&str; 3] = ["cri", "io.containerd.grpc.v1.cri", "io.containerd.c
 
 /// Reads one containerd.
 pub(super) fn instance(reading: &mut Reading<'_>, instance: Instance<'_>) {
-    if reading.files.is_unknown(instance.config) {
-        reading.unread(instance.config, "not read");
-    }
-    let documents = documents(reading, instance.config);
-    let settings = settings(&documents, instance);
+    let Some(documents) = documents(reading, instance.config) else {
+        return reading.unknown_registries(
+            instance.name,
+            instance.config,
+            "not read, and it may hold for any registry",
+        );
+    };
+    let mut settings = settings(&documents.read, instance);
+    settings.doubt = settings.doubt.or(documents.missing);
     let instance = Instance { version: settings.version, ..instance };
-    for (path, document) in &documents {
-        legacy::read(reading, document, path, instance, &settings);
+    let mut conflict = None;
+    for (path, document) in &documents.read {
+        conflict = legacy::read(reading, document, path, instance, &settings).or(conflict);
     }
     match settings.path() {
         Ok(roots) => {
@@ -115,6 +120,10 @@ pub(super) fn instance(reading: &mut Reading<'_>, instance: Instance<'_>) {
             folders(reading, instance, &DEFAULT_CONFIG_PATH.split(':').collect::<Vec<_>>(), Some(&doubt));
             not_read(reading, instance, &settings, false);
         }
+    }
+    if let Some(why) = conflict {
+        let own = reading.registries.iter_mut().filter(|registry| *registry.runtime == *instance.name);
+        own.for_each(|registry| registry.error = Some(why.clone()));
     }
 }
 
@@ -156,20 +165,36 @@ impl Settings {
     }
 }
 
-/// The configuration and what it imports, in the order in which later ones overrule.
-fn documents<'f>(reading: &mut Reading<'f>, config: &str) -> Vec<(String, Document<'f>)> {
-    let Some(main) = reading.toml(config) else { return Vec::new() };
+/// Files of configuration.
+struct Documents<'f> {
+    read: Vec<(String, Document<'f>)>,
+    /// Why others may overrule them.
+    missing: Option<Str>,
+}
+
+/// The configuration and what it imports, in the order in which later ones overrule; `None`: it is not known.
+fn documents<'f>(reading: &mut Reading<'f>, config: &str) -> Option<Documents<'f>> {
+    let main = reading.toml(config);
+    if main.is_none() && !reading.files.is_absent(config) {
+        return None;
+    }
+    let mut documents = Documents { read: Vec::new(), missing: None };
+    let Some(main) = main else { return Some(documents) };
     let mut imported = Vec::new();
     if let Some(imports) = main.get("imports") {
         for pattern in imports.items().filter_map(super::lines::Node::str) {
             imported.extend(matching(reading, &absolute(folder(config), pattern)));
         }
     }
-    let mut documents = vec![(config.to_owned(), main)];
+    documents.read.push((config.to_owned(), main));
     for path in imported {
-        documents.extend(reading.toml(&path).map(|document| (path, document)));
+        match reading.toml(&path) {
+            Some(document) => documents.read.push((path, document)),
+            None if reading.files.is_absent(&path) => {}
+            None => documents.missing = Some(format!("{path}, which {config} imports, was not read").into()),
+        }
     }
-    documents
+    Some(documents)
 }
 
 /// The files that a pattern with `*` in its last part names.
@@ -177,7 +202,7 @@ fn matching(reading: &mut Reading<'_>, pattern: &str) -> Vec<String> {
     let (folder, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     let Some((before, after)) = name.split_once('*') else { return vec![pattern.to_owned()] };
     if reading.files.is_unknown(folder) {
-        reading.unread(folder, "imported by containerd's configuration, and outside of what is read");
+        return vec![pattern.to_owned()];
     }
     let names = reading.files.names(folder).unwrap_or_default();
     let fits =
@@ -218,6 +243,7 @@ fn folders(reading: &mut Reading<'_>, instance: Instance<'_>, roots: &[&str], do
     for root in roots {
         if reading.files.is_unknown(root) {
             reading.unread(root, "a folder of registries, and outside of what is read");
+            reading.unknown_registries(instance.name, root, "not read, and it may have a folder for any registry");
         }
     }
     let mut names: Vec<String> = Vec::new();
@@ -296,7 +322,7 @@ fn registry(reading: &mut Reading<'_>, instance: Instance<'_>, host: &str, folde
 /// The Docker-style files of a folder stand in for `hosts.toml`.
 fn by_certificates(reading: &mut Reading<'_>, instance: Instance<'_>, folder: &str, trust: &mut RegistryTrust) {
     let host = trust.host.clone();
-    let certificates = certs_d::read(reading, folder, &host, instance.name);
+    let certificates = certs_d::read(reading, folder, &host, Program { name: instance.name, wants_pairs: false });
     trust.source = folder.into();
     trust.error = certificates.unpaired.map(Str::from);
     trust.hosts.push(RegistryHost {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::certs_d;
+use super::certs_d::{self, Program};
 use super::lines::Node;
 use super::reading::{At, Reading};
 use crate::model::Str;
@@ -40,7 +40,11 @@ pub(super) fn read(reading: &mut Reading<'_>) {
     let drop_ins = files.names(DROP_INS).unwrap_or_default();
     paths.extend(drop_ins.into_iter().filter(|name| name.ends_with(".conf")).map(|name| format!("{DROP_INS}/{name}")));
     for path in &paths {
-        if let Some(document) = reading.toml(path) {
+        let document = reading.toml(path);
+        if document.is_none() && !reading.files.is_absent(path) {
+            reading.unknown_registries(NAME, path, "not read, and it may hold for any registry");
+        }
+        if let Some(document) = document {
             let tables = document.get("registry").into_iter().flat_map(Node::items);
             entries.extend(tables.filter_map(|table| entry(table, path)));
             entries.extend(first_format(&document, path));
@@ -161,7 +165,7 @@ fn place(reading: &mut Reading<'_>, location: &str, insecure: bool, trust: &mut 
         let message = format!("{NAME} takes the first folder for {host}, {folder}, and nothing from {shadowed}");
         reading.note(codes::TLS_FIRST_FOLDER, At(&shadowed, 0), Some(host), message);
     }
-    let certificates = certs_d::read(reading, &folder, host, NAME);
+    let certificates = certs_d::read(reading, &folder, host, Program { name: NAME, wants_pairs: true });
     place.ca = certificates.ca;
     place.unread.extend(certificates.unread.into_iter().map(Str::from));
     if trust.error.is_none() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::certs_d;
+use super::certs_d::{self, Program};
 use super::containerd::itself;
 use super::hosts::with_scheme;
 use super::legacy::authority;
@@ -79,7 +79,7 @@ fn place(reading: &mut Reading<'_>, daemon: &Daemon, url: &str, host: &str, trus
     }
     let folder = format!("{FOLDER}/{name}");
     if reading.files.is_directory(&folder) {
-        let certificates = certs_d::read(reading, &folder, name, NAME);
+        let certificates = certs_d::read(reading, &folder, name, Program { name: NAME, wants_pairs: true });
         place.ca = certificates.ca;
         place.unread = certificates.unread.into_iter().map(Str::from).collect();
         trust.error = certificates.unpaired.map(Str::from);
@@ -103,6 +103,7 @@ fn daemon(reading: &mut Reading<'_>) -> Option<Daemon> {
             let line = u32::try_from(error.line()).unwrap_or(0);
             let message = format!("the Docker daemon does not start with {CONFIG}: it is not what it reads");
             reading.note(codes::TLS_CONFIG_UNREADABLE, At(CONFIG, line), None, message);
+            reading.unknown_registries(NAME, CONFIG, "the daemon does not start with it");
             None
         }
     }

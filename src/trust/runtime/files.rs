@@ -58,6 +58,11 @@ impl NodeFiles {
         matches!(self.tree.find(path), Found::Unknown(_))
     }
 
+    /// Whether nothing stands there, for certain.
+    pub(super) fn is_absent(&self, path: &str) -> bool {
+        matches!(self.tree.find(path), Found::Absent)
+    }
+
     pub(super) fn is_directory(&self, path: &str) -> bool {
         matches!(self.tree.find(path), Found::Directory { .. })
     }

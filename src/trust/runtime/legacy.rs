@@ -17,15 +17,16 @@ pub(super) struct Tls {
     pub(super) skip_verify: Option<u32>,
 }
 
-/// Reads these tables, where there are any.
+/// Reads these tables, where there are any. Why containerd does not pull at all, if they are the reason.
 pub(super) fn read(
     reading: &mut Reading<'_>,
     document: &Document<'_>,
     path: &str,
     instance: Instance<'_>,
     settings: &Settings,
-) {
-    let Some(plugins) = document.get("plugins") else { return };
+) -> Option<Str> {
+    let plugins = document.get("plugins")?;
+    let mut conflict = None;
     for (_, plugin) in plugins.entries() {
         let Some(tables) = plugin.get("registry") else { continue };
         let mirrors: Vec<_> = tables.get("mirrors").into_iter().flat_map(Node::entries).collect();
@@ -35,7 +36,7 @@ pub(super) fn read(
             continue;
         }
         if settings.has_path() {
-            conflict(reading, path, instance, &mirrors, &with_tls);
+            conflict = exclude(reading, path, instance, &mirrors, &with_tls).or(conflict);
             continue;
         }
         let is_from_two = instance.version.is_from(2, 0);
@@ -70,27 +71,30 @@ pub(super) fn read(
             reading.registries.push(RegistryTrust { doubt: doubt.clone(), ..trust });
         }
     }
+    conflict
 }
 
 /// Mirrors with `config_path` are an error at the start.
-fn conflict(
+fn exclude(
     reading: &mut Reading<'_>,
     path: &str,
     instance: Instance<'_>,
     mirrors: &[(&str, Node<'_, '_>)],
     with_tls: &[(&str, Node<'_, '_>)],
-) {
+) -> Option<Str> {
     let (what, line) = match (mirrors.first(), with_tls.first()) {
         (Some((_, node)), _) => ("registry.mirrors", node.line),
         (None, Some((_, node))) => ("registry.configs with `tls`", node.line),
-        (None, None) => return,
+        (None, None) => return None,
     };
     let message = if what == "registry.mirrors" {
         format!("{} does not load its image service with both config_path and {what}", instance.name)
     } else {
         format!("{what} is refused by containerd 1.x beside config_path, and ignored from 2.0 on")
     };
-    reading.note(codes::TLS_MIRRORS_AND_PATH, At(path, line), None, message);
+    reading.note(codes::TLS_MIRRORS_AND_PATH, At(path, line), None, message.clone());
+    // From 2.0 on `tls` is no setting any more, and no reason to refuse anything.
+    (!mirrors.is_empty() || instance.version.is_from(2, 0) == Some(false)).then(|| message.into())
 }
 
 fn settings_doubt(instance: Instance<'_>) -> Option<Str> {

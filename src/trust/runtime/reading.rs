@@ -150,6 +150,17 @@ impl<'f> Reading<'f> {
         }
     }
 
+    /// Records that what a runtime does about registries is not known at all.
+    pub(super) fn unknown_registries(&mut self, runtime: &str, source: &str, why: &str) {
+        self.registries.push(RegistryTrust {
+            host: "_default".into(),
+            runtime: runtime.into(),
+            source: source.into(),
+            doubt: Some(format!("{source}: {why}").into()),
+            ..RegistryTrust::default()
+        });
+    }
+
     /// Notes that verification is switched off.
     pub(super) fn not_verified(&mut self, at: At<'_>, host: &str, runtime: &str, how: &str) {
         let message = format!("{runtime} does not verify the certificate of {host}: {how}");

@@ -205,6 +205,9 @@ fn old_tables_have_their_time() {
 
     let both = read(&files(&with_path), Some("containerd://1.7.0"));
     assert!(has(&both, "065") && both.registries.is_empty());
+    let ca = [("/etc/containerd/certs.d/r.example/ca.crt", a.as_str())];
+    let both = read(&[&files(&with_path)[..], &ca[..]].concat(), Some("containerd://1.7.0"));
+    assert!(registry(&both, "r.example").error.is_some());
 }
 
 #[test]
@@ -391,4 +394,67 @@ fn what_was_not_read_leaves_doubt() {
     assert_eq!(registry(&facts, "r.example").hosts[0].unread, ["/root/ca.crt"]);
     assert!(registry(&facts, "s.example").doubt.is_some());
     assert!(facts.unread.iter().any(|line| line.starts_with("/root/ca.crt")) && !has(&facts, "077"));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_leaves_everything_open() {
+    for (path, runtime) in [
+        ("/etc/containerd/config.toml", "containerd"),
+        ("/etc/docker/daemon.json", "docker"),
+        ("/etc/buildkit/buildkitd.toml", "buildkit"),
+        ("/etc/containers/registries.conf", "cri-o"),
+    ] {
+        let facts = read(&[(path, "[[[")], None);
+        let found = registry(&facts, "_default");
+        assert_eq!(&*found.runtime, runtime);
+        assert!(found.doubt.is_some() && has(&facts, "079") && !has(&facts, "061"), "{path}");
+    }
+    let mut node = node(&[]);
+    node.tree.put("/etc/containerd/config.toml", Entry::Unknown("may not be read".to_owned()));
+    assert!(registry(&super::facts(&node, &About::default()), "_default").doubt.is_some());
+}
+
+#[test]
+fn containerd_takes_a_key_from_the_file_of_the_certificate() {
+    let pair = ca("A", 2040) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let alone = ca("B", 2040);
+    let files = [
+        ("/etc/containerd/config.toml", CONFIG),
+        ("/etc/containerd/certs.d/a.example/c.cert", pair.as_str()),
+        ("/etc/containerd/certs.d/b.example/c.cert", &alone),
+        ("/etc/containerd/certs.d/c.example/c.key", "x"),
+    ];
+    let facts = read(&files, Some("containerd://1.7.1"));
+    assert_eq!(registry(&facts, "a.example").error, None);
+    assert!(registry(&facts, "b.example").error.is_some());
+    assert_eq!(registry(&facts, "c.example").error, None);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever stands in these files, reading them ends, and twice gives the same.
+    #[test]
+    fn no_file_is_too_odd(
+        seed in 0..8_usize, at in 0..400_usize, cut in 0..40_usize, put in "[\\[\\]\"=a-z0-9:/.#\\\\ \n{}é-]{0,12}",
+    ) {
+        const TEXTS: [(&str, &str); 8] = [
+            ("/etc/containerd/config.toml", "imports=[\"conf.d/*.toml\"]\nversion = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n[plugins.x.registry.mirrors.\"a\"]\nendpoint=[\"b\"]\n"),
+            (HOSTS, "server = \"https://r.example\"\nca = [\"b.crt\"]\n[host.\"https://z.example\"]\n  client = [[\"a\", \"b\"]]\n  capabilities = [\"pull\"]\n"),
+            ("/etc/docker/daemon.json", "{\"insecure-registries\": [\"a:1\"], \"registry-mirrors\": [\"https://u:p@m\"]}"),
+            ("/etc/containers/registries.conf", "[[registry]]\nprefix = \"*.a\"\nlocation = \"b/c\"\n[[registry.mirror]]\nlocation = \"d\"\n[registries.insecure]\nregistries=['x']\n"),
+            ("/etc/buildkit/buildkitd.toml", "[registry.\"a\"]\nmirrors=[\"b/c\"]\nca=[\"/x\"]\n"),
+            ("/etc/rancher/k3s/registries.yaml", "mirrors:\n  a: {endpoint: [\"https://b\"]}\nconfigs:\n  b: {tls: {ca_file: /x}}\n"),
+            ("/etc/systemd/system/containerd.service.d/a.conf", "[Service]\nEnvironment=\"HTTPS_PROXY=a\" \\\n B='c'\nEnvironmentFile=-/etc/default/x\n"),
+            ("/etc/os-release", "ID=\"debian\"\nID_LIKE='x y'\nVERSION_ID=1\n"),
+        ];
+        let mut files: Vec<(&str, String)> = TEXTS.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
+        let text: Vec<char> = files[seed].1.chars().collect();
+        let at = at.min(text.len());
+        let end = (at + cut).min(text.len());
+        files[seed].1 = text[..at].iter().collect::<String>() + &put + &text[end..].iter().collect::<String>();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let first = read(&files, None);
+        proptest::prop_assert_eq!(&first, &read(&files, None));
+    }
 }

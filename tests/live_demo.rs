@@ -77,6 +77,9 @@ fn bind(server: &ApiServer) {
 #[test]
 fn the_demo_is_the_same_on_a_server() {
     let Some(server) = ApiServer::start(&[NO_POLICIES]) else { return };
+    for definition in buildreach::crd::definitions().unwrap() {
+        server.apply(&serde_saphyr::from_str::<Value>(&definition.yaml).unwrap());
+    }
     server.load(&manifests());
     bind(&server);
     let admin = server.kubeconfig(ADMIN, None);

@@ -1,11 +1,13 @@
 //! The custom resources of `buildreach.dev`, and their definitions.
 
 mod convert;
+pub mod endpoint_set;
 #[allow(clippy::duplicated_attributes)] // each column has a type and a path
 pub mod node_trust;
 
 use kube::CustomResourceExt as _;
 
+pub use endpoint_set::{EndpointSet, EndpointSetSpec};
 pub use node_trust::{NodeTrust, NodeTrustStatus};
 
 /// The API group of all of them.
@@ -26,7 +28,7 @@ pub struct Definition {
 ///
 /// One cannot be written as YAML.
 pub fn definitions() -> Result<Vec<Definition>, serde_saphyr::ser::Error> {
-    let all = [NodeTrust::crd()];
+    let all = [EndpointSet::crd(), NodeTrust::crd()];
     let text = |crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
         let file = format!("{GROUP}_{}.yaml", crd.spec.names.plural);
         Ok(Definition { file, yaml: serde_saphyr::to_string(crd)? })

@@ -264,7 +264,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: crate::crd::GROUP,
         whole: false,
-        known: &[cluster("v1alpha1", "nodetrusts", "NodeTrust")],
+        known: &[cluster("v1alpha1", "endpointsets", "EndpointSet"), cluster("v1alpha1", "nodetrusts", "NodeTrust")],
         same_as: None,
         derived: &[],
     },

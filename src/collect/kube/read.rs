@@ -15,6 +15,7 @@ use crate::collect::in_order::in_order;
 use crate::collect::json;
 use crate::collect::openshift;
 use crate::collect::trust_maps::Mounted;
+use crate::model::object::OtherObject;
 use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, Coverage, CoverageState};
 use crate::model::{Snapshot, Str};
 
@@ -282,7 +283,9 @@ fn mounted(
     let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
     let of_cluster =
         found.iter().filter_map(|part| part.facts.as_ref()).flat_map(|facts| openshift::named_maps(&facts.facts));
-    for (namespace, name) in of_pods.chain(of_cluster).chain(asked.iter().cloned()) {
+    let of_sets =
+        found.iter().filter_map(|part| part.facts.as_ref()).flat_map(|facts| named_by_sets(&facts.facts.others));
+    for (namespace, name) in of_pods.chain(of_cluster).chain(of_sets).chain(asked.iter().cloned()) {
         let is_read = read.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
         let names = by_namespace.entry(namespace.to_string()).or_default();
         if !is_read {
@@ -290,6 +293,19 @@ fn mounted(
         }
     }
     by_namespace
+}
+
+/// The ConfigMaps in which endpoint sets of the cluster have certificates.
+fn named_by_sets(others: &[OtherObject]) -> Vec<(Str, Str)> {
+    let sets = others.iter().filter(|o| o.group == crate::crd::GROUP && o.kind == "EndpointSet");
+    let endpoints = sets.filter_map(|o| o.spec.get("endpoints")?.as_array()).flatten();
+    let certificates = endpoints.flat_map(|e| [e.get("ca"), e.get("chain")]).flatten();
+    let named = |certificates: &serde_json::Value| {
+        let map = certificates.get("configMap")?;
+        let text = |key: &str| map.get(key)?.as_str().map(Str::from);
+        Some((text("namespace")?, text("name")?))
+    };
+    certificates.filter_map(named).collect()
 }
 
 #[cfg(test)]

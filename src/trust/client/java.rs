@@ -74,7 +74,7 @@ fn options(reader: &mut Reader<'_>) -> Options {
         let counts = if *all { Some(true) } else { counts(reader, name) };
         if words.contains(&INSECURE) {
             reader.note(
-                &codes::TLS_NOT_VERIFIED,
+                &codes::TLS_SWITCHED_OFF,
                 name,
                 format!("{INSECURE} in {name} makes older Maven accept any server"),
             );
@@ -146,7 +146,7 @@ fn key_store(reader: &mut Reader<'_>, path: &str, rule: &str, password: bool, su
                         "{} certificates of {path} are not marked as trusted, and Java does not take them for anchors",
                         store.unmarked
                     );
-                    reader.note(&codes::TLS_NO_ANCHORS, path, message);
+                    reader.note(&codes::TLS_EMPTY_STORE, path, message);
                 }
                 reader.store(path, rule, sure, false, store.certificates);
             }

@@ -1,8 +1,7 @@
 //! Java's key stores: JKS, whose certificates need no password, and PKCS#12, whose certificates are plain or encrypted.
 
-use x509_parser::der_parser::asn1_rs::{Any, FromDer};
-
 use crate::trust::Certificate;
+use crate::trust::der::Reader;
 
 /// What a key store holds of trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,10 +162,15 @@ fn content(info: &[u8], kind: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn data(value: &[u8]) -> Option<&[u8]> {
-    Any::from_der(value).ok().map(|(_, any)| any.data)
+    Reader::new(value).any().map(|element| element.content)
 }
 
 /// The elements of a constructed value, each with its header.
 fn children(value: &[u8]) -> Option<Vec<&[u8]>> {
-    super::hash::children(value)
+    let mut inside = Reader::new(data(value)?);
+    let mut all = Vec::new();
+    while !inside.is_empty() {
+        all.push(inside.any()?.full);
+    }
+    Some(all)
 }

@@ -150,7 +150,7 @@ pub(super) fn npm(reader: &mut Reader<'_>) {
             Seen::There => {
                 if reader.out.stores[before..].iter().all(|s| s.certificates.is_empty() && !s.public) {
                     let message = format!("{} ({}) holds no certificate", setting.value, setting.rule);
-                    reader.note(&codes::TLS_NO_ANCHORS, &setting.value, message);
+                    reader.note(&codes::TLS_EMPTY_STORE, &setting.value, message);
                 }
                 return replaced(reader, &setting);
             }

@@ -12,7 +12,7 @@ pub(super) fn after(reader: &mut Reader<'_>) {
     let client = reader.client;
     if empty {
         let message = format!("{client} has no anchor at all: it read {}", reader.out.places());
-        reader.note(&codes::TLS_NO_ANCHORS, "", message);
+        reader.note(&codes::TLS_EMPTY_STORE, "", message);
         return;
     }
     if reader.out.public() != Some(false) {
@@ -30,6 +30,6 @@ pub(super) fn after(reader: &mut Reader<'_>) {
         reader.note(&codes::TLS_SHADOWED, &mount, message);
     } else {
         let message = format!("{client} accepts no public root: it reads {} alone", reader.out.places());
-        reader.note(&codes::TLS_NO_PUBLIC_ROOTS, "", message);
+        reader.note(&codes::TLS_PRIVATE_ROOTS_ONLY, "", message);
     }
 }

@@ -265,10 +265,10 @@ codes! {
     TLS_SHADOWED "BR-TLS-044" High
         "A volume hides the CA store of the image"
         "What is mounted takes the place of the image's public roots and holds none itself.";
-    TLS_NO_PUBLIC_ROOTS "BR-TLS-045" Medium
+    TLS_PRIVATE_ROOTS_ONLY "BR-TLS-045" Medium
         "The only store has no public roots"
         "All that the client reads is a bundle of private CAs: public registries are not trusted.";
-    TLS_NOT_VERIFIED "BR-TLS-046" High
+    TLS_SWITCHED_OFF "BR-TLS-046" High
         "Verification is switched off"
         "A variable, a setting or a flag makes the client accept any server: whoever sits in between can change what is fetched.";
     TLS_VARIABLE_IGNORED "BR-TLS-047" Info
@@ -283,7 +283,7 @@ codes! {
     TLS_LEAF_ANCHOR "BR-TLS-050" Low
         "A server's certificate serves as an anchor"
         "A certificate that is no CA stands among the anchors: it helps for one server, until it is renewed.";
-    TLS_PRIVATE_KEY "BR-TLS-051" High
+    TLS_KEY_AMONG_ANCHORS "BR-TLS-051" High
         "A private key lies beside CA certificates"
         "A file that every build reads for its CAs holds a private key.";
     TLS_NO_PASSWORD "BR-TLS-052" High

@@ -106,7 +106,7 @@ pub(super) fn kaniko(reader: &mut Reader<'_>) {
         (Some(pull), Some(push)) => reader.off(&format!("{pull} with {push}"), pull),
         (Some(flag), None) => {
             reader.note(
-                &codes::TLS_NOT_VERIFIED,
+                &codes::TLS_SWITCHED_OFF,
                 flag,
                 format!("{flag} makes kaniko accept any server that it pulls from"),
             );
@@ -114,7 +114,7 @@ pub(super) fn kaniko(reader: &mut Reader<'_>) {
         }
         (None, Some(flag)) => {
             reader.note(
-                &codes::TLS_NOT_VERIFIED,
+                &codes::TLS_SWITCHED_OFF,
                 flag,
                 format!("{flag} makes kaniko accept any server that it pushes to"),
             );

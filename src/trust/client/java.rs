@@ -74,7 +74,7 @@ fn options(reader: &mut Reader<'_>) -> Options {
         let counts = if *all { Some(true) } else { counts(reader, name) };
         if words.contains(&INSECURE) {
             reader.note(
-                &codes::TLS_NOT_VERIFIED,
+                &codes::TLS_SWITCHED_OFF,
                 name,
                 format!("{INSECURE} in {name} makes older Maven accept any server"),
             );

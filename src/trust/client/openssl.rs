@@ -117,7 +117,7 @@ pub(super) fn apk(reader: &mut Reader<'_>) {
     }
     if let Ok(Some(_)) = reader.variable("SSL_NO_VERIFY_HOSTNAME") {
         reader.note(
-            &codes::TLS_NOT_VERIFIED,
+            &codes::TLS_SWITCHED_OFF,
             "SSL_NO_VERIFY_HOSTNAME",
             "SSL_NO_VERIFY_HOSTNAME makes apk accept a trusted certificate for any name".to_owned(),
         );

@@ -302,7 +302,7 @@ impl<'a> Reader<'a> {
     /// Verification is off.
     pub(super) fn off(&mut self, by: &str, path: &str) {
         let message = format!("{by} makes {} accept any server", self.client);
-        self.note(&codes::TLS_NOT_VERIFIED, path, message);
+        self.note(&codes::TLS_SWITCHED_OFF, path, message);
         self.out.verification = Verification::Off(by.to_owned());
     }
 

@@ -30,6 +30,6 @@ pub(super) fn after(reader: &mut Reader<'_>) {
         reader.note(&codes::TLS_SHADOWED, &mount, message);
     } else {
         let message = format!("{client} accepts no public root: it reads {} alone", reader.out.places());
-        reader.note(&codes::TLS_NO_PUBLIC_ROOTS, "", message);
+        reader.note(&codes::TLS_PRIVATE_ROOTS_ONLY, "", message);
     }
 }

@@ -115,7 +115,7 @@ impl Speaks {
     pub(crate) fn of_port(endpoint: &Endpoint) -> Self {
         match (endpoint.protocol, endpoint.port) {
             (Protocol::Tcp, 443 | 8443) => Self::Tls,
-            (Protocol::Tcp, 22 | 53 | 80 | 8080 | 9418) | (Protocol::Udp | Protocol::Sctp, _) => Self::Plain,
+            (Protocol::Tcp, 22 | 53 | 80 | 9418) | (Protocol::Udp | Protocol::Sctp, _) => Self::Plain,
             (Protocol::Tcp, _) => Self::Unsaid,
         }
     }

@@ -285,10 +285,10 @@ impl<'q, 'a> Asking<'q, 'a> {
             let why = format!("the node's runtime pulls for it through {socket}, and its trust is the node's");
             return (unknown(why), Vec::new());
         }
-        let named = |container: &&Container| match &*self.requirement.containers {
-            [] => !container.init,
-            names => names.contains(&container.name),
-        };
+        let names = &self.requirement.containers;
+        // Pods of one subject may differ: where none has a container of the name, all of this one's may ask.
+        let is_known = spec.containers.iter().any(|container| names.contains(&container.name));
+        let named = |container: &&Container| if is_known { names.contains(&container.name) } else { !container.init };
         let mut found: Vec<(&Container, Opinion)> = Vec::new();
         for container in spec.containers.iter().filter(named) {
             for opinion in self.of_container(namespace, spec, container) {
@@ -353,7 +353,8 @@ impl<'q, 'a> Asking<'q, 'a> {
         let Some(outcome) = Outcome::all_needed(found.iter().map(|(_, opinion)| opinion.outcome)) else {
             return (unknown("no container is known that asks for it".to_owned()), notes);
         };
-        let worst = found.iter().max_by_key(|(_, opinion)| rank(opinion.outcome));
+        let deciding = found.iter().find(|(_, opinion)| opinion.outcome == outcome);
+        let worst = deciding.or_else(|| found.iter().max_by_key(|(_, opinion)| rank(opinion.outcome)));
         let Some((container, opinion)) = worst else {
             return (unknown("no container is known that asks for it".to_owned()), notes);
         };

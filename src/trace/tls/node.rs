@@ -180,10 +180,8 @@ fn system_store(trust: &NodeTrust, presented: Presented<'_>) -> Effective {
     if store.omitted > 0 {
         loaded.unknown.push(format!("{} more certificates of {} are not listed", store.omitted, store.path));
     }
-    if trust.from.is_some() {
-        // A description is not the whole.
-        loaded.unknown.extend(trust.unread.iter().map(|what| format!("not described: {what}")));
-    }
+    // What was not read, or not described, may hold more.
+    loaded.unknown.extend(trust.unread.iter().map(|what| format!("not read: {what}")));
     add(&mut loaded, &store.path, "system store", &store.additions, presented);
     loaded
 }

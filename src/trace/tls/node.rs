@@ -82,24 +82,49 @@ fn of_runtimes<'t>(asking: &Asking<'_, '_>, trust: &'t NodeTrust) -> Vec<(Opinio
     }
     let of = |runtime: &&str| {
         let entry = entry_of(trust, runtime, host, port);
-        (opinion(asking, trust, runtime, entry), entry)
+        let opinion = opinion(asking, trust, runtime, entry);
+        // The image's path is not known here, so entries for some paths of the registry may count or not.
+        let other = entries_of(trust, runtime, host, port)
+            .filter(|other| entry.is_none_or(|entry| entry.host != other.host) && other.host.contains('/'))
+            .find(|other| self::opinion(asking, trust, runtime, Some(*other)).outcome != opinion.outcome);
+        match other {
+            Some(other) => {
+                let reason = format!(
+                    "{runtime} has settings of its own for {}, and for other images {}",
+                    other.host, opinion.reason
+                );
+                (Opinion::of(opinion.client, Outcome::Unknown, reason), Some(other))
+            }
+            None => (opinion, entry),
+        }
     };
     runtimes.iter().map(of).collect()
 }
 
-/// The entry for a registry: the longest that names it, else the one for all others.
+/// The entry for a whole registry: the longest that names it, else the one for all others.
 fn entry_of<'t>(trust: &'t NodeTrust, runtime: &str, host: &str, port: u16) -> Option<&'t RegistryTrust> {
+    let whole = entries_of(trust, runtime, host, port).filter(|entry| !entry.host.contains('/'));
+    whole
+        .max_by_key(|entry| entry.host.len())
+        .or_else(|| trust.registries.iter().find(|entry| entry.runtime == runtime && entry.host == "_default"))
+}
+
+/// The entries that name a registry, or some paths of it.
+fn entries_of<'t>(
+    trust: &'t NodeTrust,
+    runtime: &str,
+    host: &str,
+    port: u16,
+) -> impl Iterator<Item = &'t RegistryTrust> {
     let with_port = format!("{host}:{port}");
-    let names = |entry: &&RegistryTrust| {
+    trust.registries.iter().filter(move |entry| {
         let authority = entry.host.split('/').next().unwrap_or_default();
-        match authority.strip_prefix("*.") {
-            Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
-            None => authority == with_port || (authority == host && port == 443),
-        }
-    };
-    let of_runtime = || trust.registries.iter().filter(|entry| entry.runtime == runtime);
-    let longest = of_runtime().filter(names).max_by_key(|entry| entry.host.len());
-    longest.or_else(|| of_runtime().find(|entry| entry.host == "_default"))
+        entry.runtime == runtime
+            && match authority.strip_prefix("*.") {
+                Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
+                None => authority == with_port || (authority == host && port == 443),
+            }
+    })
 }
 
 fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Option<&RegistryTrust>) -> Opinion {

@@ -1,6 +1,7 @@
 //! The custom resources of `buildreach.dev`, and their definitions.
 
 mod convert;
+#[allow(clippy::duplicated_attributes)] // each column has a type and a path
 pub mod endpoint_set;
 #[allow(clippy::duplicated_attributes)] // each column has a type and a path
 pub mod node_trust;

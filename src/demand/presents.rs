@@ -95,10 +95,11 @@ impl Presents {
     /// before what a set says, the chain before the CA, and the closer host before the wider one.
     pub(super) fn new(snapshot: &Snapshot, options: &DemandOptions, read: &[EndpointSet]) -> Self {
         let sets = options.endpoint_sets.iter().chain(read).flat_map(|set: &EndpointSet| &set.presents);
-        let mut told: Vec<&Told> = options.presents.iter().chain(sets).collect();
-        told.sort_by_key(|told| {
+        let told = options.presents.iter().map(|told| (false, told)).chain(sets.map(|told| (true, told)));
+        let mut told: Vec<(bool, &Told)> = told.collect();
+        told.sort_by_key(|(by_set, told)| {
             let wild = told.host.strip_prefix('*');
-            (wild.is_some(), wild.map(|rest| usize::MAX - rest.len()), told.what == What::Authority)
+            (wild.is_some(), wild.map(|rest| usize::MAX - rest.len()), *by_set, told.what == What::Authority)
         });
         let rule = |told: &Told| {
             let (place, certificates) = told.reference.find(snapshot);
@@ -109,7 +110,7 @@ impl Presents {
             };
             Rule { host: told.host.clone(), port: told.port, presented: presented.into() }
         };
-        Self { rules: told.into_iter().map(rule).collect(), public: FxHashSet::default() }
+        Self { rules: told.into_iter().map(|(_, told)| rule(told)).collect(), public: FxHashSet::default() }
     }
 
     /// Looks up which of the hosts that somebody named are public ones.

@@ -103,6 +103,8 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
         "go" if is_forge => Clients::some(&[Client::Git, Client::CurlOpenssl]),
         "go" | "helm" | "terraform" | "sigstore" | "ci_buildkite" => Clients::one(Client::Go),
         "node" => known(&[("npm", Client::Npm), ("yarn", Client::Yarn), ("pnpm", Client::Pnpm)], &[Client::Npm]),
+        // pip beside another tool: which of them asks is not known.
+        "python" if runs("pip") || runs("pip3") => Clients::shown(runs),
         "python" => known(
             &[
                 ("uv", Client::Uv),

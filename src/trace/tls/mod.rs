@@ -61,6 +61,7 @@ struct ContainerKey {
     image: Option<Str>,
     command: List<Str>,
     args: List<Str>,
+    init: bool,
     env: Vec<EnvVar>,
     unread: bool,
     mounts: List<TrustMount>,
@@ -138,20 +139,36 @@ fn key_of(namespace: &str, spec: &PodSpec) -> Key {
         image: container.image.clone(),
         command: container.command.clone(),
         args: container.args.clone(),
-        env: container.env.iter().filter(|v| places::is_trust_variable(&v.name)).cloned().collect(),
+        init: container.init,
+        env: container.env.iter().filter(|v| decides(container, v)).cloned().collect(),
         unread: !container.env_from.is_empty(),
         mounts: container.trust_mounts.clone(),
     });
     Key::Pod { namespace: namespace.into(), containers: containers.collect(), socket: runtime_socket(spec).is_some() }
 }
 
+/// Parts of names, in lower case, of what switches verification off or moves a client's configuration.
+const SWITCHES: &[&str] = &["tls", "insecure", "strict", "verify", "trust", "home"];
+
+fn is_switch(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    SWITCHES.iter().any(|part| lower.contains(part))
+}
+
+/// Whether a variable may decide about trust: by its name, or because another refers to it.
+fn decides(container: &Container, variable: &EnvVar) -> bool {
+    let reference = format!("$({})", variable.name);
+    let refers = |other: &EnvVar| matches!(&other.value, EnvValue::Text(text) if text.contains(&reference));
+    places::is_trust_variable(&variable.name) || is_switch(&variable.name) || container.env.iter().any(refers)
+}
+
 /// Whether a container sets or mounts anything that decides what its clients trust.
 fn is_altered(container: &Container) -> bool {
+    let mut words = container.command.iter().chain(container.args.iter());
     !container.trust_mounts.is_empty()
-        || container.env.iter().any(|variable| places::is_trust_variable(&variable.name))
-        || container.command.iter().chain(container.args.iter()).any(|word| {
-            places::is_about_trust(word) || word.starts_with("--skip-tls-verify") || word.starts_with("--insecure")
-        })
+        || !container.env_from.is_empty()
+        || container.env.iter().any(|variable| decides(container, variable))
+        || words.any(|word| places::is_about_trust(word) || is_switch(word))
 }
 
 /// The socket of the node's runtime, through which a container has the node build and pull.
@@ -254,7 +271,12 @@ impl<'q, 'a> Asking<'q, 'a> {
 
     /// Whether all endpoints like this one are answered for alike.
     fn is_alike(&self) -> bool {
-        matches!(self.presented, Given::Public) && !clients::hang_on(&self.planned.endpoint.host)
+        // Some settings count for one host alone.
+        let is_plain = match self.places.places.get(self.place as usize) {
+            Some(Place::Pod { spec, .. }) => !spec.containers.iter().any(is_altered),
+            _ => false,
+        };
+        is_plain && matches!(self.presented, Given::Public) && !clients::hang_on(&self.planned.endpoint.host)
     }
 
     fn step(&self) -> (Step, Vec<TrustNote>) {
@@ -288,9 +310,10 @@ impl<'q, 'a> Asking<'q, 'a> {
         let names = &self.requirement.containers;
         // Pods of one subject may differ: where none has a container of the name, all of this one's may ask.
         let is_known = spec.containers.iter().any(|container| names.contains(&container.name));
-        let named = |container: &&Container| if is_known { names.contains(&container.name) } else { !container.init };
+        let is_asking =
+            |container: &&Container| if is_known { names.contains(&container.name) } else { !container.init };
         let mut found: Vec<(&Container, Opinion)> = Vec::new();
-        for container in spec.containers.iter().filter(named) {
+        for container in spec.containers.iter().filter(is_asking) {
             for opinion in self.of_container(namespace, spec, container) {
                 found.push((container, opinion));
             }
@@ -383,7 +406,10 @@ impl<'q, 'a> Asking<'q, 'a> {
         let Some(Place::Pod { object, source, line, .. }) = self.places.places.get(self.place as usize) else {
             return Evidence::of(ObjectRef { kind: "Pod".into(), namespace: None, name: Str::default() });
         };
-        let deciding = container.env.iter().find(|variable| opinion.reason.contains(variable.name.as_str()));
+        let deciding = container
+            .env
+            .iter()
+            .find(|v| places::is_trust_variable(&v.name) && opinion.reason.contains(v.name.as_str()));
         let of_variable = |variable: &EnvVar| format!("container `{}` {}", container.name, variable.name);
         let path = deciding.map_or_else(|| format!("container `{}`", container.name), of_variable);
         let line = deciding.map(|variable| variable.line).filter(|line| *line > 0).unwrap_or(*line);

@@ -145,6 +145,10 @@ fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Opt
             loaded.unknown.push(doubt.to_string());
         }
         match own_host(entry, host, port) {
+            Some(own) if own.url.starts_with("http://") => {
+                let reason = format!("{runtime} asks {host} over plain HTTP ({})", entry.source);
+                return fixed(Outcome::Reachable, reason);
+            }
             Some(own) => {
                 verified = !own.skip_verify;
                 add(&mut loaded, &entry.source, "CA of the registry", &own.ca, asking.presented());
@@ -157,6 +161,9 @@ fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Opt
                 return fixed(Outcome::Unknown, reason);
             }
         }
+    }
+    if runtime == "docker" && trust.registries.iter().any(|other| other.host.parse::<ipnet::IpNet>().is_ok()) {
+        loaded.unknown.push("daemon.json names ranges of addresses that are not verified".to_owned());
     }
     if !verified {
         let reason = format!("{runtime} accepts any server for {host}: verification is off ({})", source(entry));
@@ -176,7 +183,7 @@ fn own_host<'t>(entry: &'t RegistryTrust, host: &str, port: u16) -> Option<&'t R
     let is_own = |candidate: &&RegistryHost| {
         let rest = candidate.url.split_once("://").map_or(candidate.url.as_str(), |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or_default();
-        authority.is_empty() || authority == host || authority == format!("{host}:{port}")
+        authority.is_empty() || (authority == host && port == 443) || authority == format!("{host}:{port}")
     };
     // The last one that is the registry answers when the others do not.
     entry.hosts.iter().rfind(is_own)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::mount::{MountSource, ObjectMount, TrustMount};
-use crate::model::object::{Container, EnvValue};
+use crate::model::object::{Container, EnvValue, EnvVar};
 use crate::model::trust::{Anchor, TrustBundle};
 use crate::model::{Selector, Snapshot, Str};
 use crate::trust::client::Environment;
@@ -16,9 +16,9 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The container's environment. References (`$(NAME)`) are expanded as Kubernetes does it: by what stands before.
 pub(super) fn environment(container: &Container) -> Environment {
     let mut env = Environment::new();
-    for variable in &container.env {
+    for (at, variable) in container.env.iter().enumerate() {
         match &variable.value {
-            EnvValue::Text(text) if text.contains("$(") => match expand(text, container) {
+            EnvValue::Text(text) if text.contains("$(") => match expand(text, &container.env[..at]) {
                 Some(text) => env.set(&variable.name, &text),
                 None => env.unknown(&variable.name, "it refers to a variable that is not known"),
             },
@@ -33,20 +33,24 @@ pub(super) fn environment(container: &Container) -> Environment {
     env
 }
 
-fn expand(text: &str, container: &Container) -> Option<String> {
+/// References to what stands before; `None` where one is not known. Escapes (`$$`) are left alone.
+fn expand(text: &str, before: &[EnvVar]) -> Option<String> {
+    if text.contains("$$") {
+        return None;
+    }
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("$(") {
-        let (before, reference) = rest.split_at(at);
-        let (name, after) = reference[2..].split_once(')')?;
-        let value = container.env.iter().rev().find(|variable| variable.name == name)?;
+        let (head, reference) = rest.split_at(at);
+        let (name, tail) = reference[2..].split_once(')')?;
+        let value = before.iter().rev().find(|variable| variable.name == name)?;
         let EnvValue::Text(value) = &value.value else { return None };
         if value.contains("$(") {
             return None;
         }
-        out.push_str(before);
+        out.push_str(head);
         out.push_str(value);
-        rest = after;
+        rest = tail;
     }
     out.push_str(rest);
     Some(out)
@@ -77,6 +81,10 @@ fn put(snapshot: &Snapshot, namespace: &str, tree: &mut Tree, mount: &TrustMount
     let below = mount.sub_path.as_deref().map(|sub| sub.trim_matches('/'));
     if let Some((_, entry)) = below.and_then(|sub| files.iter().find(|(path, _)| path == sub)) {
         return tree.mount(&mount.path, entry.clone());
+    }
+    if let Some(sub) = below.filter(|sub| !files.iter().any(|(path, _)| path.starts_with(&format!("{sub}/")))) {
+        let why = format!("what is at `{sub}` of the volume is not known");
+        return tree.mount(&mount.path, Entry::Unknown(why));
     }
     tree.mount(&mount.path, Entry::Directory { complete: true });
     let prefix = below.map(|sub| format!("{sub}/")).unwrap_or_default();

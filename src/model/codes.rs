@@ -274,27 +274,12 @@ codes! {
     TLS_VARIABLE_IGNORED "BR-TLS-047" Info
         "The client does not read this variable"
         "The variable names a CA file that this client never looks at.";
-    TLS_INPUT_IGNORED "BR-TLS-048" High
-        "A file in the input folder is not taken"
-        "The program that builds the system's store takes only some names and forms; this file has another one.";
-    TLS_NOT_REBUILT "BR-TLS-049" High
-        "The system's store lacks what was put in"
-        "A CA lies in the input folder, and the built store that clients read does not hold it.";
-    TLS_LEAF_ANCHOR "BR-TLS-050" Low
-        "A server's certificate serves as an anchor"
-        "A certificate that is no CA stands among the anchors: it helps for one server, until it is renewed.";
-    TLS_KEY_AMONG_ANCHORS "BR-TLS-051" High
-        "A private key lies beside CA certificates"
-        "A file that every build reads for its CAs holds a private key.";
     TLS_NO_PASSWORD "BR-TLS-052" High
         "A PKCS#12 trust store without its password"
         "Java skips what is encrypted when no password is given, and starts without these anchors.";
     TLS_STORE_EMPTY "BR-TLS-053" High
         "The client has no anchors"
         "Nothing that the client reads holds a certificate that it accepts as an anchor: no server is trusted.";
-    TLS_STORE_MALFORMED "BR-TLS-054" Medium
-        "Part of a bundle cannot be read"
-        "A block of a certificate file is malformed: clients skip it, or stop reading there.";
     TLS_HOSTS_IGNORED "BR-TLS-060" High
         "containerd ignores a hosts.toml without a host table"
         "containerd 1.5 to 1.7 ignore a hosts.toml that has no `[host]` table, its CA and server with it.";
@@ -322,9 +307,6 @@ codes! {
     TLS_STORE_STALE "BR-TLS-068" Medium
         "The store has changed since the runtime was started"
         "Programs in Go read the system's roots once: a runtime that is older than the store may not know its newest certificates.";
-    TLS_BOTTLEROCKET_DISTRUST "BR-TLS-069" High
-        "A Bottlerocket certificate is distrusted by default"
-        "`settings.pki.<name>` without `trusted = true` removes the certificate from the store instead of adding it.";
     TLS_INPUT_NOT_TAKEN "BR-TLS-070" High
         "A certificate lies where it is not taken"
         "The tool that builds the store does not take this file: its name, its form or its folder is not the one that it reads.";

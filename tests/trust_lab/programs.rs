@@ -162,7 +162,9 @@ pub(crate) fn programs(lab: &Path) -> Vec<Program> {
         let real = real.map_or(path(&cargo), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
         add(Client::Cargo, "cargo", None, &[], &[&real, "search", "--index", "sparse+https://{host}/", "x"]);
     }
-    for python in pythons() {
+    let pythons = pythons();
+    let several = pythons.len() > 1;
+    for python in pythons {
         let says = |code: &str| {
             let out = Command::new(&python).args(["-c", code]).output().ok()?;
             let text = String::from_utf8_lossy(&out.stdout).trim().to_owned();
@@ -176,7 +178,7 @@ pub(crate) fn programs(lab: &Path) -> Vec<Program> {
         let code = "import urllib.request as u; u.urlopen('https://{host}/', timeout=5)";
         add(client, &name, None, &[], &[&program, "-c", code]);
         // A second pip of an age, and a second requests, would show nothing new.
-        if found.iter().any(|known| program == "/usr/bin/python3" && known.client == Client::Python) {
+        if several && program == "/usr/bin/python3" {
             continue;
         }
         if let Some(pip) = says("import pip; print(pip.__version__)") {

@@ -182,7 +182,7 @@ fn prepare(lab: &Path, system: &Authority, gateway: &Authority) {
 /// What we say: `None` if that is unknown.
 fn predict(program: &Program, host: &str, environment: &[(String, String)], authority: &Authority) -> Option<bool> {
     let environment: Environment = environment.iter().map(|(name, value)| (name, value)).collect();
-    let mut root = Root::new(Path::new("/"));
+    let mut root = Root::open(Path::new("/")).unwrap();
     let found = root.effective(|files| {
         let place = Place {
             arguments: &program.arguments,

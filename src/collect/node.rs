@@ -12,6 +12,7 @@ use crate::model::Str;
 use crate::model::trust::NodeTrust;
 use crate::trust::runtime::{self, About};
 
+pub(super) use self::listed::secret;
 pub use self::open::Root;
 pub use self::root::{Directory, read as read_files};
 

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::load::Loader;
-use super::{Answer, Exit, judge, output};
+use super::{Answer, Exit, Trust, judge, output};
 use crate::trust::Client;
+use crate::trust::client::Environment;
 
 /// Answers a file of questions, or stdin, line by line; exit 2 if a line could not be read.
 pub(super) fn run(path: &Path, now: Timestamp, client: Client) -> anyhow::Result<Exit> {
@@ -54,6 +55,7 @@ fn answer(line: &[u8], loader: &mut Loader, now: Timestamp, default: Client) -> 
         reason: String::new(),
         code: None,
         path: Vec::new(),
+        notes: Vec::new(),
     };
     let question = match serde_json::from_slice::<Value>(line) {
         Ok(question @ Value::Object(_)) => question,
@@ -80,10 +82,31 @@ fn answer(line: &[u8], loader: &mut Loader, now: Timestamp, default: Client) -> 
         };
         let name = text(&question, "name")?;
         let chain = loader.chain_parts(&parts(&question, "chain")?)?;
-        let anchors = loader.store_parts(&parts(&question, "store")?)?;
-        Ok(Answer::new(client, name, at, judge(&chain, &anchors, name, at, client)))
+        let trust = match text(&question, "root")? {
+            Some(_) if is_given(&question, "store") => return Err(anyhow!("`store` and `root` exclude each other")),
+            Some(root) => loader.loaded(Path::new(root), &environment(&question)?, name, client)?,
+            None if is_given(&question, "env") => return Err(anyhow!("`env` needs `root`")),
+            None => Trust::Store(loader.store_parts(&parts(&question, "store")?)?),
+        };
+        Ok(Answer::new(name, at, judge(&chain, &trust, name, at, client)))
     };
     read().map_err(|error| Box::new(Answer { reason: format!("{error:#}"), ..unread }))
+}
+
+fn is_given(question: &Value, field: &str) -> bool {
+    question.get(field).is_some_and(|value| !value.is_null())
+}
+
+/// The variables in `env`: an object of text.
+fn environment(question: &Value) -> anyhow::Result<Environment> {
+    let wrong = || anyhow!("`env` is no object of text");
+    match question.get("env") {
+        None | Some(Value::Null) => Ok(Environment::new()),
+        Some(Value::Object(env)) => {
+            env.iter().map(|(name, value)| Ok((name, value.as_str().ok_or_else(wrong)?))).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
 }
 
 /// A field that is text, or left out.

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::Store;
-use crate::trust::{Bundle, Certificate};
+use super::{Store, Trust};
+use crate::collect::tree::Root;
+use crate::trust::client::{Environment, Place, effective};
+use crate::trust::{Bundle, Certificate, Client, Tree};
 
 /// What a server presents.
 #[derive(Clone, Debug)]
@@ -26,6 +28,7 @@ pub(super) enum Chain {
 #[derive(Debug, Default)]
 pub(super) struct Loader {
     stores: HashMap<String, Store>,
+    roots: HashMap<PathBuf, Root>,
     /// Where relative paths are looked up if they are not found from here.
     base: Option<PathBuf>,
     /// What was skipped, for people.
@@ -34,6 +37,8 @@ pub(super) struct Loader {
 
 /// Stores that are kept; a batch asks about few.
 const KEPT: usize = 64;
+/// Roots that are kept, with the files that clients asked for.
+const ROOTS_KEPT: usize = 8;
 
 impl Loader {
     /// One that looks up relative paths in a folder too.
@@ -122,6 +127,27 @@ impl Loader {
             all.extend(self.store_part(part)?.iter().cloned());
         }
         Ok(all.into())
+    }
+
+    /// What a client loads below a root.
+    pub(super) fn loaded(
+        &mut self,
+        root: &Path,
+        environment: &Environment,
+        host: Option<&str>,
+        client: Client,
+    ) -> anyhow::Result<Trust> {
+        let path = self.locate(root);
+        if !self.roots.contains_key(&path) {
+            if self.roots.len() >= ROOTS_KEPT {
+                self.roots.clear();
+            }
+            let open = Root::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            self.roots.insert(path.clone(), open);
+        }
+        let root = self.roots.get_mut(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let ask = |files: &Tree| effective(client, &Place { host, ..Place::new(files, environment) });
+        Ok(Trust::Loaded(Box::new(root.effective(ask))))
     }
 
     fn store_part(&mut self, part: &str) -> anyhow::Result<Store> {

@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+use super::Judged;
 use super::load::Chain;
+use crate::trust::Certificate;
 use crate::trust::verify::Verdict;
-use crate::trust::{Certificate, Client};
 
 /// The verdict first, then why, then the path with its dates; for several clients one line each.
 pub(super) fn table(
-    verdicts: &[(Client, Verdict)],
+    judged: &[Judged],
     chain: &Chain,
     anchors: &[Certificate],
     name: Option<&str>,
@@ -18,19 +19,21 @@ pub(super) fn table(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let of = name.unwrap_or("any name");
-    if let [(client, verdict)] = verdicts {
+    if let [Judged { client, verdict, .. }] = judged {
         let code = verdict.failure.map(|failure| format!("  {}", failure.code().id)).unwrap_or_default();
         writeln!(out, "{}  {client}, for {of}, at {at}{code}", word(verdict))?;
         writeln!(out, "  {}", verdict.reason)?;
     } else {
         writeln!(out, "for {of}, at {at}")?;
-        let width = verdicts.iter().map(|(client, _)| client.name().len()).max().unwrap_or(0);
-        for (client, verdict) in verdicts {
+        let width = judged.iter().map(|judged| judged.client.name().len()).max().unwrap_or(0);
+        for Judged { client, verdict, .. } in judged {
             let code = verdict.failure.map_or("", |failure| failure.code().id);
             writeln!(out, "  {client:width$}  {:8}  {code:10}  {}", word(verdict), verdict.reason)?;
         }
     }
-    let Some((_, verdict)) = verdicts.iter().max_by_key(|(_, verdict)| (verdict.accepted, verdict.path.len())) else {
+    notes(judged, out)?;
+    let verdicts = judged.iter().map(|judged| &judged.verdict);
+    let Some(verdict) = verdicts.max_by_key(|verdict| (verdict.accepted, verdict.path.len())) else {
         return Ok(());
     };
     let sent: &[Certificate] = match chain {
@@ -51,6 +54,19 @@ pub(super) fn table(
         });
         let subject = if subject.is_empty() { "(no subject)" } else { subject };
         writeln!(out, "  {:24}  {subject}", dates.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// What the clients fell into; several may have met the same.
+fn notes(judged: &[Judged], out: &mut dyn Write) -> io::Result<()> {
+    let mut shown = Vec::new();
+    for note in judged.iter().flat_map(|judged| &judged.notes) {
+        let line = (&note.code, &note.message);
+        if !shown.contains(&line) {
+            writeln!(out, "  {}  {}", note.code, note.message)?;
+            shown.push(line);
+        }
     }
     Ok(())
 }

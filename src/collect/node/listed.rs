@@ -102,7 +102,7 @@ pub(super) fn is_shipped(path: &str) -> bool {
 }
 
 /// Why a file of this name is never read, wherever it lies.
-pub(super) fn secret(name: &str) -> Option<&'static str> {
+pub(in crate::collect) fn secret(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let stem = lower.strip_suffix(".pem").unwrap_or(&lower);
     let ending = lower.rsplit_once('.').map_or("", |(_, ending)| ending);

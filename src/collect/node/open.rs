@@ -84,7 +84,7 @@ impl Root {
     }
 
     /// What stands at a path, itself and not what a link there leads to; and the target of a link.
-    pub(super) fn look(&self, path: &str) -> Result<(Stat, Option<String>), Errno> {
+    pub(in crate::collect) fn look(&self, path: &str) -> Result<(Stat, Option<String>), Errno> {
         let file = self.open_plain(path, OFlags::PATH)?;
         let stat = rustix::fs::statat(&file, "", AtFlags::EMPTY_PATH)?;
         let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
@@ -97,7 +97,7 @@ impl Root {
 
     /// Opens a file for reading that was looked at and is a regular one. Where something else has taken its place
     /// meanwhile, it is closed again; a pipe does not block.
-    pub(super) fn file(&self, path: &str) -> Result<(File, Stat), Errno> {
+    pub(in crate::collect) fn file(&self, path: &str) -> Result<(File, Stat), Errno> {
         let file = self.open_plain(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
         let stat = rustix::fs::fstat(&file)?;
         if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
@@ -107,7 +107,7 @@ impl Root {
     }
 
     /// The names in a directory, sorted, at most `limit`; and whether these are all.
-    pub(super) fn names(&self, path: &str, limit: usize) -> Result<(Vec<String>, bool), Errno> {
+    pub(in crate::collect) fn names(&self, path: &str, limit: usize) -> Result<(Vec<String>, bool), Errno> {
         let directory = self.open_plain(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut names = Vec::new();
         let mut is_whole = true;

@@ -3,12 +3,14 @@
 mod clients;
 mod crypto;
 mod go;
+mod loaded;
 mod missing;
 mod openssl;
 mod webpki;
 
 use jiff::Timestamp;
 
+pub use self::loaded::{anchors, with_loaded};
 use super::{Certificate, Client};
 use crate::model::codes::{self, Code};
 

@@ -75,9 +75,11 @@ struct Scenario {
 
 impl Scenario {
     fn concerns(&self, client: Client) -> bool {
-        // Slow starters that read nothing of the system's store see it in one form.
+        // Slow starters that read nothing of the system's store see the machine once as it is.
         let indifferent = [Client::Npm, Client::PipLegacy, Client::Requests, Client::Java].contains(&client);
-        self.clients.contains(&client) || self.clients.is_empty() && !(indifferent && self.system == System::Bundle)
+        let is_plain = self.system == System::Debian && self.env.is_empty();
+        let indifferent = indifferent || client == Client::Pip && self.system == System::Bundle;
+        self.clients.contains(&client) || self.clients.is_empty() && (is_plain || !indifferent)
     }
 }
 
@@ -218,28 +220,28 @@ fn scenarios() -> Vec<Scenario> {
     let pip = &[Client::Pip, Client::PipLegacy, Client::Requests][..];
     list.extend([
         of(node, &[("NODE_EXTRA_CA_CERTS", "{gw}")]),
-        of(node, &[("NODE_EXTRA_CA_CERTS", "{missing}")]),
-        of(node, &[("NODE_OPTIONS", "--use-openssl-ca")]),
-        of(node, &[("NODE_OPTIONS", "--use-openssl-ca"), ("SSL_CERT_FILE", "{gw}")]),
-        of(node, &[("NODE_OPTIONS", "--use-openssl-ca"), ("SSL_CERT_DIR", "{plain}")]),
-        of(node, &[("NODE_OPTIONS", "--use-openssl-ca"), ("NODE_EXTRA_CA_CERTS", "{gw}")]),
-        of(node, &[("NODE_USE_SYSTEM_CA", "1")]),
+        of(&[Client::Node], &[("NODE_EXTRA_CA_CERTS", "{missing}")]),
+        of(&[Client::Node], &[("NODE_OPTIONS", "--use-openssl-ca")]),
+        of(&[Client::Node], &[("NODE_OPTIONS", "--use-openssl-ca"), ("SSL_CERT_FILE", "{gw}")]),
+        of(&[Client::Node], &[("NODE_OPTIONS", "--use-openssl-ca"), ("SSL_CERT_DIR", "{plain}")]),
+        of(&[Client::Node], &[("NODE_OPTIONS", "--use-openssl-ca"), ("NODE_EXTRA_CA_CERTS", "{gw}")]),
+        of(&[Client::Node], &[("NODE_USE_SYSTEM_CA", "1")]),
         of(node, &[("NODE_TLS_REJECT_UNAUTHORIZED", "0")]),
         of(node, &[("npm_config_cafile", "{gw}")]),
         of(node, &[("NPM_CONFIG_CAFILE", "{gw}"), ("NODE_EXTRA_CA_CERTS", "{gw}")]),
         of(node, &[("npm_config_cafile", "{missing}"), ("NODE_EXTRA_CA_CERTS", "{gw}")]),
         with(&[Client::Npm], (".npmrc", "cafile={gw}\n"), &[("npm_config_cafile", "{missing}")]),
-        of(node, &[("npm_config_strict_ssl", "false")]),
+        of(&[Client::Npm], &[("npm_config_strict_ssl", "false")]),
         with(node, (".npmrc", "cafile={gw}\n"), &[]),
         with(node, (".npmrc", "strict-ssl=false\n"), &[]),
         of(pip, &[("PIP_CERT", "{gw}")]),
-        of(pip, &[("PIP_CERT", "{missing}")]),
+        of(&[Client::PipLegacy, Client::Requests], &[("PIP_CERT", "{missing}")]),
         of(pip, &[("REQUESTS_CA_BUNDLE", "{gw}")]),
         of(pip, &[("CURL_CA_BUNDLE", "{gw}")]),
         of(pip, &[("REQUESTS_CA_BUNDLE", "{gw}"), ("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt")]),
-        of(pip, &[("REQUESTS_CA_BUNDLE", "{missing}")]),
-        of(pip, &[("REQUESTS_CA_BUNDLE", "{hashed}")]),
-        of(pip, &[("PIP_TRUSTED_HOST", "gw.test")]),
+        of(&[Client::PipLegacy, Client::Requests], &[("REQUESTS_CA_BUNDLE", "{missing}")]),
+        of(&[Client::PipLegacy, Client::Requests], &[("REQUESTS_CA_BUNDLE", "{hashed}")]),
+        of(&[Client::Pip], &[("PIP_TRUSTED_HOST", "gw.test")]),
         of(&[Client::Pip], &[("PIP_USE_DEPRECATED", "legacy-certs")]),
         with(pip, (".config/pip/pip.conf", "[global]\ncert = {gw}\n"), &[]),
         of(&[Client::CurlOpenssl], &[("CURL_CA_BUNDLE", "{gw}")]),

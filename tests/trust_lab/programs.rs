@@ -73,6 +73,7 @@ fn version(program: &Path) -> Option<(u32, u32)> {
 }
 
 /// Everything that is there.
+#[allow(clippy::too_many_lines)] // A list, one program after another.
 pub(crate) fn programs(lab: &Path) -> Vec<Program> {
     let mut found = Vec::new();
     let mut add = |client, name: &str, version, env: &[(&str, String)], line: &[&str]| {
@@ -205,21 +206,21 @@ pub(crate) fn programs(lab: &Path) -> Vec<Program> {
             add(Client::Requests, &format!("requests in {name}"), None, &[], &[&program, "-c", code]);
         }
     }
-    if let (Some(javac), Some(java)) = (which("javac"), which("java")) {
-        if let Some(home) = fs::canonicalize(java).ok().and_then(|java| Some(java.parent()?.parent()?.to_owned())) {
-            fs::write(lab.join("Get.java"), JAVA).unwrap();
-            let built = Command::new(javac).args(["-d", "."]).arg("Get.java").current_dir(lab).status().unwrap();
-            assert!(built.success(), "javac: {built}");
-            let program = home.join("bin/java").display().to_string();
-            let home = [("JAVA_HOME", home.display().to_string())];
-            add(
-                Client::Java,
-                "java",
-                None,
-                &home,
-                &[&program, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "Get", "https://{host}/"],
-            );
-        }
+    if let (Some(javac), Some(java)) = (which("javac"), which("java"))
+        && let Some(home) = fs::canonicalize(java).ok().and_then(|java| Some(java.parent()?.parent()?.to_owned()))
+    {
+        fs::write(lab.join("Get.java"), JAVA).unwrap();
+        let built = Command::new(javac).args(["-d", "."]).arg("Get.java").current_dir(lab).status().unwrap();
+        assert!(built.success(), "javac: {built}");
+        let program = home.join("bin/java").display().to_string();
+        let home = [("JAVA_HOME", home.display().to_string())];
+        add(
+            Client::Java,
+            "java",
+            None,
+            &home,
+            &[&program, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "Get", "https://{host}/"],
+        );
     }
     if let Some(uv) = which("uv") {
         add(

@@ -63,9 +63,7 @@ impl Authority {
             for stream in listener.incoming().flatten() {
                 let (config, accepted) = (Arc::clone(&config), Arc::clone(&accepted));
                 std::thread::spawn(move || {
-                    if answer(stream, config) {
-                        accepted.store(true, Ordering::SeqCst);
-                    }
+                    answer(stream, config, &accepted);
                 });
             }
         });
@@ -77,17 +75,17 @@ impl Authority {
     }
 }
 
-/// Whether a request came.
-fn answer(mut stream: TcpStream, config: Arc<ServerConfig>) -> bool {
+/// Notes that a request came before it answers: a client that has its answer may end at once.
+fn answer(mut stream: TcpStream, config: Arc<ServerConfig>, accepted: &AtomicBool) {
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut tls = ServerConnection::new(config).unwrap();
     let mut tls = Stream::new(&mut tls, &mut stream);
     let mut request = [0; 4096];
     let came = tls.read(&mut request).is_ok_and(|count| count > 0);
     if came {
+        accepted.store(true, Ordering::SeqCst);
         let _ = tls.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         tls.conn.send_close_notify();
         let _ = tls.flush();
     }
-    came
 }

@@ -27,6 +27,20 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Encodes standard base64, with its padding.
+pub fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let digit = (word >> (18 - 6 * at)) & 63;
+            out.push(if at > chunk.len() { '=' } else { char::from(DIGITS[digit as usize]) });
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -37,6 +51,7 @@ mod tests {
     fn base64_of_the_rfc() {
         for (text, bytes) in [("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")] {
             assert_eq!(decode(text).unwrap(), bytes.as_bytes());
+            assert_eq!(encode(bytes.as_bytes()), text);
         }
         for text in ["", "=", "Zg", "Zg=", "Z===", "Zm9!", "npm ci"] {
             assert!(decode(text).is_none(), "{text}");

@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use crate::model::Outcome;
 use crate::model::codes::{self, Code};
 use crate::model::trust::TrustNote;
-use crate::trust::client::public;
 use crate::trust::client::{Effective, Verification};
-use crate::trust::verify::{self, Failure, Question, Verdict};
+use crate::trust::verify::{self, Failure, Question, Verdict, anchors};
 use crate::trust::{Certificate, Client};
 
 /// What a server presents, as far as it is known.
@@ -103,16 +102,6 @@ fn of_public_roots(client: Client, loaded: &Effective) -> Opinion {
             )
         }
     }
-}
-
-/// The anchors of a client; `sure`: without those that it may have.
-fn anchors(loaded: &Effective, sure: bool) -> Vec<Certificate> {
-    let mut anchors: Vec<Certificate> = loaded.anchors(sure).into_iter().cloned().collect();
-    let public = loaded.public();
-    if public == Some(true) || (!sure && public.is_none()) {
-        anchors.extend(public::roots().iter().cloned());
-    }
-    anchors
 }
 
 fn of_cas(client: Client, loaded: &Effective, all: &[Certificate], at: Timestamp) -> Opinion {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::model::mount::{MountSource, ObjectMount, TrustMount};
 use crate::model::object::{Container, EnvValue, EnvVar};
 use crate::model::trust::{Anchor, TrustBundle};
-use crate::model::{Selector, Snapshot, Str};
+use crate::model::{Selector, Snapshot, Str, base64};
 use crate::trust::client::Environment;
 use crate::trust::objects::{self, Held};
 use crate::trust::tree::{Content, Entry, Tree};
@@ -174,23 +174,10 @@ fn pem<'a>(anchors: impl IntoIterator<Item = &'a Anchor>) -> String {
     let mut text = String::new();
     for der in anchors.into_iter().filter_map(|anchor| anchor.der.as_ref()) {
         text.push_str("-----BEGIN CERTIFICATE-----\n");
-        for line in base64(der).as_bytes().chunks(64) {
+        for line in base64::encode(der).as_bytes().chunks(64) {
             let _ = writeln!(text, "{}", String::from_utf8_lossy(line));
         }
         text.push_str("-----END CERTIFICATE-----\n");
     }
     text
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let digit = (word >> (18 - 6 * at)) & 63;
-            out.push(if at > chunk.len() { '=' } else { char::from(DIGITS[digit as usize]) });
-        }
-    }
-    out
 }

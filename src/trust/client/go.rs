@@ -6,17 +6,8 @@ use super::Client;
 use super::reader::{Names, Reader, Seen, has_extension};
 use super::scope::covers;
 use crate::model::codes;
+use crate::trust::runtime::OUTPUT_FILES;
 use crate::trust::tree::{Content, Found};
-
-/// Bundles; the first that can be read is the one.
-const FILES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// Directories; every file of each of them counts, whatever its name.
 const DIRECTORIES: &str = "/etc/ssl/certs:/etc/pki/tls/certs";
@@ -29,7 +20,7 @@ pub(super) fn load(reader: &mut Reader<'_>) {
             }
         }
         set => {
-            reader.first_file(FILES, "default bundle of Go", set.is_ok());
+            reader.first_file(&OUTPUT_FILES, "default bundle of Go", set.is_ok());
         }
     }
     match reader.variable("SSL_CERT_DIR") {

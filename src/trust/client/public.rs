@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use crate::model::trust::{Fingerprint, PublicShare};
+use crate::model::trust::{Anchor, Fingerprint, PublicShare};
 use crate::trust::Certificate;
 
 static ROOTS: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
@@ -19,9 +19,14 @@ pub fn roots() -> &'static [Certificate] {
     &ROOTS
 }
 
-/// How many of the public roots are among these certificates, by name and key: a root that was issued again counts.
-pub fn share<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> PublicShare {
-    let known = certificates.into_iter().map(Certificate::anchor).map(|a| (a.subject.as_ref(), a.spki));
+/// Whether a certificate is one of the public roots, by name and key: a root that was issued again counts.
+pub fn is_public_root(anchor: &Anchor) -> bool {
+    NAMES.contains(&(anchor.subject.as_ref(), anchor.spki))
+}
+
+/// How many of the public roots are among these.
+pub fn share<'a>(anchors: impl IntoIterator<Item = &'a Anchor>) -> PublicShare {
+    let known = anchors.into_iter().map(|anchor| (anchor.subject.as_ref(), anchor.spki));
     let present: BTreeSet<(&str, Fingerprint)> = known.filter(|name| NAMES.contains(name)).collect();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     PublicShare { present: count(present.len()), of: count(NAMES.len()) }
@@ -30,7 +35,7 @@ pub fn share<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> Pub
 /// Whether all public roots are among these. Cheap for few certificates.
 pub(super) fn holds_all(certificates: &[Certificate]) -> bool {
     certificates.len() >= webpki_root_certs::TLS_SERVER_ROOT_CERTS.len() && {
-        let share = share(certificates);
+        let share = share(certificates.iter().map(Certificate::anchor));
         share.present == share.of
     }
 }

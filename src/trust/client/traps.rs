@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use crate::model::codes;
+use crate::trust::Certificate;
 
 /// Notes about the whole.
 pub(super) fn after(reader: &mut Reader<'_>) {
@@ -18,7 +19,7 @@ pub(super) fn after(reader: &mut Reader<'_>) {
     if reader.out.public() != Some(false) {
         return;
     }
-    let share = super::public::share(reader.out.anchors(true));
+    let share = super::public::share(reader.out.anchors(true).into_iter().map(Certificate::anchor));
     if share.present > 0 {
         return;
     }

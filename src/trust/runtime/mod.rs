@@ -16,7 +16,6 @@ mod hosts;
 mod legacy;
 mod lines;
 mod notes;
-mod public;
 mod rancher;
 mod reading;
 mod store;
@@ -30,8 +29,8 @@ use crate::model::Str;
 use crate::model::object::Meta;
 use crate::model::trust::NodeTrust;
 
+pub use crate::trust::client::public::{is_public_root, share};
 pub use files::NodeFiles;
-pub use public::{is_public_root, share};
 use reading::Reading;
 pub use store::OUTPUT_FILES;
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::unquoted;
 use super::files::{NodeFiles, Read};
-use super::public;
 use super::reading::{At, Reading, anchors};
 use crate::model::Str;
 use crate::model::codes;
 use crate::model::trust::{Anchor, Fingerprint, StoreKind, TrustStore};
 use crate::trust::cert::sha256;
+use crate::trust::client::public;
 
 /// Files that clients read, in the order of Go's `crypto/x509`, which takes the first.
 pub const OUTPUT_FILES: [&str; 6] = [

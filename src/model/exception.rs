@@ -22,11 +22,11 @@ pub struct Exception {
     #[schemars(length(max = 512))]
     pub endpoint: Option<Str>,
     /// Why it is accepted.
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = "[^ \\t\\n]"))]
     pub reason: String,
     /// Until when: a date (to its end, in UTC) or an instant (RFC 3339). Without it for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"))]
     pub expires: Option<Str>,
 }
 
@@ -42,7 +42,7 @@ impl Exception {
             return Ok(Some(instant));
         }
         let date: Result<jiff::civil::Date, _> = text.parse();
-        let end = date.and_then(|date| date.tomorrow()).and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC));
+        let end = date.and_then(jiff::civil::Date::tomorrow).and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC));
         end.map(|end| Some(end.timestamp())).map_err(|_| {
             format!("`expires: {text}` is neither a date (2027-01-31) nor an instant (2027-01-31T12:00:00Z)")
         })

@@ -168,7 +168,7 @@ fn check_signature(child: &Parsed<'_>, issuer: &Parsed<'_>) -> Result<(), Refusa
     if !child.algorithms_agree() {
         return Err(refuse(Failure::Signature, 7, "certificate signature failure", &shown(child.certificate)));
     }
-    crypto::verify(&child.scheme, key, child.certificate.tbs(), &child.signature).map_err(|bad| {
+    crypto::issued(issuer.certificate, key, child.certificate, (&child.scheme, &child.signature)).map_err(|bad| {
         let text = "certificate signature failure";
         match bad {
             Bad::Unsupported => {

@@ -1,0 +1,313 @@
+//! Verdicts of the TLS layer that once were wrong or too sure, each held to what the real client does.
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
+
+use std::fs;
+use std::process::Command;
+
+use buildreach::trust::verify::{Question, supposed, verify};
+use buildreach::trust::{Bundle, Certificate, Client};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints,
+};
+use serde_json::Value;
+
+const HOST: &str = "nexus.corp.example";
+
+/// A CA: its certificate, and what it signs with.
+struct Ca {
+    pem: String,
+    params: CertificateParams,
+    key: KeyPair,
+}
+
+/// The date some days from today.
+fn day(days: i64) -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date() + jiff::Span::new().days(days)
+}
+
+macro_rules! midnight {
+    ($days:expr) => {{
+        let day = day($days);
+        let part = |number: i8| u8::try_from(number).unwrap();
+        rcgen::date_time_ymd(i32::from(day.year()), part(day.month()), part(day.day()))
+    }};
+}
+
+/// What differs from a plain CA.
+#[derive(Default)]
+struct Shape<'a> {
+    /// The one that signs it; none: it signs itself.
+    by: Option<&'a Ca>,
+    /// The key of that one.
+    key: Option<&'a Ca>,
+    expired: bool,
+    only_for: Option<&'a str>,
+}
+
+impl Ca {
+    fn new(name: &str, shape: &Shape<'_>) -> Self {
+        let key = shape
+            .key
+            .map_or_else(|| KeyPair::generate().unwrap(), |ca| KeyPair::from_pem(&ca.key.serialize_pem()).unwrap());
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = midnight!(-400);
+        params.not_after = midnight!(if shape.expired { -2 } else { 400 });
+        if let Some(name) = shape.only_for {
+            let permitted_subtrees = vec![GeneralSubtree::DnsName(name.to_owned())];
+            params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+        }
+        let pem = match shape.by {
+            None => params.self_signed(&key).unwrap().pem(),
+            Some(by) => params.signed_by(&key, &by.issuer()).unwrap().pem(),
+        };
+        Self { pem, params, key }
+    }
+
+    fn root(name: &str) -> Self {
+        Self::new(name, &Shape::default())
+    }
+
+    fn issuer(&self) -> Issuer<'_, KeyPair> {
+        Issuer::new(self.params.clone(), KeyPair::from_pem(&self.key.serialize_pem()).unwrap())
+    }
+
+    /// A server's certificate for these names and addresses.
+    fn signs(&self, names: &[&str], change: impl Fn(&mut CertificateParams)) -> String {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        change(&mut params);
+        params.signed_by(&KeyPair::generate().unwrap(), &self.issuer()).unwrap().pem()
+    }
+}
+
+fn block(pem: &str, by: usize) -> String {
+    pem.lines().flat_map(|line| [&" ".repeat(by), line, "\n"].concat().chars().collect::<Vec<_>>()).collect()
+}
+
+fn config_map(name: &str, key: &str, pem: &str) -> String {
+    let data = block(pem, 4);
+    format!(
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: ci}}\ndata:\n  {key}: |\n{data}"
+    )
+}
+
+/// A pod of one container that mounts ConfigMap `corp` at `/corp`.
+fn pod(image: &str, command: &str, env: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: build, namespace: ci, labels: {{buildreach.dev/build: 'true'}}}}\nspec:\n  volumes: [{{name: ca, configMap: {{name: corp}}}}]\n  containers:\n  - name: c\n    image: {image}\n    command: [sh, -c, {command:?}]\n    env: [{env}]\n    volumeMounts: [{{name: ca, mountPath: /corp}}]\nstatus: {{phase: Running, podIP: 10.0.9.1, podIPs: [{{ip: 10.0.9.1}}]}}\n"
+    )
+}
+
+/// A pod whose client reads `/corp/ca.crt` beside what it has, with what lies there.
+fn build(client: &str, store: &[&str]) -> String {
+    let npm = format!("npm ci --registry https://{HOST}/");
+    let pod = match client {
+        "npm" => pod("node:22", &npm, "{name: NODE_EXTRA_CA_CERTS, value: /corp/ca.crt}"),
+        "go" => pod("golang:1.26-bookworm", "go mod download", "{name: SSL_CERT_FILE, value: /corp/ca.crt}"),
+        "uv" => pod("python:3.14-slim", "uv sync", "{name: SSL_CERT_FILE, value: /corp/ca.crt}"),
+        "cargo" => pod("rust:1.95", "cargo fetch", "{name: CARGO_HTTP_CAINFO, value: /corp/ca.crt}"),
+        other => panic!("{other}"),
+    };
+    pod + &config_map("corp", "ca.crt", &store.concat())
+}
+
+/// The TLS step of a subject towards a host, and what `flags` say about it: `(--endpoint-ca, PEM)`.
+fn tls_of(subject: &str, manifests: &str, host: &str, told: &[(&str, &str)], flags: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.yaml");
+    fs::write(&file, manifests).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_buildreach"));
+    command.args(["explain", subject, host, "-o", "json", "-f"]).arg(&file).args(flags);
+    for (number, (flag, pem)) in told.iter().enumerate() {
+        let path = folder.path().join(format!("{number}.pem"));
+        fs::write(&path, pem).unwrap();
+        command.args([flag, &*format!("{host}={}", path.display())]);
+    }
+    let output = command.output().unwrap();
+    let explanation: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let steps = explanation["trace"]["steps"].as_array().unwrap();
+    steps.iter().find(|step| step["layer"] == "tls").unwrap().clone()
+}
+
+fn tls(manifests: &str, host: &str, told: &[(&str, &str)]) -> Value {
+    tls_of("ci/build", manifests, host, told, &[])
+}
+
+/// Outcome and code in one word.
+fn said(step: &Value) -> String {
+    let code = step["codes"][0].as_str().map(|code| format!(" {code}")).unwrap_or_default();
+    format!("{}{code}", step["outcome"].as_str().unwrap())
+}
+
+#[test]
+fn an_issuing_ca_that_is_named_is_judged_by_what_it_signs() {
+    let root = Ca::root("Corp Root");
+    let issuing = Ca::new("Corp Issuing", &Shape { by: Some(&root), ..Shape::default() });
+    let both = [&*issuing.pem, &root.pem].concat();
+    // Node.js asks for a root: an intermediate in its store is no anchor (UNABLE_TO_GET_ISSUER_CERT). Go takes any.
+    for (client, store, named, want) in [
+        ("npm", &root.pem, &issuing.pem, "Reachable"),
+        ("go", &root.pem, &issuing.pem, "Reachable"),
+        ("uv", &root.pem, &issuing.pem, "Reachable"),
+        ("cargo", &root.pem, &issuing.pem, "Reachable"),
+        ("npm", &root.pem, &both, "Reachable"),
+        ("npm", &issuing.pem, &issuing.pem, "Blocked BR-TLS-012"),
+        ("go", &issuing.pem, &issuing.pem, "Reachable"),
+        ("uv", &issuing.pem, &issuing.pem, "Reachable"),
+        ("cargo", &issuing.pem, &issuing.pem, "Reachable"),
+        // Whether the issuing CA that is trusted signed the server's certificate is not said.
+        ("npm", &issuing.pem, &root.pem, "Blocked BR-TLS-010"),
+        ("go", &issuing.pem, &root.pem, "Unknown"),
+        ("uv", &issuing.pem, &root.pem, "Unknown"),
+        ("go", &issuing.pem, &both, "Unknown"),
+    ] {
+        let step = tls(&build(client, &[store]), HOST, &[("--endpoint-ca", named)]);
+        assert_eq!(said(&step), want, "{client}: {step}");
+    }
+}
+
+#[test]
+fn a_ca_that_was_issued_again_is_one_ca() {
+    let root = Ca::root("Corp Root");
+    let expired = Ca::new("Corp Root", &Shape { key: Some(&root), expired: true, ..Shape::default() });
+    let other = Ca::root("Corp Root");
+    let renamed = Ca::new("Corp Root G2", &Shape { key: Some(&root), ..Shape::default() });
+    for (client, store, named, want) in [
+        // The store's certificates count, not the one that is named.
+        ("npm", vec![&*root.pem], &expired, "Reachable"),
+        ("npm", vec![&*expired.pem, &root.pem], &root, "Reachable"),
+        ("go", vec![&*expired.pem, &root.pem], &root, "Reachable"),
+        ("npm", vec![&*expired.pem], &root, "Blocked BR-TLS-014"),
+        ("go", vec![&*expired.pem], &root, "Blocked BR-TLS-014"),
+        // rustls does not look at an anchor's dates.
+        ("uv", vec![&*expired.pem], &root, "Reachable"),
+        ("go", vec![&*other.pem], &root, "Blocked BR-TLS-013"),
+        ("go", vec![&*other.pem, &root.pem], &root, "Reachable"),
+        ("go", vec![&*renamed.pem], &root, "Blocked BR-TLS-010"),
+    ] {
+        let step = tls(&build(client, &store), HOST, &[("--endpoint-ca", &named.pem)]);
+        assert_eq!(said(&step), want, "{client}: {step}");
+    }
+    // Two CAs of one name: which of them signed is not said.
+    let step = tls(&build("go", &[&root.pem]), HOST, &[("--endpoint-ca", &[&*root.pem, &other.pem].concat())]);
+    assert_eq!(said(&step), "Unknown", "{step}");
+}
+
+#[test]
+fn a_cross_signed_ca_is_trusted_by_either_root() {
+    let old = Ca::root("Old Root");
+    let new = Ca::root("New Root");
+    let cross = Ca::new("New Root", &Shape { by: Some(&old), key: Some(&new), ..Shape::default() });
+    let both = [&*new.pem, &cross.pem].concat();
+    let server = new.signs(&[HOST], |_| {});
+    let with_cross = [&*server, &cross.pem].concat();
+    for (client, store, flag, given, want) in [
+        ("npm", &old.pem, "--endpoint-ca", &both, "Reachable"),
+        ("go", &old.pem, "--endpoint-ca", &both, "Reachable"),
+        ("npm", &old.pem, "--endpoint-chain", &with_cross, "Reachable"),
+        ("npm", &old.pem, "--endpoint-chain", &server, "Blocked BR-TLS-010"),
+        // The cross certificate alone is an anchor for Go and none for Node.js.
+        ("npm", &cross.pem, "--endpoint-ca", &new.pem, "Blocked BR-TLS-012"),
+        ("npm", &cross.pem, "--endpoint-chain", &server, "Blocked BR-TLS-012"),
+        ("go", &cross.pem, "--endpoint-ca", &new.pem, "Reachable"),
+        ("go", &cross.pem, "--endpoint-chain", &server, "Reachable"),
+    ] {
+        let step = tls(&build(client, &[store]), HOST, &[(flag, given)]);
+        assert_eq!(said(&step), want, "{client} {flag}: {step}");
+    }
+}
+
+#[test]
+fn a_ca_for_other_names_issues_nothing_for_this_one() {
+    let root = Ca::root("Corp Root");
+    let shape = |name| Shape { by: Some(&root), only_for: Some(name), ..Shape::default() };
+    for client in ["npm", "go", "uv", "cargo"] {
+        for (name, want) in [("other.example", "Blocked BR-TLS-018"), ("corp.example", "Reachable")] {
+            let issuing = Ca::new("Issuing", &shape(name));
+            let step = tls(&build(client, &[&root.pem]), HOST, &[("--endpoint-ca", &issuing.pem)]);
+            assert_eq!(said(&step), want, "{client} {name}: {step}");
+        }
+    }
+}
+
+#[test]
+fn dates_of_a_ca_are_those_of_the_instant() {
+    let root = Ca::root("Corp Root");
+    let at = |days| format!("{}T00:00:00Z", day(days));
+    for (days, want) in [(-700, "Blocked BR-TLS-015"), (0, "Reachable"), (700, "Blocked BR-TLS-014")] {
+        let build = build("go", &[&root.pem]);
+        let step = tls_of("ci/build", &build, HOST, &[("--endpoint-ca", &root.pem)], &["--at", &at(days)]);
+        assert_eq!(said(&step), want, "{step}");
+    }
+}
+
+#[test]
+fn what_another_anchor_could_mend_is_not_final() {
+    // Variables from a Secret: the store is not known.
+    let open = |client: &str| {
+        let env = "{name: SSL_CERT_FILE, valueFrom: {secretKeyRef: {name: a, key: b}}}";
+        let (image, command) =
+            if client == "go" { ("golang:1.26", "go build ./...") } else { ("rust:1.95", "cargo fetch") };
+        pod(image, command, env) + &config_map("corp", "x", "")
+    };
+    let root = Ca::root("Corp Root");
+    let expired = Ca::new("Issuing", &Shape { by: Some(&root), expired: true, ..Shape::default() });
+    let narrow = Ca::new("Issuing", &Shape { by: Some(&root), only_for: Some("other.example"), ..Shape::default() });
+    let client_only = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let old = |params: &mut CertificateParams| {
+        params.not_before = midnight!(-9);
+        params.not_after = midnight!(-2);
+    };
+    let chain = |ca: &Ca, leaf: String| leaf + &ca.pem + &root.pem;
+    for client in ["go", "cargo"] {
+        for (chain, want) in [
+            // The same CA may be in the store with other dates, or without constraints.
+            (chain(&expired, expired.signs(&[HOST], |_| {})), "Unknown"),
+            (chain(&narrow, narrow.signs(&[HOST], |_| {})), "Unknown"),
+            // The server's own certificate is at fault.
+            (chain(&root, root.signs(&["other.example"], |_| {})), "Blocked BR-TLS-016"),
+            (chain(&root, root.signs(&[HOST], client_only)), "Blocked BR-TLS-021"),
+            (chain(&root, root.signs(&[HOST], old)), "Blocked BR-TLS-014"),
+            (chain(&root, root.signs(&[HOST], |_| {})), "Unknown"),
+        ] {
+            let step = tls(&open(client), HOST, &[("--endpoint-chain", &chain)]);
+            assert_eq!(said(&step), want, "{client}: {step}");
+        }
+    }
+}
+
+#[test]
+fn what_a_ca_might_sign_is_judged_as_what_it_signed() {
+    let now = jiff::Timestamp::now();
+    let read = |pem: &str| Bundle::read(pem.as_bytes()).certificates;
+    let other = read(&Ca::root("Corp Root").pem);
+    for algorithm in
+        [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519, &rcgen::PKCS_RSA_SHA256]
+    {
+        let mut ca = Ca::root("Corp Root");
+        ca.key = KeyPair::generate_for(algorithm).unwrap();
+        ca.pem = ca.params.self_signed(&ca.key).unwrap().pem();
+        let anchors = read(&ca.pem);
+        let signed = read(&ca.signs(&[HOST], |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]));
+        let supposed = [supposed::leaf(&anchors[0], &anchors, HOST, now).unwrap()];
+        for &client in Client::ALL {
+            for (anchors, is_issuer) in [(&anchors, true), (&other, false)] {
+                let ask = |chain: &[Certificate]| {
+                    verify(&Question { chain, anchors, name: Some(HOST), at: now, client }).accepted
+                };
+                assert_eq!(ask(&supposed), ask(&signed), "{client} {algorithm:?} {is_issuer}");
+                assert!(is_issuer || ask(&supposed) == Some(false), "{client} {algorithm:?}");
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use buildreach::trust::verify::{Question, supposed, verify};
 use buildreach::trust::{Bundle, Certificate, Client};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, NameConstraints,
+    KeyUsagePurpose, NameConstraints, SanType,
 };
 use serde_json::Value;
 
@@ -309,5 +309,96 @@ fn what_a_ca_might_sign_is_judged_as_what_it_signed() {
                 assert!(is_issuer || ask(&supposed) == Some(false), "{client} {algorithm:?}");
             }
         }
+    }
+}
+
+#[test]
+fn an_address_is_judged_where_somebody_says_what_it_presents() {
+    const ADDRESS: &str = "10.0.0.5";
+    let root = Ca::root("Corp Root");
+    let by_address = root.signs(&[ADDRESS], |_| {});
+    let as_name = root.signs(&[], |params| {
+        params.subject_alt_names = vec![SanType::DnsName(ADDRESS.try_into().unwrap())];
+    });
+    for client in ["npm", "go", "uv", "cargo"] {
+        for (told, want) in [
+            (vec![], "NotApplicable"),
+            (vec![("--endpoint-ca", &*root.pem)], "Reachable"),
+            (vec![("--endpoint-chain", &*by_address)], "Reachable"),
+            (vec![("--endpoint-chain", &*as_name)], "Blocked BR-TLS-016"),
+        ] {
+            let step = tls(&build(client, &[&root.pem]), ADDRESS, &told);
+            assert_eq!(said(&step), want, "{client}: {step}");
+        }
+    }
+    // An EndpointSet says it too, for its port; IPv6 however it is written.
+    let set = |host: &str, port: u16| {
+        let pem = block(&by_address, 8);
+        format!(
+            "---\napiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nmetadata: {{name: corp}}\nspec:\n  endpoints:\n  - host: '{host}'\n    port: {port}\n    chain:\n      inline: |\n{pem}"
+        )
+    };
+    let go = build("go", &[&root.pem]);
+    for (host, port, asked, want) in [
+        (ADDRESS, 443, ADDRESS, "Reachable"),
+        (ADDRESS, 8443, ADDRESS, "NotApplicable"),
+        (ADDRESS, 8443, "10.0.0.5:8443", "Reachable"),
+        ("2001:DB8:0::1", 443, "[2001:db8::1]:443", "Blocked BR-TLS-016"),
+    ] {
+        let step = tls(&(go.clone() + &set(host, port)), asked, &[]);
+        assert_eq!(said(&step), want, "{host} {port} {asked}: {step}");
+    }
+    let step = tls(&go, "2001:DB8:0::1", &[("--endpoint-ca", &root.pem)]);
+    assert_eq!(said(&step), "Reachable", "{step}");
+    // What a build fetches from an address is judged in an audit as well.
+    let build = go.replace("env: [", &format!("env: [{{name: GOPROXY, value: 'https://{ADDRESS}'}}, "));
+    let other = Ca::root("Corp Root");
+    for (presented, want) in [(&by_address, "Reachable"), (&other.signs(&[ADDRESS], |_| {}), "Blocked")] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("all.yaml"), &build).unwrap();
+        let chain = folder.path().join("chain");
+        fs::write(&chain, presented).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+            .args(["audit", "-o", "json", "--endpoint-chain", &format!("{ADDRESS}={}", chain.display())])
+            .arg(folder.path().join("all.yaml"))
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let paths = report["results"][0]["paths"].as_array().unwrap();
+        let of = paths.iter().find(|path| path["endpoints"].to_string().contains(ADDRESS)).unwrap();
+        assert_eq!(of["outcome"], want, "{of}");
+    }
+}
+
+#[test]
+fn the_common_name_stands_in_by_each_clients_own_rule() {
+    let read = |pem: &str| Bundle::read(pem.as_bytes()).certificates;
+    let root = Ca::root("Corp Root");
+    let anchors = read(&root.pem);
+    let named = |name: &str, others: &[&str]| {
+        let named = |params: &mut CertificateParams| params.distinguished_name.push(DnType::CommonName, name);
+        read(&root.signs(others, named))
+    };
+    let only = named(HOST, &[]);
+    let beside_address = named(HOST, &["10.0.0.5"]);
+    let address = named("10.0.0.5", &[]);
+    // As curl 7.88, wget 1.21 and git 2.39 on GnuTLS 3.7, Node.js 20, Python 3.11 and Java 17 do.
+    for (client, want) in [
+        (Client::Go, [false, false, false]),
+        (Client::Uv, [false, false, false]),
+        (Client::Requests, [false, false, false]),
+        (Client::Node, [true, true, false]),
+        (Client::Python, [true, true, false]),
+        (Client::Java, [true, true, false]),
+        (Client::CurlOpenssl, [true, false, true]),
+        (Client::Git, [true, false, false]),
+        (Client::Wget, [true, false, false]),
+    ] {
+        let ask = |chain: &[Certificate], name| {
+            let at = jiff::Timestamp::now();
+            verify(&Question { chain, anchors: &anchors, name: Some(name), at, client }).accepted
+        };
+        let got = [ask(&only, HOST), ask(&beside_address, HOST), ask(&address, "10.0.0.5")];
+        assert_eq!(got, want.map(Some), "{client}");
     }
 }

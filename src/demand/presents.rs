@@ -211,6 +211,11 @@ impl Demand {
     pub fn presented(&self, requirement: &Requirement) -> Option<Arc<Presented>> {
         self.presents.of(requirement)
     }
+
+    /// Whether somebody says what some server presents.
+    pub fn presents_anything(&self) -> bool {
+        !self.presents.rules.is_empty()
+    }
 }
 
 #[cfg(test)]

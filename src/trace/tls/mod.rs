@@ -280,9 +280,6 @@ impl<'q, 'a> Asking<'q, 'a> {
     }
 
     fn step(&self) -> (Step, Vec<TrustNote>) {
-        if self.planned.bare {
-            return plain("a bare address has no name to verify");
-        }
         match self.requirement.speaks {
             Speaks::Plain => return plain("no TLS is spoken there"),
             Speaks::Unsaid if matches!(self.presented, Given::Unknown(_)) => {

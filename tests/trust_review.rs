@@ -402,3 +402,112 @@ fn the_common_name_stands_in_by_each_clients_own_rule() {
         assert_eq!(got, want.map(Some), "{client}");
     }
 }
+
+/// The TLS step of a node with these files towards a registry that leads to a CA.
+fn node_tls(files: &[(&str, &str)], runtime: &str, host: &str, ca: &Ca) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let stock = [("/etc/os-release", "ID=debian\nVERSION_ID=12\n"), ("/etc/ssl/certs/ca-certificates.crt", "")];
+    for (name, text) in stock.iter().chain(files) {
+        let file = folder.path().join("root").join(&name[1..]);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let status = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+        .args(["snapshot", "--node-name", "n1", "--container-runtime", runtime, "--node-root"])
+        .arg(path("root"))
+        .arg("-O")
+        .arg(path("saved"))
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    let manifests = format!(
+        "apiVersion: v1\nkind: Node\nmetadata: {{name: n1}}\nstatus: {{addresses: [{{type: InternalIP, address: 10.1.0.1}}]}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: ci, labels: {{buildreach.dev/build: 'true'}}}}\nspec: {{nodeName: n1, containers: [{{name: c, image: {host}/a/b:1}}]}}\nstatus: {{phase: Running, podIP: 10.0.9.9}}\n"
+    );
+    let saved = path("saved").display().to_string();
+    said(&tls_of("node/n1", &manifests, host, &[("--endpoint-ca", &ca.pem)], &["-f", &saved]))
+}
+
+const CONTAINERD: (&str, &str) = (
+    "/etc/containerd/config.toml",
+    "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.registry]\nconfig_path = '/etc/containerd/certs.d'\n",
+);
+
+#[test]
+fn a_registry_that_containerd_asks_twice_or_after_others() {
+    let root = Ca::root("Corp Root");
+    let other = Ca::root("Corp Root");
+    let own = "[host.'https://nexus.corp.example']\n";
+    let mirror = "[host.'https://mirror.corp.example']\n";
+    let server = "server = 'https://nexus.corp.example'\n";
+    for (hosts, want) in [
+        // Its own table comes first and verifies; that the same host without the CA is tried last hinders nobody.
+        (format!("{server}{own}ca = 'ca.crt'\n"), "Reachable"),
+        (format!("{own}ca = 'ca.crt'\n"), "Reachable"),
+        (format!("{own}skip_verify = true\n"), "Reachable"),
+        // What is asked for pushes alone serves no pull.
+        (format!("{own}ca = 'ca.crt'\ncapabilities = ['push']\n"), "Blocked BR-TLS-010"),
+        (format!("capabilities = ['push']\n{server}{mirror}"), "Unknown"),
+        // A mirror may serve what the registry itself does not.
+        (format!("{server}{mirror}ca = 'ca.crt'\n"), "Unknown"),
+        (format!("ca = 'ca.crt'\n{server}{mirror}"), "Reachable"),
+        (format!("{server}{mirror}skip_verify = true\n"), "Unknown"),
+        ("server = 'https://mirror.corp.example'\n".to_owned(), "Unknown"),
+        // A CA makes an http URL one of TLS.
+        ("server = 'http://nexus.corp.example:443'\nca = 'other.crt'\n".to_owned(), "Blocked BR-TLS-013"),
+        ("server = 'http://nexus.corp.example:443'\n".to_owned(), "Reachable"),
+    ] {
+        let folder = "/etc/containerd/certs.d/nexus.corp.example";
+        let files = [
+            CONTAINERD,
+            (&*format!("{folder}/hosts.toml"), &*hosts),
+            (&*format!("{folder}/ca.crt"), &*root.pem),
+            (&*format!("{folder}/other.crt"), &*other.pem),
+        ];
+        assert_eq!(node_tls(&files, "containerd://2.0.1", HOST, &root), want, "{hosts}");
+    }
+}
+
+#[test]
+fn whether_a_folder_of_registries_counts_decides_only_where_it_is_known() {
+    let root = Ca::root("Corp Root");
+    let ca = ("/etc/containerd/certs.d/nexus.corp.example/ca.crt", &*root.pem);
+    let unset = ("/etc/containerd/config.toml", "version = 3\n");
+    for (version, want) in [("2.0.1", "Blocked BR-TLS-010"), ("2.2.0", "Reachable"), ("", "Unknown")] {
+        let runtime = format!("containerd://{version}");
+        assert_eq!(node_tls(&[unset, ca], &runtime, HOST, &root), want, "{version}");
+    }
+    // Images are named without :443, and then the folder with the port is not theirs.
+    let with_port = ("/etc/docker/certs.d/nexus.corp.example:443/ca.crt", &*root.pem);
+    let without = ("/etc/docker/certs.d/nexus.corp.example/ca.crt", &*root.pem);
+    let daemon = ("/etc/docker/daemon.json", "{\"debug\": true}");
+    assert_eq!(node_tls(&[daemon, with_port], "docker://24.0.7", HOST, &root), "Unknown");
+    assert_eq!(node_tls(&[daemon, with_port, without], "docker://24.0.7", HOST, &root), "Reachable");
+    let hub = ("/etc/containerd/certs.d/docker.io/ca.crt", &*root.pem);
+    assert_eq!(node_tls(&[CONTAINERD, hub], "containerd://1.7.27", "registry-1.docker.io", &root), "Reachable");
+}
+
+#[test]
+fn of_what_a_node_holds_the_facts_count() {
+    let root = Ca::root("Corp Root");
+    let issuing = Ca::new("Issuing", &Shape { by: Some(&root), ..Shape::default() });
+    let expired = Ca::new("Corp Root", &Shape { key: Some(&root), expired: true, ..Shape::default() });
+    let narrow = Ca::new("Corp Root", &Shape { key: Some(&root), only_for: Some("x.example"), ..Shape::default() });
+    let again = Ca::new("Corp Root", &Shape { key: Some(&root), ..Shape::default() });
+    let other = Ca::root("Corp Root");
+    for (store, named, want) in [
+        (&root, &root, "Reachable"),
+        (&again, &root, "Reachable"),
+        (&again, &expired, "Unknown"),
+        (&expired, &root, "Blocked BR-TLS-014"),
+        (&narrow, &root, "Unknown"),
+        (&other, &root, "Blocked BR-TLS-013"),
+        (&root, &issuing, "Unknown"),
+        (&issuing, &root, "Unknown"),
+        (&issuing, &issuing, "Reachable"),
+    ] {
+        let files = [CONTAINERD, ("/etc/ssl/certs/ca-certificates.crt", &*store.pem)];
+        let got = node_tls(&files, "containerd://1.7.27", HOST, named);
+        assert_eq!(got, want, "{} for {}", store.pem, named.pem);
+    }
+}

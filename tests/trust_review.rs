@@ -511,3 +511,51 @@ fn of_what_a_node_holds_the_facts_count() {
         assert_eq!(got, want, "{} for {}", store.pem, named.pem);
     }
 }
+
+#[test]
+fn git_on_openssl_has_the_settings_of_git() {
+    let root = Ca::root("Corp Root");
+    let clone = format!("git clone https://{HOST}/a/b.git");
+    let told = [("--endpoint-ca", &*root.pem)];
+    let ask = |image: &str, env: &str| {
+        said(&tls(&(pod(image, &clone, env) + &config_map("corp", "ca.crt", &root.pem)), HOST, &told))
+    };
+    for image in ["alpine/git:2.47", "debian:12", "registry.access.redhat.com/ubi9/ubi", "corp.example/builder:1"] {
+        assert_eq!(ask(image, "{name: GIT_SSL_CAINFO, value: /corp/ca.crt}"), "Reachable", "{image}");
+        assert_eq!(ask(image, "{name: GIT_SSL_NO_VERIFY, value: '1'}"), "Reachable", "{image}");
+        // Variables of curl and of OpenSSL are none of git's.
+        for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
+            let env = format!("{{name: {name}, value: /corp/ca.crt}}");
+            assert_eq!(ask(image, &env), "Blocked BR-TLS-010", "{image} {name}");
+        }
+    }
+}
+
+#[test]
+fn the_container_that_shows_a_client_asks() {
+    let root = Ca::root("Corp Root");
+    let build = build("npm", &[&root.pem]);
+    let told = [("--endpoint-ca", &*root.pem)];
+    let with = |more: &str| tls(&build.replace("  containers:\n", &format!("  containers:\n{more}")), HOST, &told);
+    let sidecar = with("  - {name: side, image: envoyproxy/envoy}\n");
+    assert_eq!(said(&sidecar), "Reachable", "{sidecar}");
+    assert!(sidecar["assumptions"].to_string().contains("what asks for it is in container `c`"), "{sidecar}");
+    // Another container with a client, which does not trust the CA: which of them asks is not said.
+    let other = with("  - {name: other, image: 'node:22', command: [npm, ci]}\n");
+    assert_eq!(said(&other), "Unknown", "{other}");
+    // One that initialises may be the one that asks.
+    let init = build.replace("  containers:\n", "  containers: [{name: main, image: nginx}]\n  initContainers:\n");
+    let step = tls(&init, HOST, &told);
+    assert_eq!(said(&step), "Reachable", "{step}");
+}
+
+#[test]
+fn near_misses_are_of_the_same_key() {
+    let root = Ca::root("Corp Root");
+    let other = Ca::root("Corp Root");
+    let manifests = build("npm", &[&other.pem]) + &config_map("spare", "ca.crt", &root.pem);
+    let step = tls(&manifests, HOST, &[("--endpoint-ca", &root.pem)]);
+    assert_eq!(said(&step), "Blocked BR-TLS-013", "{step}");
+    let near = step["nearMisses"].to_string();
+    assert!(near.contains("\"spare\"") && !near.contains("\"corp\""), "{near}");
+}

@@ -260,3 +260,28 @@ fn of_chain(client: Client, loaded: &Effective, chain: &[Certificate], host: &st
         }
     }
 }
+
+/// What would have to be there, in words.
+pub(super) fn remedy(opinion: &Opinion) -> Option<String> {
+    let missing = opinion.missing.as_ref()?;
+    let bundle = "in one file with the public roots, mounted from a ConfigMap";
+    Some(match opinion.client {
+        Client::Kaniko => format!("{missing} mounted as a file, and --registry-certificate HOST=FILE"),
+        Client::Node | Client::Npm | Client::Pnpm => {
+            format!("{missing} mounted as a file, and NODE_EXTRA_CA_CERTS naming it")
+        }
+        Client::Yarn => format!("{missing} mounted as a file, and NODE_EXTRA_CA_CERTS naming it"),
+        Client::Pip | Client::PipLegacy => format!("{missing} {bundle}, and PIP_CERT naming it"),
+        Client::Requests => format!("{missing} {bundle}, and REQUESTS_CA_BUNDLE naming it"),
+        Client::Cargo => format!("{missing} {bundle}, and CARGO_HTTP_CAINFO naming it"),
+        Client::CurlOpenssl | Client::CurlGnutls => format!("{missing} {bundle}, and CURL_CA_BUNDLE naming it"),
+        Client::Git | Client::GitOpenssl => format!("{missing} {bundle}, and GIT_SSL_CAINFO naming it"),
+        Client::Java => {
+            format!("{missing} in the JVM's cacerts, or a PKCS12 store with its password named by JAVA_TOOL_OPTIONS")
+        }
+        Client::Wget | Client::Apt | Client::Apk => {
+            format!("{missing} in the image's own bundle (update-ca-certificates)")
+        }
+        _ => format!("{missing} {bundle}, and SSL_CERT_FILE naming it"),
+    })
+}

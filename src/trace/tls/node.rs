@@ -338,10 +338,9 @@ impl<'q> Held<'q> {
 }
 
 /// The nodes that trust a CA, as what comes near: a container does not see their trust.
-pub(super) fn holders(context: &Context<'_>, subject: &str) -> Vec<Evidence> {
+pub(super) fn holders(context: &Context<'_>, subject: &str, is: &impl Fn(&Anchor) -> bool) -> Vec<Evidence> {
     let mut found = Vec::new();
     for trust in &context.snapshot.node_trust {
-        let is = |anchor: &Anchor| *anchor.subject == *subject;
         let evidence = || context.object_evidence("NodeTrust", &trust.meta, Decided::ByRule);
         let holds = |entry: &&RegistryTrust| entry.hosts.iter().any(|host| host.ca.iter().any(is));
         if let Some(entry) = trust.registries.iter().find(holds) {

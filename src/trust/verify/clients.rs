@@ -57,7 +57,7 @@ pub(super) fn verify<'a>(question: &Question<'a>) -> Outcome<'a> {
         Client::Rustls | Client::Uv => webpki::verify(question),
         Client::Openssl => openssl::verify(question, Rules::verify_command()),
         Client::CurlOpenssl => by_settings(question, &Settings::one(LIBCURL)),
-        Client::Cargo => by_settings(question, &Settings::either_level(LIBCURL)),
+        Client::Cargo | Client::GitOpenssl => by_settings(question, &Settings::either_level(LIBCURL)),
         Client::Python => by_settings(question, &Settings::either_level(TLS)),
         Client::PythonStrict => {
             by_settings(question, &Settings::either_level(Rules { partial: true, strict: true, ..TLS }))

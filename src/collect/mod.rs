@@ -25,6 +25,7 @@ pub mod kube;
 mod kubeadm;
 mod kustomize;
 mod lines;
+mod machine;
 mod mounts;
 pub mod node;
 mod objects;

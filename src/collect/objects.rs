@@ -44,6 +44,7 @@ impl Decoder {
             provider_id: self.scratch.opt(spec.and_then(|s| s.provider_id.as_ref())),
             kubelet_version: self.scratch.opt(info.and_then(|i| i.kubelet_version.as_ref())),
             container_runtime: self.scratch.opt(info.and_then(|i| i.container_runtime_version.as_ref())),
+            os_image: self.scratch.opt(info.and_then(|i| i.os_image.as_ref())),
             os: os.or_else(|| meta.labels.get("kubernetes.io/os").cloned()),
             // A cordoned node gets this taint by the API server; a manifest may not show it.
             taints: taints

@@ -42,7 +42,7 @@ pub(super) fn settle(facts: &mut Facts, snapshot: &Snapshot) -> Settled {
             TrustObject::Bundle(bundle) => (bundle.kind.clone(), &bundle.meta),
             TrustObject::Managed(managed) => (managed.kind.clone(), &managed.meta),
             TrustObject::Controller(controller) => ("ControllerConfig".into(), &controller.meta),
-            TrustObject::Machine(machine) => (machine.kind.clone(), &machine.meta),
+            TrustObject::Machine(machine) => (machine.from.clone(), &machine.meta),
         };
         if seen.insert((kind, meta.namespace.clone(), meta.name.clone())) {
             objects.push(object);
@@ -60,7 +60,8 @@ pub(super) fn settle(facts: &mut Facts, snapshot: &Snapshot) -> Settled {
                 settled.bundles.extend(written(*managed, &facts.trust_maps));
             }
             TrustObject::Controller(controller) => cluster.controller = Some(*controller),
-            TrustObject::Machine(machine) => settled.nodes.extend(machine.node(snapshot.instant)),
+            TrustObject::Machine(machine) if machine.decides() => settled.nodes.push(machine.node(snapshot.instant)),
+            TrustObject::Machine(_) => {}
         }
     }
     cluster.read(facts);

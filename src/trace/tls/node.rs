@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use super::judge::{self, Opinion, Presented};
 use super::{Asking, unknown};
+use crate::model::object::Node;
 use crate::model::trust::{Anchor, NodeTrust, RegistryHost, RegistryTrust, StoreKind};
-use crate::model::{Decided, Doubt, Evidence, Layer, Outcome, Snapshot, Step, StepOutcome, Str};
+use crate::model::{Decided, Doubt, Evidence, Layer, Outcome, Step, StepOutcome, Str};
 use crate::trace::context::Context;
 use crate::trust::client::{Effective, Store};
 use crate::trust::{Certificate, Client};
 
 /// The TLS step of a node that pulls an image.
 pub(super) fn step(asking: &Asking<'_, '_>, node: &Str) -> Step {
-    let (facts, described) = facts_of(asking.context.snapshot, node);
+    let (facts, described) = facts_of(asking.context, node);
     if facts.is_empty() {
         return Step::new(Layer::Tls, StepOutcome::NotAssessed, "the trust of the node was not read");
     }
@@ -21,18 +22,19 @@ pub(super) fn step(asking: &Asking<'_, '_>, node: &Str) -> Step {
         found.extend(of_runtimes(asking, trust).into_iter().map(|(opinion, entry)| (trust, opinion, entry)));
     }
     // Several descriptions, or several runtimes: nobody knows which it is.
-    let same = found.windows(2).all(|pair| pair[0].1.outcome == pair[1].1.outcome);
+    if let Some(why) = differ(&found) {
+        return unknown(why);
+    }
+    let mut names: Vec<&str> = found.iter().filter_map(|(trust, ..)| trust.from.as_deref()).collect();
+    names.dedup();
+    let describing = listed(&names);
     let Some((trust, opinion, entry)) = found.into_iter().next() else {
         return unknown("no container runtime of the node is known".to_owned());
     };
-    if !same {
-        return unknown(format!("runtimes or descriptions of the node differ; by one of them {}", opinion.reason));
-    }
     let mut step = Step::new(Layer::Tls, opinion.outcome, opinion.reason.clone());
     step.assumptions.extend(opinion.assumptions.iter().cloned());
     if described {
-        let from = trust.from.as_deref().unwrap_or_default();
-        step.assumptions.push(format!("the node is as {from} describes it"));
+        step.assumptions.push(format!("the node is as {describing} describes it"));
     }
     if opinion.outcome == Outcome::Unknown {
         if let Presented::Unknown(why) = asking.presented() {
@@ -56,11 +58,79 @@ pub(super) fn step(asking: &Asking<'_, '_>, node: &Str) -> Step {
     step
 }
 
+/// Who says what, where not all say the same.
+fn differ(found: &[(&NodeTrust, Opinion, Option<&RegistryTrust>)]) -> Option<String> {
+    let (first, opinion, _) = found.first()?;
+    let (other, another, _) = found.iter().find(|(_, other, _)| other.outcome != opinion.outcome)?;
+    Some(match (&first.from, &other.from) {
+        (Some(one), Some(two)) if one != two => {
+            format!("descriptions of the node differ: by {one} {}; by {two} {}", opinion.reason, another.reason)
+        }
+        _ => format!("runtimes of the node differ: {}; {}", opinion.reason, another.reason),
+    })
+}
+
+/// At most this many descriptions are named.
+const NAMED: usize = 3;
+
+fn listed(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(" or ");
+    if more > 0 { format!("{first} or one of {more} more") } else { first }
+}
+
 /// What is known about a node: its own facts, else what describes the nodes of its kind.
-fn facts_of<'s>(snapshot: &'s Snapshot, node: &Str) -> (Vec<&'s NodeTrust>, bool) {
-    let all = &snapshot.node_trust;
+fn facts_of<'s>(context: &Context<'s>, node: &Str) -> (Vec<&'s NodeTrust>, bool) {
+    let all = &context.snapshot.node_trust;
     let own: Vec<&NodeTrust> = all.iter().filter(|trust| trust.from.is_none() && trust.meta.name == *node).collect();
-    if own.is_empty() { (all.iter().filter(|trust| trust.from.is_some()).collect(), true) } else { (own, false) }
+    if !own.is_empty() {
+        return (own, false);
+    }
+    let mut described: Vec<&NodeTrust> = all.iter().filter(|trust| trust.from.is_some()).collect();
+    if let Some(node) = context.node(node) {
+        described.retain(|trust| may_describe(trust, node));
+        // One that the node itself names is certain.
+        let is_named = |trust: &&NodeTrust| BY.iter().any(|key| same_label(trust, node, key));
+        if described.iter().any(is_named) {
+            described.retain(is_named);
+        }
+    }
+    (described, true)
+}
+
+/// Labels by which a node names what it was made of: its launch template (Amazon EKS), its class (Karpenter).
+const BY: [&str; 3] = [
+    "eks.amazonaws.com/sourceLaunchTemplateId",
+    "eks.amazonaws.com/sourceLaunchTemplateVersion",
+    "karpenter.k8s.aws/ec2nodeclass",
+];
+
+fn same_label(trust: &NodeTrust, node: &Node, key: &str) -> bool {
+    let own = trust.meta.labels.get(key);
+    own.is_some() && own == node.meta.labels.get(key)
+}
+
+/// Whether nothing of a node speaks against a description.
+fn may_describe(trust: &NodeTrust, node: &Node) -> bool {
+    let is_by_another = BY.iter().any(|key| match (trust.meta.labels.get(key), node.meta.labels.get(key)) {
+        (Some(own), Some(of_node)) => own != of_node,
+        // It was made of something, and that is another kind of thing.
+        (None, Some(_)) => BY.iter().any(|other| trust.meta.labels.get(other).is_some()),
+        (_, None) => false,
+    });
+    let is_of = |os: &str| node.os_image.as_deref().is_none_or(|image| may_be_of(os, image));
+    !is_by_another && trust.os.as_deref().is_none_or(is_of)
+}
+
+/// Whether a node with this image (`status.nodeInfo.osImage`) may run that operating system. Images that are their own
+/// distribution are told by their name; all others may be built from anything.
+fn may_be_of(os: &str, image: &str) -> bool {
+    const OWN: [(&str, &str); 3] = [("bottlerocket", "Bottlerocket"), ("talos", "Talos"), ("windows", "Windows")];
+    match OWN.iter().find(|(id, _)| *id == os) {
+        Some((_, name)) => image.starts_with(name),
+        None if os == "amzn 2023" && image == "Amazon Linux 2" => false,
+        None => !OWN.iter().any(|(_, name)| image.starts_with(name)),
+    }
 }
 
 /// What each runtime of the node makes of the registry.
@@ -118,13 +188,18 @@ fn entries_of<'t>(
 ) -> impl Iterator<Item = &'t RegistryTrust> {
     let with_port = format!("{host}:{port}");
     trust.registries.iter().filter(move |entry| {
-        let authority = entry.host.split('/').next().unwrap_or_default();
+        let authority = docker_hub(entry.host.split('/').next().unwrap_or_default());
         entry.runtime == runtime
             && match authority.strip_prefix("*.") {
                 Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
                 None => authority == with_port || (authority == host && port == 443),
             }
     })
+}
+
+/// Where Docker Hub's images are, which are named `docker.io` and configured by that name.
+fn docker_hub(authority: &str) -> &str {
+    if authority == "docker.io" { "registry-1.docker.io" } else { authority }
 }
 
 fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Option<&RegistryTrust>) -> Opinion {
@@ -134,59 +209,70 @@ fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Opt
         _ => Client::Containerd,
     };
     let (host, port) = (&*asking.planned.endpoint.host, asking.planned.endpoint.port);
-    let fixed = |outcome: Outcome, reason: String| Opinion::of(client, outcome, reason);
     let mut loaded = system_store(trust, asking.presented());
-    let mut verified = true;
-    if let Some(entry) = entry {
-        if let Some(error) = &entry.error {
-            return fixed(Outcome::Blocked, format!("{runtime} does not pull from {host}: {error}"));
-        }
-        if let Some(doubt) = &entry.doubt {
-            loaded.unknown.push(doubt.to_string());
-        }
-        match own_host(entry, host, port) {
-            Some(own) if own.url.starts_with("http://") => {
-                let reason = format!("{runtime} asks {host} over plain HTTP ({})", entry.source);
-                return fixed(Outcome::Reachable, reason);
-            }
-            Some(own) => {
-                verified = !own.skip_verify;
-                add(&mut loaded, &entry.source, "CA of the registry", &own.ca, asking.presented());
-                loaded.unknown.extend(own.unread.iter().map(|path| format!("{path} was not read")));
-            }
-            None if entry.hosts.is_empty() => {}
-            None => {
-                let others: Vec<&str> = entry.hosts.iter().map(|h| h.url.as_str()).collect();
-                let reason = format!("{runtime} asks {} in its place ({})", others.join(", "), entry.source);
-                return fixed(Outcome::Unknown, reason);
-            }
-        }
-    }
     if runtime == "docker" && trust.registries.iter().any(|other| other.host.parse::<ipnet::IpNet>().is_ok()) {
         loaded.unknown.push("daemon.json names ranges of addresses that are not verified".to_owned());
     }
-    if !verified {
-        let reason = format!("{runtime} accepts any server for {host}: verification is off ({})", source(entry));
-        return fixed(Outcome::Reachable, reason);
+    let Some(entry) = entry else { return judged(asking, client, &loaded) };
+    if let Some(error) = &entry.error {
+        return Opinion::of(client, Outcome::Blocked, format!("{runtime} does not pull from {host}: {error}"));
     }
-    let mut opinion = judge::judge(client, &loaded, asking.presented(), host, asking.context.snapshot.instant);
+    loaded.unknown.extend(entry.doubt.as_deref().map(str::to_owned));
+    if entry.hosts.is_empty() {
+        return judged(asking, client, &loaded);
+    }
+    // What fails at one place is asked at the next one, and the registry may stand among them more than once, each
+    // time with other keys.
+    let own = entry.hosts.iter().filter(|place| is_itself(place, host, port));
+    let opinions = own.map(|place| of_place(asking, client, (runtime, entry), place, loaded.clone()));
+    let rank = |opinion: &Opinion| match opinion.outcome {
+        Outcome::Reachable => 0,
+        Outcome::Partial => 1,
+        Outcome::Unknown => 2,
+        Outcome::Blocked => 3,
+    };
+    opinions.min_by_key(rank).unwrap_or_else(|| {
+        let others: Vec<&str> = entry.hosts.iter().map(|h| h.url.as_str()).collect();
+        let reason = format!("{runtime} asks {} in its place ({})", others.join(", "), entry.source);
+        Opinion::of(client, Outcome::Unknown, reason)
+    })
+}
+
+/// What comes of asking the registry itself, with the keys of one place.
+fn of_place(
+    asking: &Asking<'_, '_>,
+    client: Client,
+    (runtime, entry): (&str, &RegistryTrust),
+    place: &RegistryHost,
+    mut loaded: Effective,
+) -> Opinion {
+    let host = &*asking.planned.endpoint.host;
+    if place.url.starts_with("http://") {
+        let reason = format!("{runtime} asks {host} over plain HTTP ({})", entry.source);
+        return Opinion::of(client, Outcome::Reachable, reason);
+    }
+    if place.skip_verify {
+        let reason = format!("{runtime} accepts any server for {host}: verification is off ({})", entry.source);
+        return Opinion::of(client, Outcome::Reachable, reason);
+    }
+    add(&mut loaded, &entry.source, "CA of the registry", &place.ca, asking.presented());
+    loaded.unknown.extend(place.unread.iter().map(|path| format!("{path} was not read")));
+    judged(asking, client, &loaded)
+}
+
+fn judged(asking: &Asking<'_, '_>, client: Client, loaded: &Effective) -> Opinion {
+    let instant = asking.context.snapshot.instant;
+    let mut opinion = judge::judge(client, loaded, asking.presented(), &asking.planned.endpoint.host, instant);
     opinion.assumptions.push("the container runtime was started after its trust store last changed".to_owned());
     opinion
 }
 
-fn source(entry: Option<&RegistryTrust>) -> &str {
-    entry.map_or("", |entry| entry.source.as_str())
-}
-
-/// The place among those that are asked which is the registry itself.
-fn own_host<'t>(entry: &'t RegistryTrust, host: &str, port: u16) -> Option<&'t RegistryHost> {
-    let is_own = |candidate: &&RegistryHost| {
-        let rest = candidate.url.split_once("://").map_or(candidate.url.as_str(), |(_, rest)| rest);
-        let authority = rest.split('/').next().unwrap_or_default();
-        authority.is_empty() || (authority == host && port == 443) || authority == format!("{host}:{port}")
-    };
-    // The last one that is the registry answers when the others do not.
-    entry.hosts.iter().rfind(is_own)
+/// Whether a place that is asked for pulls is the registry itself.
+fn is_itself(place: &RegistryHost, host: &str, port: u16) -> bool {
+    let rest = place.url.split_once("://").map_or(place.url.as_str(), |(_, rest)| rest);
+    let authority = docker_hub(rest.split('/').next().unwrap_or_default());
+    let is_own = authority.is_empty() || (authority == host && port == 443) || authority == format!("{host}:{port}");
+    is_own && (place.capabilities.is_empty() || place.capabilities.iter().any(|name| name == "pull"))
 }
 
 /// What the runtime loads of the system: the first store that was built.
@@ -207,6 +293,7 @@ fn system_store(trust: &NodeTrust, presented: Presented<'_>) -> Effective {
         rule: "system store".to_owned(),
         sure: true,
         public: store.public.present > 0,
+        without: store.removed.iter().map(|anchor| anchor.sha256).collect(),
         certificates: Vec::new(),
     });
     if store.omitted > 0 {
@@ -237,8 +324,8 @@ fn add(loaded: &mut Effective, path: &str, rule: &str, anchors: &[Anchor], prese
         }
     }
     if !certificates.is_empty() {
-        let store = Store { path: path.to_owned(), rule: rule.to_owned(), sure: true, public: false, certificates };
-        loaded.stores.push(store);
+        let (path, rule) = (path.to_owned(), rule.to_owned());
+        loaded.stores.push(Store { path, rule, sure: true, public: false, without: Vec::new(), certificates });
     }
 }
 
@@ -264,4 +351,49 @@ pub(super) fn holders(context: &Context<'_>, subject: &str) -> Vec<Evidence> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Labels;
+    use crate::model::object::Meta;
+
+    #[test]
+    fn a_description_is_of_nodes_that_do_not_speak_against_it() {
+        let labels = |pairs: &[(&str, &str)]| Labels::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())));
+        let meta = |pairs: &[(&str, &str)]| Meta { labels: labels(pairs), ..Meta::default() };
+        let node = |image: &str, pairs: &[(&str, &str)]| Node {
+            os_image: Some(image.into()),
+            meta: meta(pairs),
+            ..Node::default()
+        };
+        let of = |os: Option<&str>, pairs: &[(&str, &str)]| NodeTrust {
+            os: os.map(Str::from),
+            meta: meta(pairs),
+            ..NodeTrust::default()
+        };
+        for (os, image, want) in [
+            (Some("bottlerocket"), "Bottlerocket OS 1.50.0 (aws-k8s-1.34)", true),
+            (Some("bottlerocket"), "Amazon Linux 2023.9.20251020", false),
+            (Some("talos"), "Talos (v1.11.0)", true),
+            (Some("amzn 2023"), "Amazon Linux 2023.9.20251020", true),
+            (Some("amzn 2023"), "Amazon Linux 2", false),
+            (Some("amzn 2023"), "Red Hat Enterprise Linux 9.6 (Plow)", true),
+            (Some("amzn 2023"), "Bottlerocket OS 1.50.0 (aws-k8s-1.34)", false),
+            (None, "Talos (v1.11.0)", true),
+        ] {
+            assert_eq!(may_describe(&of(os, &[]), &node(image, &[])), want, "{os:?} {image}");
+        }
+        assert!(may_describe(&of(Some("talos"), &[]), &Node::default()));
+        for (own, of_node, want) in [
+            (&[(BY[0], "lt-1"), (BY[1], "2")][..], &[(BY[0], "lt-1"), (BY[1], "2")][..], true),
+            (&[(BY[0], "lt-1"), (BY[1], "1")], &[(BY[0], "lt-1"), (BY[1], "2")], false),
+            (&[(BY[0], "lt-1"), (BY[1], "1")], &[(BY[2], "builds")], false),
+            (&[(BY[2], "builds")], &[], true),
+            (&[], &[(BY[2], "builds")], true),
+        ] {
+            assert_eq!(may_describe(&of(None, own), &node("", of_node)), want, "{own:?} {of_node:?}");
+        }
+    }
 }

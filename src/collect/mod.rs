@@ -45,4 +45,5 @@ pub mod tree;
 mod trust_maps;
 mod trust_objects;
 mod trust_settle;
+mod user_data;
 mod yaml;

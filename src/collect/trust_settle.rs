@@ -8,6 +8,7 @@ use super::openshift::{self, OpenShift};
 use super::talos;
 use super::trust_maps::{self, Content, TrustMap};
 use super::trust_objects::{Managed, Source, TrustObject};
+use super::user_data;
 use crate::model::codes;
 use crate::model::object::{Meta, Origin};
 use crate::model::snapshot::CERTIFICATE_CONFIG_MAPS;
@@ -67,6 +68,10 @@ pub(super) fn settle(facts: &mut Facts, snapshot: &Snapshot) -> Settled {
     cluster.read(facts);
     openshift::inject(&cluster, &mut facts.trust_maps);
     settled.nodes.extend(talos::nodes(std::mem::take(&mut facts.talos), source));
+    let user_data = std::mem::take(&mut facts.user_data);
+    let (of_user_data, notes) = user_data::nodes(user_data, &facts.nodes, snapshot.instant, source);
+    settled.nodes.extend(of_user_data);
+    settled.notes.extend(notes);
     let (of_cluster, traps) = cluster.nodes(&facts.trust_maps);
     settled.nodes.extend(of_cluster);
     settled.notes.extend(traps.into_iter().map(|(code, message, origin)| note(code, message, origin, &source)));

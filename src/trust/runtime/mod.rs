@@ -5,6 +5,7 @@
 // The programs that are followed here tell the endings of names apart by case.
 #![allow(clippy::case_sensitive_file_extension_comparisons)]
 
+mod bottlerocket;
 mod buildkit;
 mod certs_d;
 mod containerd;
@@ -31,6 +32,7 @@ use crate::model::object::Meta;
 use crate::model::trust::NodeTrust;
 
 pub use crate::trust::client::public::{is_public_root, share};
+pub use bottlerocket::bottlerocket;
 pub use described::described_store;
 pub use files::NodeFiles;
 use reading::Reading;

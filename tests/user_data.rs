@@ -5,119 +5,11 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use common::pki::{self, Key, Spec};
-
-const HOST: &str = "registry.corp.example";
-
-/// A private CA with a server of [`HOST`], made byte by byte.
-struct Ca {
-    pem: String,
-    chain: String,
-}
-
-fn authority(name: &str) -> Ca {
-    let (root, leaf) = (Key::p256(), Key::p256());
-    let subject = pki::common_name(name);
-    let ca = Spec::new(subject.clone(), subject.clone())
-        .with(pki::basic_constraints(true, true, None))
-        .with(pki::key_usage(0x06))
-        .with(pki::subject_key_id(&[1, 2, 3, 4]))
-        .sign(&root, &root);
-    let server = Spec::new(pki::common_name(HOST), subject)
-        .with(pki::alternative_names(&[("DNS", HOST)]))
-        .with(pki::ext_key_usage(&[pki::SERVER_AUTH]))
-        .with(pki::authority_key_id(&[1, 2, 3, 4]))
-        .sign(&leaf, &root);
-    Ca { pem: pki::pem(&ca), chain: pki::pem(&server) }
-}
-
-/// One of the public roots.
-fn public_root(at: usize) -> String {
-    pki::pem(webpki_root_certs::TLS_SERVER_ROOT_CERTS[at].as_ref())
-}
-
-fn b64(text: &str) -> String {
-    pki::base64_of(text.as_bytes())
-}
-
-/// A folder with a node of that image and a pod on it.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new(image: &str, labels: &str) -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
-        let manifests = format!(
-            "apiVersion: v1\nkind: Node\nmetadata: {{name: n, labels: {{{labels}}}}}\nspec: {{}}\nstatus:\n  addresses: [{{type: InternalIP, address: 10.0.0.1}}]\n  nodeInfo: {{osImage: '{image}', containerRuntimeVersion: 'containerd://2.1.4', operatingSystem: linux}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: ci}}\nspec: {{nodeName: n, containers: [{{name: c, image: '{HOST}/team/app:1'}}]}}\nstatus: {{phase: Running, podIP: 10.1.0.1, podIPs: [{{ip: 10.1.0.1}}]}}\n"
-        );
-        folder.write("cluster.yaml", &manifests);
-        folder
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn run(&self, command: &[&str]) -> Output {
-        // Paths in reports are as they were given.
-        Command::new(env!("CARGO_BIN_EXE_buildreach")).current_dir(self.0.path()).args(command).output().unwrap()
-    }
-
-    /// The TLS step of the node's pulls from a host that presents what a CA signs.
-    fn pull(&self, host: &str, ca: &str) -> Value {
-        let ca = format!("{host}={}", self.write("told/ca.txt", ca).display());
-        self.step(host, &["--endpoint-ca", &ca])
-    }
-
-    fn step(&self, host: &str, flags: &[&str]) -> Value {
-        let command = [&["explain", "node/n", host, "-o", "json", "-f", "."], flags].concat();
-        let output = self.run(&command);
-        let explanation: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
-        let steps = explanation["trace"]["steps"].as_array().unwrap();
-        steps.iter().find(|step| step["layer"] == "tls").unwrap().clone()
-    }
-
-    fn audit(&self, source: &str) -> String {
-        let output = self.run(&["audit", source, "-o", "json", "--fail-on", "none"]);
-        assert!(output.status.code().is_some_and(|code| code < 2), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Code, message and first place of the findings about trust.
-    fn findings(&self) -> Vec<(String, String, String)> {
-        let report: Value = serde_json::from_str(&self.audit(".")).unwrap();
-        let findings = report["findings"].as_array().unwrap().iter();
-        let about = findings.filter(|finding| finding["code"].as_str().unwrap().starts_with("BR-TLS-0"));
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        about
-            .map(|finding| {
-                let evidence = &finding["evidence"][0];
-                let place = if evidence["path"].is_null() {
-                    format!("{}:{}", text(&evidence["file"]), evidence["line"])
-                } else {
-                    text(&evidence["path"])
-                };
-                (text(&finding["code"]), text(&finding["message"]), place)
-            })
-            .collect()
-    }
-}
-
-fn outcome(step: &Value) -> &str {
-    step["outcome"].as_str().unwrap()
-}
-
-const BOTTLEROCKET: &str = "Bottlerocket OS 1.50.0 (aws-k8s-1.34)";
-const AMAZON: &str = "Amazon Linux 2023.9.20251020";
+use common::node::{AMAZON, BOTTLEROCKET, Folder, HOST, authority, b64, outcome, public_root};
+use common::pki;
 
 /// Settings of Bottlerocket that trust a CA.
 fn settings(ca: &str, trusted: &str) -> String {
@@ -129,22 +21,22 @@ fn settings(ca: &str, trusted: &str) -> String {
 
 #[test]
 fn bottlerocket_trusts_what_its_settings_trust() {
-    let (corp, other) = (authority("Corp Root"), authority("Other Root"));
+    let ((corp, chain), other) = (pki::authority("Corp Root", HOST), authority("Other Root"));
     let folder = Folder::new(BOTTLEROCKET, "");
-    folder.write("nodes/workers.toml", &settings(&corp.pem, "trusted = true\n"));
+    folder.write("nodes/workers.toml", &settings(&corp, "trusted = true\n"));
     // Other files in TOML are of no interest.
     folder.write("Cargo.toml", "[package]\nname = \"x\"\n");
     folder.write("config/settings.toml", "[settings]\ndebug = true\n");
     folder.write("broken.toml", "[settings]\nx = = 1\n");
-    let step = folder.pull(HOST, &corp.pem);
+    let step = folder.pull(HOST, &corp);
     assert_eq!(outcome(&step), "Reachable", "{step}");
     assert!(
         step["assumptions"].to_string().contains("the node is as user data ./nodes/workers.toml describes it"),
         "{step}"
     );
-    let chain = format!("{HOST}={}", folder.write("told/chain.txt", &corp.chain).display());
+    let chain = format!("{HOST}={}", folder.write("told/chain.txt", &chain).display());
     assert_eq!(outcome(&folder.step(HOST, &["--endpoint-chain", &chain])), "Reachable");
-    let step = folder.pull(HOST, &other.pem);
+    let step = folder.pull(HOST, &other);
     assert_eq!((outcome(&step), &step["codes"][0]), ("Blocked", &"BR-TLS-010".into()), "{step}");
     assert_eq!(folder.findings(), []);
     let report: Value = serde_json::from_str(&folder.audit(".")).unwrap();
@@ -156,8 +48,8 @@ fn bottlerocket_trusts_what_its_settings_trust() {
 fn without_trusted_a_certificate_is_distrusted() {
     let corp = authority("Corp Root");
     let folder = Folder::new(BOTTLEROCKET, "");
-    folder.write("workers.toml", &settings(&corp.pem, ""));
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "Blocked");
+    folder.write("workers.toml", &settings(&corp, ""));
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Blocked");
     let [(code, message, place)] = &folder.findings()[..] else { panic!("{:?}", folder.findings()) };
     assert_eq!((code.as_str(), place.as_str()), ("BR-TLS-096", "./workers.toml:5"));
     assert!(
@@ -165,10 +57,10 @@ fn without_trusted_a_certificate_is_distrusted() {
         "{message}"
     );
     // On purpose, it is no trap; and it wins over the same certificate elsewhere.
-    let both = settings(&corp.pem, "trusted = false\n")
-        + &format!("[settings.pki.again]\ndata = \"{}\"\ntrusted = true\n", b64(&corp.pem));
+    let both = settings(&corp, "trusted = false\n")
+        + &format!("[settings.pki.again]\ndata = \"{}\"\ntrusted = true\n", b64(&corp));
     folder.write("workers.toml", &both);
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "Blocked");
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Blocked");
     assert_eq!(folder.findings(), []);
 }
 
@@ -200,14 +92,14 @@ fn a_public_root_that_is_distrusted_is_the_only_one() {
 fn descriptions_are_of_nodes_of_their_system_and_of_their_template() {
     let (corp, other) = (authority("Corp Root"), authority("Other Root"));
     let folder = Folder::new(AMAZON, "");
-    folder.write("workers.toml", &settings(&corp.pem, "trusted = true\n"));
+    folder.write("workers.toml", &settings(&corp, "trusted = true\n"));
     // The only description is of Bottlerocket, and the node runs something else.
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "NotAssessed");
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "NotAssessed");
 
     let folder = Folder::new(BOTTLEROCKET, "");
-    folder.write("a.toml", &settings(&corp.pem, "trusted = true\n"));
-    folder.write("b.toml", &settings(&other.pem, "trusted = true\n"));
-    let step = folder.pull(HOST, &corp.pem);
+    folder.write("a.toml", &settings(&corp, "trusted = true\n"));
+    folder.write("b.toml", &settings(&other, "trusted = true\n"));
+    let step = folder.pull(HOST, &corp);
     assert_eq!(outcome(&step), "Unknown", "{step}");
     let summary = step["summary"].as_str().unwrap();
     assert!(summary.contains("user data ./a.toml") && summary.contains("user data ./b.toml"), "{summary}");
@@ -215,12 +107,12 @@ fn descriptions_are_of_nodes_of_their_system_and_of_their_template() {
     // A node of a managed group names its template and version.
     let labels = "eks.amazonaws.com/sourceLaunchTemplateId: lt-1, eks.amazonaws.com/sourceLaunchTemplateVersion: '2'";
     let folder = Folder::new(BOTTLEROCKET, labels);
-    folder.write("a.toml", &settings(&other.pem, "trusted = true\n"));
+    folder.write("a.toml", &settings(&other, "trusted = true\n"));
     folder.write(
         "templates.json",
-        &versions(&[(1, &settings(&other.pem, "trusted = true\n")), (2, &settings(&corp.pem, "trusted = true\n"))]),
+        &versions(&[(1, &settings(&other, "trusted = true\n")), (2, &settings(&corp, "trusted = true\n"))]),
     );
-    let step = folder.pull(HOST, &corp.pem);
+    let step = folder.pull(HOST, &corp);
     assert_eq!(outcome(&step), "Reachable", "{step}");
     assert!(step["assumptions"].to_string().contains("launch template ci (lt-1) version 2"), "{step}");
 }
@@ -269,7 +161,7 @@ fn registry_files(ca: &str) -> String {
 #[test]
 fn a_node_config_reads_the_folders_that_cloud_init_writes() {
     let (corp, other) = (authority("Corp Root"), authority("Other Root"));
-    let parts = [("text/cloud-config", &*registry_files(&corp.pem)), ("application/node.eks.aws", &*node_config(""))];
+    let parts = [("text/cloud-config", &*registry_files(&corp)), ("application/node.eks.aws", &*node_config(""))];
     let text = message(&parts);
     for (name, text) in [
         ("user-data", text.clone()),
@@ -279,10 +171,10 @@ fn a_node_config_reads_the_folders_that_cloud_init_writes() {
     ] {
         let folder = Folder::new(AMAZON, "");
         folder.write(name, &text);
-        let step = folder.pull(HOST, &corp.pem);
+        let step = folder.pull(HOST, &corp);
         assert_eq!(outcome(&step), "Reachable", "{name}: {step}");
         // What else cloud-init and the image do is not known.
-        assert_eq!(outcome(&folder.pull(HOST, &other.pem)), "Unknown", "{name}");
+        assert_eq!(outcome(&folder.pull(HOST, &other)), "Unknown", "{name}");
         assert_eq!(outcome(&folder.step("quay.io", &[])), "Unknown", "{name}");
     }
 }
@@ -293,7 +185,7 @@ fn a_node_config_alone_and_what_makes_it_less_certain() {
     let folder = Folder::new(AMAZON, "");
     folder.write("node.yaml", &node_config(""));
     assert_eq!(outcome(&folder.step("quay.io", &[])), "Reachable");
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "Unknown");
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Unknown");
     // nodeadm merges the settings into a configuration that has a folder of registries: mirrors exclude it.
     let mirrors = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"docker.io\"]\nendpoint = [\"https://mirror.corp.example\"]\n";
     folder.write("node.yaml", &node_config(mirrors));
@@ -321,25 +213,45 @@ fn a_cloud_config_puts_cas_into_the_system() {
     let text = |command: &str| {
         let config = format!(
             "#cloud-config\nwrite_files:\n- path: /etc/pki/ca-trust/source/anchors/corp.pem\n  encoding: b64\n  content: {}\nruncmd:\n- [{command}]\n",
-            b64(&corp.pem)
+            b64(&corp)
         );
         message(&[("text/cloud-config", &*config), ("application/node.eks.aws", &*node_config(""))])
     };
     let folder = Folder::new(AMAZON, "");
     folder.write("user-data", &text("update-ca-trust, extract"));
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "Reachable");
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Reachable");
     assert_eq!(folder.findings(), []);
     folder.write("user-data", &text("echo"));
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "Unknown");
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Unknown");
     let codes: Vec<_> = folder.findings().into_iter().map(|(code, ..)| code).collect();
     assert_eq!(codes, ["BR-TLS-095"]);
     // Whether the distribution's cloud-init knows `ca_certs` is another question.
-    let config = format!("#cloud-config\nca_certs:\n  remove_defaults: true\n  trusted: [{:?}]\n", corp.pem);
+    let config = format!("#cloud-config\nca_certs:\n  remove_defaults: true\n  trusted: [{:?}]\n", corp);
     folder.write(
         "user-data",
         &message(&[("text/cloud-config", &*config), ("application/node.eks.aws", &*node_config(""))]),
     );
-    assert_eq!(outcome(&folder.pull(HOST, &corp.pem)), "Unknown");
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Unknown");
+}
+
+#[test]
+fn plans_of_terraform_hold_launch_templates() {
+    let corp = authority("Corp Root");
+    let resource = |data: Value, unknown: Value| {
+        json!({"address": "aws_launch_template.builds", "mode": "managed", "type": "aws_launch_template", "name": "builds",
+            "change": {"actions": ["create"], "before": null, "after": data, "after_unknown": unknown}})
+    };
+    let plan = |data: Value, unknown: Value| {
+        json!({"format_version": "1.2", "resource_changes": [resource(data, unknown)]}).to_string()
+    };
+    let folder = Folder::new(BOTTLEROCKET, "");
+    let text = settings(&corp, "trusted = true\n");
+    folder.write("plan.json", &plan(json!({"user_data": b64(&text)}), json!({"id": true})));
+    let step = folder.pull(HOST, &corp);
+    assert_eq!(outcome(&step), "Reachable", "{step}");
+    assert!(step["assumptions"].to_string().contains("launch template aws_launch_template.builds"), "{step}");
+    folder.write("plan.json", &plan(json!({}), json!({"user_data": true})));
+    assert_eq!(outcome(&folder.pull(HOST, &corp)), "Unknown");
 }
 
 #[test]
@@ -352,9 +264,8 @@ fn karpenter_classes_give_user_data() {
         )
     };
     let folder = Folder::new(BOTTLEROCKET, "karpenter.k8s.aws/ec2nodeclass: builds");
-    folder
-        .write("classes.yaml", &(class("builds", &corp.pem) + "---\n" + &class("other", &authority("Other Root").pem)));
-    let step = folder.pull(HOST, &corp.pem);
+    folder.write("classes.yaml", &(class("builds", &corp) + "---\n" + &class("other", &authority("Other Root"))));
+    let step = folder.pull(HOST, &corp);
     assert_eq!(outcome(&step), "Reachable", "{step}");
     assert!(step["assumptions"].to_string().contains("EC2NodeClass builds"), "{step}");
 }
@@ -364,7 +275,7 @@ fn mirrors_and_proxies_of_bottlerocket_are_known_and_credentials_are_not() {
     let corp = authority("Corp Root");
     let folder = Folder::new(BOTTLEROCKET, "");
     let rest = "[[settings.container-registry.mirrors]]\nregistry = \"docker.io\"\nendpoint = [\"https://user:geheim@mirror.corp.example/hub\"]\n[[settings.container-registry.credentials]]\nregistry = \"docker.io\"\nusername = \"ci\"\npassword = \"geheim\"\n[settings.network]\nhttps-proxy = \"http://ci:geheim@proxy.corp.example:3128\"\nno-proxy = [\"10.0.0.0/8\", \".corp.example\"]\n";
-    folder.write("workers.toml", &(settings(&corp.pem, "trusted = true\n") + rest));
+    folder.write("workers.toml", &(settings(&corp, "trusted = true\n") + rest));
     let saved = folder.0.path().join("saved");
     let output = folder.run(&["snapshot", ".", "-O", &saved.display().to_string()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -386,7 +297,7 @@ fn mirrors_and_proxies_of_bottlerocket_are_known_and_credentials_are_not() {
 fn a_saved_snapshot_gives_the_same_report() {
     let corp = authority("Corp Root");
     let folder = Folder::new(BOTTLEROCKET, "");
-    folder.write("in/workers.toml", &settings(&corp.pem, ""));
+    folder.write("in/workers.toml", &settings(&corp, ""));
     folder.write("in/public.toml", &settings(&public_root(3), "trusted = false\n"));
     folder.write("in/cluster.yaml", &fs::read_to_string(folder.0.path().join("cluster.yaml")).unwrap());
     folder.write(
@@ -409,7 +320,7 @@ fn a_saved_snapshot_gives_the_same_report() {
 fn garbage_is_a_finding_with_its_place_and_the_rest_is_read() {
     let corp = authority("Corp Root");
     let folder = Folder::new(BOTTLEROCKET, "");
-    folder.write("good.toml", &settings(&corp.pem, "trusted = true\n"));
+    folder.write("good.toml", &settings(&corp, "trusted = true\n"));
     folder.write("bad.toml", "[settings.pki.corp]\ntrusted = = true\n");
     folder.write("pem.toml", "[settings.pki.corp]\ntrusted = true\ndata = \"-----BEGIN CERTIFICATE-----\"\n");
     let mut list = versions(&[(1, "x"), (2, "Content-Type: multipart/mixed\n\n")]);
@@ -428,6 +339,6 @@ fn garbage_is_a_finding_with_its_place_and_the_rest_is_read() {
     }
     let report: Value = serde_json::from_str(&folder.audit(".")).unwrap();
     assert!(report["coverage"].to_string().contains("Failed"), "{}", report["coverage"]);
-    let step = folder.pull(HOST, &corp.pem);
+    let step = folder.pull(HOST, &corp);
     assert_eq!(outcome(&step), "Unknown", "{step}");
 }

@@ -340,7 +340,12 @@ impl Decoder {
         }
         if terraform::is_plan(&head.keys) {
             match terraform::read(text, origin, lines) {
-                Ok(plan) => facts.plans.push(plan),
+                Ok(plan) => {
+                    for template in plan.launch_templates() {
+                        user_data::planned(&template, origin.source, facts);
+                    }
+                    facts.plans.push(plan);
+                }
                 Err(why) => self.unreadable_plan(&why, facts),
             }
             return true;

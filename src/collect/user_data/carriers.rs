@@ -7,6 +7,7 @@ use super::node_config::NodeConfig;
 use super::{Giver, Part, UserData, What, add, decoded};
 use crate::collect::facts::Facts;
 use crate::collect::lines::Lines;
+use crate::collect::terraform::LaunchTemplate;
 use crate::model::Str;
 use crate::model::object::Origin;
 
@@ -69,19 +70,38 @@ impl Version {
             name: self.launch_template_name,
             version: self.version_number,
         };
-        let text = self.launch_template_data.and_then(|data| data.user_data).unwrap_or_default();
-        match decoded(&text) {
-            Some(bytes) => add(&bytes, origin, false, giver, facts),
-            None if text.trim().is_empty() => add(&[], origin, false, giver, facts),
-            None => damaged(origin, giver, "user data that is no base64".to_owned(), facts),
+        encoded(&self.launch_template_data.and_then(|data| data.user_data).unwrap_or_default(), origin, giver, facts);
+    }
+}
+
+/// Reads user data as the API of EC2 has it: in base64.
+fn encoded(text: &str, origin: Origin, giver: Giver, facts: &mut Facts) {
+    match decoded(text) {
+        Some(bytes) => add(&bytes, origin, false, giver, facts),
+        None if text.trim().is_empty() => add(&[], origin, false, giver, facts),
+        None => {
+            let why = "user data that is no base64".to_owned();
+            facts.failed.push((origin.source, why.clone()));
+            unread(why, true, origin, giver, facts);
         }
     }
 }
 
-fn damaged(origin: Origin, giver: Giver, why: String, facts: &mut Facts) {
-    facts.failed.push((origin.source, why.clone()));
-    let what = What::Unread { why, is_damaged: true };
+fn unread(why: String, is_damaged: bool, origin: Origin, giver: Giver, facts: &mut Facts) {
+    let what = What::Unread { why, is_damaged };
     facts.user_data.push(UserData { origin, giver, parts: vec![Part { line: origin.line, what }] });
+}
+
+/// Reads the user data of a launch template of a plan.
+pub(in super::super) fn planned(template: &LaunchTemplate<'_>, source: u32, facts: &mut Facts) {
+    let origin = Origin { source, line: template.line };
+    let giver = Giver::Planned { address: template.address.into(), id: template.id.into() };
+    match template.user_data {
+        Some(text) => encoded(text, origin, giver, facts),
+        None => {
+            unread("user data that is known only when the plan was applied".to_owned(), false, origin, giver, facts);
+        }
+    }
 }
 
 /// `EC2NodeClass`, and `AWSNodeTemplate` before it.

@@ -20,7 +20,7 @@ use crate::model::trust::NodeTrust;
 use crate::model::{Str, base64};
 use crate::trust::runtime::bottlerocket;
 
-pub(super) use carriers::{class, is_launch_templates, launch_templates, node_config};
+pub(super) use carriers::{class, is_launch_templates, launch_templates, node_config, planned};
 pub(super) use node_config::is_node_config;
 pub(super) use nodes::nodes;
 
@@ -44,6 +44,8 @@ pub(super) enum Giver {
     Document(Option<Str>),
     /// A version of a launch template.
     Template { id: Str, name: Str, version: u64 },
+    /// A launch template of a plan of Terraform, by its address; the id is empty for one that is still to be made.
+    Planned { address: Str, id: Str },
     /// An `EC2NodeClass` of Karpenter: its kind, its name, and the family of images.
     Class { kind: Str, name: Str, family: Option<Str> },
 }
@@ -71,6 +73,7 @@ enum What {
     Script {
         tools: Vec<String>,
         is_node: bool,
+        is_windows: bool,
     },
     /// It cannot be read. `is_damaged`: nobody can, and that is a finding.
     Unread {
@@ -116,7 +119,7 @@ pub(super) fn is_user_data(bytes: &[u8]) -> bool {
         None => false,
         Some(Form::Mime) => mime::is_multipart(text),
         Some(Form::CloudConfig) => true,
-        Some(Form::Settings) => bottlerocket(text).is_some(),
+        Some(Form::Settings) => bottlerocket(text, false).is_some(),
         Some(Form::Base64) => decoded(text).is_some_and(|bytes| {
             let inner = std::str::from_utf8(&bytes).unwrap_or_default();
             form(inner).is_some_and(|form| form != Form::Base64) && is_user_data(inner.as_bytes())
@@ -192,11 +195,11 @@ fn content(bytes: &[u8], place: Place, depth: u32, parts: &mut Vec<Part>) {
     match form(text) {
         Some(Form::Mime) if depth < DEPTH && mime::is_multipart(text) => mime::read(text, place, depth, parts),
         Some(Form::CloudConfig) => cloud_config::read(text, place, parts),
-        Some(Form::Settings) => match bottlerocket(text) {
+        Some(Form::Settings) => match bottlerocket(text, true) {
             Some(settings) => push(settings_of(settings, place)),
             None => push(unread("a table `settings` that is none of Bottlerocket's")),
         },
-        _ if text.trim_start().starts_with("#!") || text.starts_with('<') => push(script(text)),
+        _ if text.trim_start().starts_with("#!") || text.trim_start().starts_with('<') => push(script(text)),
         _ if memmem::find(bytes, node_config::GROUP.as_bytes()).is_some() => node_config::read(text, place, parts),
         Some(Form::Base64) if depth < DEPTH && decoded(text).is_some() => {
             let bytes = decoded(text).unwrap_or_default();
@@ -223,7 +226,7 @@ fn settings_of(settings: Result<NodeTrust, (u32, String)>, place: Place) -> What
 fn script(text: &str) -> What {
     const NODE: &[&str] = &["/etc/eks/", "nodeadm", "kubelet", "kubeadm", "containerd"];
     let is_node = NODE.iter().any(|word| text.contains(word));
-    What::Script { tools: machine::tools(text).collect(), is_node }
+    What::Script { tools: machine::tools(text).collect(), is_node, is_windows: text.trim_start().starts_with('<') }
 }
 
 /// The documents of a YAML text as JSON, with their lines.
@@ -239,4 +242,62 @@ fn documents(text: &str) -> Result<Vec<(String, u32)>, (u32, String)> {
         all.extend(converted.documents.into_iter().map(of_stream));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECES: &[&str] = &[
+        "Content-Type: multipart/mixed; boundary=b\n\n",
+        "--b\n",
+        "--b--\n",
+        "Content-Type: application/node.eks.aws\n\n",
+        "Content-Transfer-Encoding: base64\n",
+        "#cloud-config\n",
+        "write_files: [{path: /etc/containerd/certs.d/x/hosts.toml, content: y, encoding: gz}]\n",
+        "runcmd: [x, [y, 1], 2]\n",
+        "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\n",
+        "spec: {containerd: {config: '['}}\n",
+        "[settings.pki.x]\n",
+        "data = \"!\"\n",
+        "\u{feff}",
+        "I3NldHRpbmdzCg==I3NldHRpbmdzCg==I3NldHRpbmdzCg==I3NldHRpbmdzCg==\n",
+        "\r\n",
+        "é: [",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_it_is_it_is_taken_apart(pieces in proptest::collection::vec(0..PIECES.len(), 0..12)) {
+            let text: String = pieces.iter().map(|at| PIECES[*at]).collect();
+            let mut facts = Facts::default();
+            let _ = is_user_data(text.as_bytes());
+            add(text.as_bytes(), Origin { source: 0, line: 1 }, true, Giver::File, &mut facts);
+            let lines = u32::try_from(text.lines().count()).unwrap_or(u32::MAX) + 1;
+            proptest::prop_assert!(facts.user_data.iter().flat_map(|data| &data.parts).all(|part| part.line <= lines));
+            // Nothing but blanks gives no parts, and neither do blank parts of a message; everything else says at least
+            // that it was not understood.
+            let is_blank = text.trim_matches('\u{feff}').trim().is_empty() || text.contains("multipart");
+            proptest::prop_assert!(is_blank || !facts.user_data[0].parts.is_empty(), "{:?}", text);
+            let _ = nodes(facts.user_data, &[], jiff::Timestamp::UNIX_EPOCH, |_| "x");
+        }
+    }
+
+    #[test]
+    fn compressed_and_unknown_texts_are_said_and_blank_ones_are_nothing() {
+        let of = |bytes: &[u8]| {
+            let mut parts = Vec::new();
+            content(bytes, Place { line: 1, exact: true }, 0, &mut parts);
+            let words = |part: &Part| match &part.what {
+                What::Unread { why, is_damaged } => format!("{why} {is_damaged}"),
+                other => format!("{other:?}"),
+            };
+            parts.iter().map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(of(b"\x1f\x8b\x08"), ["user data that is compressed false"]);
+        assert_eq!(of(b"\xff\xfe"), ["user data that is no text: neither UTF-8 nor gzip true"]);
+        assert_eq!(of(b"hello"), ["user data of a form that is not known false"]);
+        assert!(of(b" \n").is_empty());
+    }
 }

@@ -86,6 +86,7 @@ pub(super) fn read(text: &str, place: Place, parts: &mut Vec<Part>) {
         Ok(all) => all,
         Err((line, why)) => return parts.push(damaged(line, why)),
     };
+    let before = parts.len();
     for (json, line) in all {
         let head = head::read(&json);
         let group = head.api_version.as_deref().and_then(|version| version.split_once('/')).map(|(group, _)| group);
@@ -96,5 +97,9 @@ pub(super) fn read(text: &str, place: Place, parts: &mut Vec<Part>) {
             Ok(config) => Part { line: place.line(line), what: What::NodeConfig(config) },
             Err(error) => damaged(line + u32::try_from(error.line().saturating_sub(1)).unwrap_or(0), error.to_string()),
         });
+    }
+    if parts.len() == before && !text.trim().is_empty() {
+        let why = format!("a text about {GROUP} in which there is no NodeConfig");
+        parts.push(Part { line: place.line, what: What::Unread { why, is_damaged: false } });
     }
 }

@@ -66,7 +66,7 @@ pub(in super::super) fn nodes<'n>(
 impl Giver {
     /// Whether it is an object, and no text by itself.
     fn is_object(&self) -> bool {
-        matches!(self, Self::Template { .. } | Self::Class { .. })
+        matches!(self, Self::Template { .. } | Self::Planned { .. } | Self::Class { .. })
     }
 
     fn words(&self, file: &str, line: u32) -> String {
@@ -78,6 +78,7 @@ impl Giver {
                 format!("launch template {id} version {version}")
             }
             Self::Template { id, name, version } => format!("launch template {name} ({id}) version {version}"),
+            Self::Planned { address, .. } => format!("launch template {address}"),
             Self::Class { kind, name, .. } => format!("{kind} {name}"),
         }
     }
@@ -85,12 +86,14 @@ impl Giver {
     /// The labels that its nodes carry.
     fn labels(&self) -> Labels {
         match self {
-            Self::File | Self::Document(_) => Labels::default(),
             Self::Template { id, version, .. } => {
                 let values = [id.clone(), Str::from(version.to_string())];
                 Labels::new(TEMPLATE.iter().map(|key| Str::from(*key)).zip(values))
             }
+            // The plan makes a version, of which nobody knows the number.
+            Self::Planned { id, .. } if !id.is_empty() => Labels::new([(TEMPLATE[0].into(), id.clone())]),
             Self::Class { name, .. } => Labels::new([(CLASS.into(), name.clone())]),
+            Self::File | Self::Document(_) | Self::Planned { .. } => Labels::default(),
         }
     }
 
@@ -101,6 +104,7 @@ impl Giver {
             "bottlerocket" => Some("bottlerocket"),
             "al2" => Some("amzn 2"),
             "al2023" => Some("amzn 2023"),
+            family if family.starts_with("windows") => Some("windows"),
             _ => None,
         }
     }
@@ -152,6 +156,7 @@ fn of_parts(parts: Vec<Part>, file: &str, mut machine: Machine, instant: Timesta
     }
     let mut unread: Vec<Str> = Vec::new();
     let mut configs: Vec<NodeConfig> = Vec::new();
+    let mut os = None;
     for Part { line, what } in parts {
         match what {
             What::Bottlerocket(settings) => return settings_of(*settings, file, machine),
@@ -163,8 +168,9 @@ fn of_parts(parts: Vec<Part>, file: &str, mut machine: Machine, instant: Timesta
                 unread.push(format!("the cloud-config of the user data ({file}:{line})").into());
                 unread.extend(more.into_iter().map(Str::from));
             }
-            What::Script { tools, .. } => {
+            What::Script { tools, is_windows, .. } => {
                 machine.commands.extend(tools);
+                os = os.or(is_windows.then_some("windows"));
                 machine.is_store_open = true;
                 unread.push(format!("what a script of the user data does ({file}:{line})").into());
             }
@@ -174,7 +180,9 @@ fn of_parts(parts: Vec<Part>, file: &str, mut machine: Machine, instant: Timesta
             }
         }
     }
-    let os = if configs.is_empty() || configs.iter().any(|config| config.is_hybrid) { None } else { Some("amzn 2023") };
+    if !configs.is_empty() && !configs.iter().any(|config| config.is_hybrid) {
+        os = os.or(Some("amzn 2023"));
+    }
     if !configs.is_empty() {
         machine.config_path = Some(CONFIG_PATH.into());
     }

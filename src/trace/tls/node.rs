@@ -128,8 +128,12 @@ fn may_be_of(os: &str, image: &str) -> bool {
     const OWN: [(&str, &str); 3] = [("bottlerocket", "Bottlerocket"), ("talos", "Talos"), ("windows", "Windows")];
     match OWN.iter().find(|(id, _)| *id == os) {
         Some((_, name)) => image.starts_with(name),
-        None if os == "amzn 2023" && image == "Amazon Linux 2" => false,
-        None => !OWN.iter().any(|(_, name)| image.starts_with(name)),
+        None if OWN.iter().any(|(_, name)| image.starts_with(name)) => false,
+        // `Amazon Linux 2023.9.20251020` is none of `Amazon Linux 2`.
+        None => match (os.strip_prefix("amzn "), image.strip_prefix("Amazon Linux ")) {
+            (Some(version), Some(of_image)) => of_image.split('.').next() == Some(version),
+            _ => true,
+        },
     }
 }
 
@@ -379,6 +383,8 @@ mod tests {
             (Some("talos"), "Talos (v1.11.0)", true),
             (Some("amzn 2023"), "Amazon Linux 2023.9.20251020", true),
             (Some("amzn 2023"), "Amazon Linux 2", false),
+            (Some("amzn 2"), "Amazon Linux 2023.9.20251020", false),
+            (Some("amzn 2"), "Amazon Linux 2", true),
             (Some("amzn 2023"), "Red Hat Enterprise Linux 9.6 (Plow)", true),
             (Some("amzn 2023"), "Bottlerocket OS 1.50.0 (aws-k8s-1.34)", false),
             (None, "Talos (v1.11.0)", true),

@@ -18,32 +18,21 @@ use crate::trust::{Bundle, Certificate};
 /// The store that `certdog` writes.
 const STORE: &str = "/etc/pki/tls/certs/ca-bundle.crt";
 
-/// The groups of settings, as far as they tell user data from other files with a table `settings`.
+/// Groups of settings that other programs hardly have: what tells user data from other files with a table `settings`.
 const GROUPS: &[&str] = &[
-    "autoscaling",
-    "aws",
     "bootstrap-commands",
     "bootstrap-containers",
-    "boot",
-    "cloudformation",
     "container-registry",
     "container-runtime",
-    "dns",
-    "ecs",
     "host-containers",
-    "kernel",
     "kubernetes",
-    "metrics",
-    "motd",
-    "network",
-    "ntp",
     "oci-defaults",
     "oci-hooks",
     "pki",
-    "updates",
 ];
 
-/// What a node trusts by user data of Bottlerocket; `None`: it is another text.
+/// What a node trusts by user data of Bottlerocket; `None`: it is another text. `is_given`: it is user data for sure, of
+/// whatever system; a file that just lies somewhere has to show by its settings that it is.
 ///
 /// Notes have lines of the user data and no path yet, and registries no source. Credentials of registries are not
 /// looked at.
@@ -51,14 +40,27 @@ const GROUPS: &[&str] = &[
 /// # Errors
 ///
 /// It is no TOML, so that a node does not start with it: the line, and what is wrong.
-pub fn bottlerocket(text: &str) -> Option<Result<NodeTrust, (u32, String)>> {
+pub fn bottlerocket(text: &str, is_given: bool) -> Option<Result<NodeTrust, (u32, String)>> {
     let document = match Document::parse(text) {
         Ok(document) => document,
-        Err(error) => return looks_like_settings(text).then_some(Err(error)),
+        Err(error) => return (is_given || looks_like_settings(text)).then_some(Err(error)),
     };
-    let settings = document.get("settings")?;
-    let is_known = settings.entries().any(|(group, _)| GROUPS.contains(&group));
-    is_known.then(|| Ok(Reading::default().read(settings)))
+    let settings = document.get("settings").filter(|settings| settings.is_table())?;
+    // Bottlerocket takes nothing beside the settings.
+    let is_alone = document.entries().count() == 1;
+    (is_given || (is_alone && is_own(settings))).then(|| Ok(Reading::default().read(settings)))
+}
+
+/// Whether these are settings of Bottlerocket: names like theirs, with what they hold.
+fn is_own(settings: Node<'_, '_>) -> bool {
+    let holds = |group: Node<'_, '_>, names: &[&str]| names.iter().any(|name| group.get(name).is_some());
+    settings.entries().any(|(name, group)| match name {
+        "pki" => group.entries().any(|(_, entry)| holds(entry, &["data", "trusted"])),
+        "container-registry" => holds(group, &["mirrors", "credentials"]),
+        // Its names are of several words.
+        "kubernetes" => group.entries().any(|(name, _)| name.contains('-')),
+        name => GROUPS.contains(&name),
+    })
 }
 
 /// Whether a text that is no TOML has the header of a group of settings.
@@ -233,16 +235,28 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> NodeTrust {
-        bottlerocket(text).unwrap().unwrap()
+        bottlerocket(text, false).unwrap().unwrap()
     }
 
     #[test]
     fn user_data_is_told_by_its_settings() {
-        assert!(bottlerocket("[package]\nname = \"x\"\n").is_none());
-        assert!(bottlerocket("[settings]\ndebug = true\n").is_none());
-        assert!(bottlerocket("[settings]\nx = = 1\n").is_none());
-        assert_eq!(bottlerocket("# x\n[settings.kernel]\nx = = 1\n").unwrap().unwrap_err().0, 3);
-        assert!(bottlerocket("settings.motd = \"x\"\n").unwrap().is_ok());
+        let is = |text: &str| bottlerocket(text, false).is_some();
+        for other in [
+            "[package]\nname = \"x\"\n",
+            "[settings]\ndebug = true\n",
+            "[settings]\nx = = 1\n",
+            "[settings.kubernetes]\nnamespace = \"x\"\n",
+            "[settings.pki.x]\npath = \"x\"\n",
+            "[settings.network]\nhttps-proxy = \"x\"\n",
+            "[settings.kubernetes]\ncluster-name = \"x\"\n[other]\n",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+        assert!(is("[settings.kubernetes]\ncluster-name = \"x\"\n") && is("[settings.pki.x]\ntrusted = true\n"));
+        assert_eq!(bottlerocket("# x\n[settings.pki.x]\nx = = 1\n", false).unwrap().unwrap_err().0, 3);
+        // Where it is user data for sure, little shows whose.
+        assert!(bottlerocket("settings.motd = \"x\"\n", true).unwrap().is_ok());
+        assert!(bottlerocket("x = 1\n", true).is_none());
     }
 
     #[test]

@@ -344,7 +344,7 @@ impl Decoder {
                     for template in plan.launch_templates() {
                         user_data::planned(&template, origin.source, facts);
                     }
-                    facts.plans.push(plan);
+                    facts.plans.push(std::sync::Arc::new(plan));
                 }
                 Err(why) => self.unreadable_plan(&why, facts),
             }

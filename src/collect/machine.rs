@@ -15,7 +15,7 @@ use crate::trust::tree::{Content, Entry};
 use crate::trust::{Bundle, Certificate, Tree};
 
 /// What a machine gets before it joins.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Machine {
     pub(crate) meta: Meta,
     /// Who says so: `KubeadmConfig ci/workers`.
@@ -29,7 +29,7 @@ pub(crate) struct Machine {
     pub(crate) is_store_open: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) path: String,
     /// Its bytes, or why they are not known.

@@ -27,7 +27,7 @@ pub(super) use nodes::nodes;
 use node_config::NodeConfig;
 
 /// User data, taken apart.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct UserData {
     /// Where it stands, or the object that holds it.
     origin: Origin,
@@ -51,13 +51,13 @@ pub(super) enum Giver {
 }
 
 /// One part of it, with the line where it begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Part {
     line: u32,
     what: What,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum What {
     /// Settings of Bottlerocket, or why they are none.
     Bottlerocket(Box<Result<NodeTrust, String>>),

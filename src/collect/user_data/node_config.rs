@@ -21,7 +21,7 @@ pub(in super::super) fn is_node_config(group: &str, kind: &str) -> bool {
 }
 
 /// What of it decides trust.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct NodeConfig {
     /// TOML that is merged into containerd's configuration.
     pub(super) containerd: Option<String>,

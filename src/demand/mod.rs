@@ -11,6 +11,7 @@ mod pattern;
 pub mod presents;
 pub mod ranges;
 mod select;
+mod sets;
 mod shell;
 mod signal;
 pub mod sources;
@@ -27,10 +28,11 @@ use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 
 pub use build::similar;
 pub use catalogue::Catalogue;
-pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
+pub use endpoint::{EndpointError, parse_endpoint, parse_endpoint_list};
 pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
+pub use sets::{EndpointSet, SetProblem, parse_endpoint_sets};
 pub use sources::SourceId;
 
 /// Who opens the connections.
@@ -179,8 +181,8 @@ pub struct Demand {
     pub nearest: Vec<Candidate>,
     /// With every pod a subject and the endpoints named by the user: what each of them needs, once.
     pub shared: Option<Vec<Requirement>>,
-    /// Endpoint sets among the objects that were read and that are not usable: index of the object, and why.
-    pub set_problems: Vec<(usize, String)>,
+    /// What is wrong with endpoint sets among the objects that were read.
+    pub set_problems: Vec<SetProblem>,
     /// What servers present: see [`Demand::presented`].
     pub presents: presents::Presents,
 }
@@ -219,7 +221,7 @@ pub struct DemandOptions {
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
     let mut demand = build::build(snapshot, catalogue, options);
-    let (sets, problems) = endpoint::sets_of(snapshot, catalogue);
+    let (sets, problems) = sets::sets_of(snapshot, catalogue);
     demand.set_problems = problems;
     if !sets.is_empty() {
         for subject in &mut demand.subjects {
@@ -236,11 +238,14 @@ pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions
     demand
 }
 
-/// Puts the addresses that an endpoint set lists in the place of those that nobody publishes.
+/// Puts the addresses that an endpoint set lists for this host and port in the place of those that nobody publishes.
 fn with_addresses(mut requirement: Requirement, sets: &[EndpointSet]) -> Requirement {
     let endpoint = &mut requirement.endpoint;
     if endpoint.addresses == Addresses::Public {
-        let known = sets.iter().flat_map(|set| &set.endpoints).find(|known| known.host == endpoint.host);
+        let is_it = |known: &&Endpoint| {
+            known.host == endpoint.host && known.port == endpoint.port && known.protocol == endpoint.protocol
+        };
+        let known = sets.iter().flat_map(|set| &set.endpoints).find(is_it);
         if let Some(Addresses::Listed(addresses)) = known.map(|known| &known.addresses) {
             endpoint.addresses = Addresses::Listed(addresses.clone());
         }

@@ -44,4 +44,5 @@ pub mod tree;
 mod trust_maps;
 mod trust_objects;
 mod trust_settle;
+mod variable_maps;
 mod yaml;

@@ -3,6 +3,7 @@
 mod build;
 pub mod catalogue;
 mod endpoint;
+pub(crate) mod environment;
 mod goproxy;
 mod image;
 mod needs;

@@ -15,6 +15,7 @@ use rustc_hash::FxHashSet;
 
 use super::catalogue::{Catalogue, Need, Row};
 use super::endpoint::endpoint;
+use super::environment;
 use super::shell::{self, Command};
 use super::tables::tables;
 use super::url::Url;
@@ -101,6 +102,7 @@ impl<'a> Reader<'a> {
 
     /// What a specification needs, with what the pod's labels tell.
     pub(super) fn needs(&self, spec: &PodSpec, namespace: &str, source: u32, hints: &Hints) -> Needs {
+        let spec = &*environment::resolved(self.snapshot, namespace, spec);
         let scripts = shell::scripts(spec);
         let views: Vec<View<'_>> =
             spec.containers.iter().map(|container| View::new(container, source, &scripts)).collect();

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::demand::{self, Requirement, Speaks, Subject, command_words, sources};
+use crate::demand::{self, Requirement, Speaks, Subject, command_words, environment, sources};
 use crate::model::mount::TrustMount;
-use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
+use crate::model::object::{Container, EnvFrom, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::TrustNote;
 use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
 use crate::trust::stock;
@@ -63,7 +63,7 @@ struct ContainerKey {
     args: List<Str>,
     init: bool,
     env: Vec<EnvVar>,
-    unread: bool,
+    env_from: List<EnvFrom>,
     mounts: List<TrustMount>,
 }
 
@@ -141,7 +141,7 @@ fn key_of(namespace: &str, spec: &PodSpec) -> Key {
         args: container.args.clone(),
         init: container.init,
         env: container.env.iter().filter(|v| decides(container, v)).cloned().collect(),
-        unread: !container.env_from.is_empty(),
+        env_from: container.env_from.clone(),
         mounts: container.trust_mounts.clone(),
     });
     Key::Pod { namespace: namespace.into(), containers: containers.collect(), socket: runtime_socket(spec).is_some() }
@@ -302,6 +302,7 @@ impl<'q, 'a> Asking<'q, 'a> {
     }
 
     fn of_pod(&self, namespace: &str, spec: &PodSpec) -> (Step, Vec<TrustNote>) {
+        let spec = &*environment::resolved(self.context.snapshot, namespace, spec);
         let ecosystem = self.requirement.ecosystem.as_deref();
         if let Some(socket) = runtime_socket(spec).filter(|_| ecosystem.is_some_and(|id| id.starts_with("reg_"))) {
             let why = format!("the node's runtime pulls for it through {socket}, and its trust is the node's");
@@ -411,10 +412,20 @@ impl<'q, 'a> Asking<'q, 'a> {
             .iter()
             .find(|v| places::is_trust_variable(&v.name) && opinion.reason.contains(v.name.as_str()));
         let of_variable = |variable: &EnvVar| format!("container `{}` {}", container.name, variable.name);
-        let path = deciding.map_or_else(|| format!("container `{}`", container.name), of_variable);
+        let path = Some(deciding.map_or_else(|| format!("container `{}`", container.name), of_variable));
+        if let Some(place) = deciding.and_then(|variable| variable.place.as_deref()) {
+            return Evidence {
+                path: Some(format!("data.{}", place.key)),
+                file: Some(self.context.snapshot.source(place.source).into()),
+                line: (place.line > 0).then_some(place.line),
+                decided: Decided::ByRule,
+                detail: path,
+                ..Evidence::of(place.object.clone())
+            };
+        }
         let line = deciding.map(|variable| variable.line).filter(|line| *line > 0).unwrap_or(*line);
         Evidence {
-            path: Some(path),
+            path,
             file: Some(self.context.snapshot.source(*source).into()),
             line: (line > 0).then_some(line),
             decided: if deciding.is_some() { Decided::ByRule } else { Decided::ByDefault },

@@ -18,17 +18,24 @@ pub(super) fn environment(container: &Container) -> Environment {
     let mut env = Environment::new();
     for (at, variable) in container.env.iter().enumerate() {
         match &variable.value {
-            EnvValue::Text(text) if text.contains("$(") => match expand(text, &container.env[..at]) {
-                Some(text) => env.set(&variable.name, &text),
-                None => env.unknown(&variable.name, "it refers to a variable that is not known"),
-            },
+            EnvValue::Text(text) if text.contains("$(") && variable.place.is_none() => {
+                match expand(text, &container.env[..at]) {
+                    Some(text) => env.set(&variable.name, &text),
+                    None => env.unknown(&variable.name, "it refers to a variable that is not known"),
+                }
+            }
             EnvValue::Text(text) => env.set(&variable.name, text),
             EnvValue::NotKept => env.unknown(&variable.name, "it was not kept"),
             EnvValue::From(object) => env.unknown(&variable.name, &format!("it comes from {object}")),
+            EnvValue::ConfigMapKey(selector) => {
+                env.unknown(&variable.name, &format!("it comes from ConfigMap {}", selector.name));
+            }
+            EnvValue::Unknown(why) => env.unknown(&variable.name, why),
         }
     }
     for from in &container.env_from {
-        env.unread(&format!("envFrom {} {}", from.kind, from.name));
+        let why = from.doubt.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        env.unread(&format!("envFrom {} {}{why}", from.kind, from.name));
     }
     env
 }
@@ -43,9 +50,9 @@ fn expand(text: &str, before: &[EnvVar]) -> Option<String> {
     while let Some(at) = rest.find("$(") {
         let (head, reference) = rest.split_at(at);
         let (name, tail) = reference[2..].split_once(')')?;
-        let value = before.iter().rev().find(|variable| variable.name == name)?;
-        let EnvValue::Text(value) = &value.value else { return None };
-        if value.contains("$(") {
+        let variable = before.iter().rev().find(|variable| variable.name == name)?;
+        let EnvValue::Text(value) = &variable.value else { return None };
+        if value.contains("$(") && variable.place.is_none() {
             return None;
         }
         out.push_str(head);

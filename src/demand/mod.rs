@@ -34,6 +34,7 @@ pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
 pub use sets::{EndpointSet, SetProblem, parse_endpoint_sets};
+pub(crate) use shell::Command;
 pub use sources::SourceId;
 
 /// Who opens the connections.
@@ -260,7 +261,21 @@ pub(crate) fn programs(spec: &PodSpec, container: &Container) -> Vec<String> {
     let commands = shell::commands(container, &scripts);
     let image = container.image.as_deref().and_then(image::Image::parse);
     let of_image = image.and_then(|image| image.path.rsplit('/').next()).map(str::to_owned);
-    commands.iter().map(|command| command.program().to_owned()).chain(of_image).collect()
+    let module = |command: &Command| match command.words.as_slice() {
+        [python, flag, module, ..] if python == "python" && flag == "-m" => module.clone(),
+        _ => command.program().to_owned(),
+    };
+    commands.iter().map(module).chain(of_image).collect()
+}
+
+/// The commands of a container that can be read.
+pub(crate) fn commands(spec: &PodSpec, container: &Container) -> Vec<Command> {
+    shell::commands(container, &shell::scripts(spec))
+}
+
+/// Whether a command fetches something.
+pub(crate) fn is_fetch(command: &Command) -> bool {
+    tables::tables().command(command).is_some() || needs::is_fetch(command)
 }
 
 /// The words of a container's commands, assignments included, in order: what may change how its clients verify.

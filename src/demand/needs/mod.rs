@@ -22,6 +22,7 @@ use super::url::Url;
 use super::{Addresses, DemandOptions, Endpoint, Requirement, Setting, Speaks};
 use crate::model::object::PodSpec;
 use crate::model::{Few, Protocol, Snapshot, Str};
+pub(super) use fetch::is_fetch;
 use view::View;
 
 /// What a specification needs.

@@ -1,6 +1,7 @@
 //! The TLS layer: whether the client verifies the server that it reaches.
 
 mod clients;
+mod commands;
 mod findings;
 mod judge;
 mod node;
@@ -14,11 +15,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::demand::{self, Requirement, Speaks, Subject, command_words, environment, sources};
+use crate::model::codes;
 use crate::model::mount::TrustMount;
 use crate::model::object::{Container, EnvFrom, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::TrustNote;
 use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
 use crate::trust::stock;
+use crate::trust::tree::Tree;
 use crate::trust::{Certificate, Client, client, places};
 
 use super::audit::Audit;
@@ -168,7 +171,8 @@ fn is_altered(container: &Container) -> bool {
     !container.trust_mounts.is_empty()
         || !container.env_from.is_empty()
         || container.env.iter().any(|variable| decides(container, variable))
-        || words.any(|word| places::is_about_trust(word) || is_switch(word))
+        // A flag of curl that switches verification off is a single letter.
+        || words.any(|word| places::is_about_trust(word) || is_switch(word) || word.contains("curl"))
 }
 
 /// The socket of the node's runtime, through which a container has the node build and pull.
@@ -334,25 +338,40 @@ impl<'q, 'a> Asking<'q, 'a> {
         }
         let layouts = stock::layouts(container.image.as_deref());
         let words = command_words(spec, container);
+        let commands = demand::commands(spec, container);
+        let files: Vec<Tree> = layouts
+            .iter()
+            .map(|layout| place::files(self.context.snapshot, namespace, &layout.tree, container))
+            .collect();
+        let named = format!("{host}:{}", self.planned.endpoint.port);
         let mut opinions: Vec<Opinion> = Vec::new();
         for client in &clients.all {
-            let mut of_layouts: Vec<Opinion> = Vec::new();
-            for layout in &layouts {
-                let files = place::files(self.context.snapshot, namespace, &layout.tree, container);
-                let named = format!("{host}:{}", self.planned.endpoint.port);
-                let at = client::Place {
-                    arguments: &words,
-                    host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
-                    ..client::Place::new(&files, &env)
+            let as_git = *client == Client::CurlOpenssl && clients.all.contains(&Client::Git);
+            let mut of_runs: Vec<Opinion> = Vec::new();
+            for run in commands::runs(*client, as_git, host, &commands, &words) {
+                let env = run.environment(&env);
+                let of_layout = |files: &Tree| {
+                    let at = client::Place {
+                        arguments: &run.words,
+                        written: &run.written,
+                        host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
+                        ..client::Place::new(files, &env)
+                    };
+                    let loaded = client::effective(*client, &at);
+                    let instant = self.context.snapshot.instant;
+                    let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
+                    opinion.assumptions.push("the image's trust store is the stock one".to_owned());
+                    if let Some(why) = run.unseen(files, container).filter(|_| opinion.outcome == Outcome::Blocked) {
+                        opinion.reason = format!("{why}; without it, {}", opinion.reason);
+                        opinion.outcome = Outcome::Unknown;
+                        opinion.code = None;
+                    }
+                    opinion
                 };
-                let loaded = client::effective(*client, &at);
-                let instant = self.context.snapshot.instant;
-                let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
-                opinion.assumptions.push("the image's trust store is the stock one".to_owned());
-                of_layouts.push(opinion);
+                let opinion = agree(files.iter().map(of_layout).collect(), "how the files of the image are laid out");
+                of_runs.extend(opinion.map(|opinion| at_run_time(opinion, &run)));
             }
-            let opinion = agree(of_layouts, "how the files of the image are laid out");
-            let mut opinion = opinion.map(|opinion| at_run_time(opinion, &words));
+            let mut opinion = agree(of_runs, "which of its commands asks");
             // What an image has by itself is not the pod's doing.
             if let Some(opinion) = opinion.as_mut().filter(|_| !is_altered(container)) {
                 opinion.notes.clear();
@@ -489,7 +508,8 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
         let mut first = first;
         for other in all {
             // A trap that only one of them has may not be there.
-            first.notes.retain(|note| other.notes.contains(note));
+            let alike = |a: &TrustNote, b: &TrustNote| a == b || (is_off(a) && is_off(b) && a.path == b.path);
+            first.notes.retain(|note| other.notes.iter().any(|theirs| alike(note, theirs)));
             if first.client == other.client {
                 first.assumptions.extend(other.assumptions);
             }
@@ -503,19 +523,14 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
     Some(Opinion { outcome: Outcome::Unknown, reason, code: None, missing: None, notes: Vec::new(), ..first })
 }
 
+/// Whether a note says that verification is off: each client has words of its own for the same switch.
+fn is_off(note: &TrustNote) -> bool {
+    *note.code == *codes::TLS_SWITCHED_OFF.id
+}
+
 /// What the container's own commands do to a store before the client reads it.
-fn at_run_time(mut opinion: Opinion, words: &[String]) -> Opinion {
-    if opinion.client == Client::Kaniko {
-        // Its flags are followed.
-        return opinion;
-    }
-    let rebuilds = words.iter().find(|word| {
-        ["update-ca-certificates", "update-ca-trust", "c_rehash", "rehash", "trust"].contains(&word.as_str())
-    });
-    let is_package = |word: &str| matches!(word, "ca-certificates" | "ca-certificates-bundle" | "ca-certificates-java");
-    let about =
-        words.iter().find(|word| places::is_about_trust(word) && !is_package(word) && !word.starts_with("update-ca-"));
-    let changes = match (about, rebuilds) {
+fn at_run_time(mut opinion: Opinion, run: &commands::Run) -> Opinion {
+    let changes = match (&run.doubt, &run.rebuilds) {
         (Some(word), _) => Some(word),
         (None, Some(word)) if opinion.outcome == Outcome::Blocked => Some(word),
         _ => None,

@@ -19,6 +19,7 @@ mod config;
 mod curl;
 mod effective;
 mod env;
+pub mod flags;
 mod gnutls;
 mod go;
 pub mod hash;
@@ -147,8 +148,10 @@ pub struct Place<'a> {
     pub files: &'a Tree,
     /// Its variables, those that its image sets included.
     pub env: &'a Environment,
-    /// Its command line, as far as it is known: kaniko and Java are told of CAs there.
+    /// Its command line, as far as it is known, the name of the program first: some are told of CAs there.
     pub arguments: &'a [String],
+    /// Settings that commands before wrote into the configuration of its user, key and value ([`flags::writes`]).
+    pub written: &'a [(String, String)],
     /// The server, `host[:port]`: some settings count for one host alone. Without it they are a reason not to know.
     pub host: Option<&'a str>,
     /// Major and minor version of the client, where that is known: Node.js and curl changed their rules.
@@ -158,7 +161,7 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// Files and variables; nothing is known of command line, server and version.
     pub fn new(files: &'a Tree, env: &'a Environment) -> Self {
-        Self { files, env, arguments: &[], host: None, version: None }
+        Self { files, env, arguments: &[], written: &[], host: None, version: None }
     }
 }
 
@@ -174,12 +177,17 @@ fn load(reader: &mut Reader<'_>) {
     match reader.client {
         Client::Go | Client::Containerd => go::load(reader),
         Client::Containers | Client::Docker => {
+            if let Some(flag) = flags::has(reader.place.arguments, flags::CONTAINERS, &["--tls-verify=false"]) {
+                reader.off(flag, flag);
+            }
             go::load(reader);
             go::registry_directories(reader);
         }
         Client::Buildkit => go::buildkit(reader),
         Client::Kaniko => go::kaniko(reader),
         Client::Openssl => openssl::load(reader, Names::Hashed, true),
+        // git of another distribution than Debian, on the libcurl that curl has.
+        Client::CurlOpenssl if reader.place.arguments.first().is_some_and(|name| name == "git") => gnutls::git(reader),
         Client::CurlOpenssl | Client::CurlGnutls => curl::load(reader),
         Client::Git => gnutls::git(reader),
         Client::Wget => gnutls::wget(reader),

@@ -65,6 +65,8 @@ pub(crate) struct Content {
     pub(crate) certificates: List<Anchor>,
     pub(crate) problems: List<Str>,
     pub(crate) unread: Option<Str>,
+    /// How many private keys lie in it.
+    pub(crate) private_keys: u32,
     /// It holds the public roots of a distribution beside these.
     pub(crate) public_roots: bool,
 }
@@ -85,6 +87,7 @@ impl Content {
         Self {
             certificates: bundle.certificates.iter().map(Certificate::anchor_with_der).collect(),
             problems: bundle.problems.iter().map(line).chain(keys).collect(),
+            private_keys: bundle.private_keys,
             ..Self::default()
         }
     }
@@ -164,6 +167,7 @@ pub(super) fn bundles(facts: &mut Facts) -> Vec<TrustBundle> {
             certificates: content.certificates,
             problems: content.problems,
             unread: content.unread,
+            private_keys: content.private_keys,
             public_roots: content.public_roots,
             targets: None,
         };

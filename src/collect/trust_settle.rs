@@ -121,6 +121,8 @@ fn written(managed: Managed, maps: &[TrustMap]) -> Vec<TrustBundle> {
         certificates: content.certificates,
         problems: content.problems,
         unread: content.unread,
+        // trust-manager takes certificates alone out of its sources.
+        private_keys: 0,
         public_roots,
         targets: Some(targets.clone()),
     };

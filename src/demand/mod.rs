@@ -278,6 +278,11 @@ pub(crate) fn is_fetch(command: &Command) -> bool {
     tables::tables().command(command).is_some() || needs::is_fetch(command)
 }
 
+/// Whether what a command runs is hidden in a file, or in another tool's configuration.
+pub(crate) fn is_opaque(command: &Command) -> bool {
+    needs::is_opaque(command)
+}
+
 /// The words of a container's commands, assignments included, in order: what may change how its clients verify.
 pub(crate) fn command_words(spec: &PodSpec, container: &Container) -> Vec<String> {
     let scripts = shell::scripts(spec);

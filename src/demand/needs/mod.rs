@@ -205,7 +205,7 @@ const OPAQUE: &[&str] = &[
     "zsh", ".",
 ];
 
-fn is_opaque(command: &Command) -> bool {
+pub(super) fn is_opaque(command: &Command) -> bool {
     let program = command.program();
     OPAQUE.contains(&program)
         || program.starts_with("script-") // of Tekton, for another interpreter than a shell

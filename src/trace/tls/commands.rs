@@ -99,6 +99,13 @@ pub(super) fn runs(client: Client, as_git: bool, host: &str, commands: &[Command
     found
 }
 
+/// Whether everything that the container runs is known, and nothing of it builds a store. An image's own entry point may.
+pub(super) fn are_readable(container: &Container, commands: &[Command], all: &[String]) -> bool {
+    !container.command.is_empty()
+        && !commands.iter().any(demand::is_opaque)
+        && !all.iter().any(|word| REBUILDS.contains(&word.as_str()))
+}
+
 /// Leaves those that pass, if there are any.
 fn narrow(own: &mut Vec<usize>, passes: impl Fn(usize) -> bool) {
     if own.iter().any(|at| passes(*at)) {

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::demand::{self, Requirement, Speaks, Subject, command_words, environment, sources};
-use crate::model::codes;
 use crate::model::mount::TrustMount;
 use crate::model::object::{Container, EnvFrom, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::TrustNote;
@@ -378,7 +377,15 @@ impl<'q, 'a> Asking<'q, 'a> {
             }
             opinions.extend(opinion);
         }
-        if clients.guessed { agree(opinions, "which program asks").into_iter().collect() } else { opinions }
+        if clients.guessed {
+            opinions = agree(opinions, "which program asks").into_iter().collect();
+        }
+        if let (Some(opinion), Some(files)) = (opinions.first_mut(), files.first())
+            && commands::are_readable(container, &commands, &words)
+        {
+            opinion.notes.extend(place::not_built(files, container));
+        }
+        opinions
     }
 
     fn presented(&self) -> Presented<'_> {
@@ -508,7 +515,7 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
         let mut first = first;
         for other in all {
             // A trap that only one of them has may not be there.
-            let alike = |a: &TrustNote, b: &TrustNote| a == b || (is_off(a) && is_off(b) && a.path == b.path);
+            let alike = |a: &TrustNote, b: &TrustNote| a.code == b.code && a.path == b.path;
             first.notes.retain(|note| other.notes.iter().any(|theirs| alike(note, theirs)));
             if first.client == other.client {
                 first.assumptions.extend(other.assumptions);
@@ -521,11 +528,6 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
     let reason = format!("it is not known {open}: {}", reasons.join("; or "));
     let first = opinions.into_iter().next()?;
     Some(Opinion { outcome: Outcome::Unknown, reason, code: None, missing: None, notes: Vec::new(), ..first })
-}
-
-/// Whether a note says that verification is off: each client has words of its own for the same switch.
-fn is_off(note: &TrustNote) -> bool {
-    *note.code == *codes::TLS_SWITCHED_OFF.id
 }
 
 /// What the container's own commands do to a store before the client reads it.

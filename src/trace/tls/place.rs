@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use crate::model::codes;
 use crate::model::mount::{MountSource, ObjectMount, TrustMount};
 use crate::model::object::{Container, EnvValue, EnvVar};
-use crate::model::trust::{Anchor, TrustBundle};
+use crate::model::trust::{Anchor, TrustBundle, TrustNote};
 use crate::model::{Selector, Snapshot, Str, base64};
 use crate::trust::client::Environment;
 use crate::trust::objects::{self, Held};
 use crate::trust::tree::{Content, Entry, Tree};
+use crate::trust::{Bundle, places};
 
 /// Where the cluster's own CA is, beside a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -102,6 +104,42 @@ fn put(snapshot: &Snapshot, namespace: &str, tree: &mut Tree, mount: &TrustMount
     }
 }
 
+/// Folders of which a tool builds a store: the folder, what is built, and the tool.
+const INPUTS: &[(&str, &str, &str)] = &[
+    ("/usr/local/share/ca-certificates", "/etc/ssl/certs", "update-ca-certificates"),
+    ("/etc/pki/ca-trust/source/anchors", "/etc/pki/ca-trust/extracted", "update-ca-trust"),
+];
+
+/// Certificates that are mounted where a tool takes them from, for a container in which nobody runs the tool: they are in
+/// none of its stores, unless these are mounted, too.
+pub(super) fn not_built(files: &Tree, container: &Container) -> Vec<TrustNote> {
+    let mounts = |path: &str| container.trust_mounts.iter().any(|mount| places::overlap(&mount.path, path));
+    let mut notes = Vec::new();
+    for (input, output, tool) in INPUTS.iter().filter(|(input, output, _)| mounts(input) && !mounts(output)) {
+        let below = format!("{input}/");
+        for (path, entry) in files.iter().filter(|(path, _)| path.starts_with(&below)) {
+            let Entry::File(Content::Bytes(bytes)) = entry else { continue };
+            // Debian's tool takes no other name, and says nothing.
+            let is_taken = *tool != "update-ca-certificates" || path.ends_with(".crt");
+            let Some(certificate) = Bundle::read(bytes).certificates.into_iter().next().filter(|_| is_taken) else {
+                continue;
+            };
+            let message = format!(
+                "{path} holds {}, and no command runs {tool}: it is missing in the store below {output}",
+                certificate.anchor().subject
+            );
+            notes.push(TrustNote {
+                code: codes::TLS_STORE_NOT_BUILT.id.into(),
+                message: message.into(),
+                path: path.into(),
+                line: 0,
+                host: None,
+            });
+        }
+    }
+    notes
+}
+
 /// The files of a volume by their paths in it, or why they are not known.
 fn of_source(snapshot: &Snapshot, namespace: &str, source: &MountSource) -> Result<Vec<(String, Entry)>, String> {
     match source {
@@ -150,7 +188,10 @@ fn of_config_map(snapshot: &Snapshot, namespace: &str, mount: &ObjectMount) -> R
         None if bundle.certificates.is_empty() && !is_of_certificates(&bundle.key) => {
             Entry::Unknown(format!("key {} of ConfigMap {namespace}/{} is not kept", bundle.key, mount.name))
         }
-        None => Entry::File(Content::Bytes(pem(bundle.certificates.iter()).into_bytes().into())),
+        None => {
+            let keys = NO_KEY.repeat(usize::try_from(bundle.private_keys).unwrap_or(1));
+            Entry::File(Content::Bytes((pem(bundle.certificates.iter()) + &keys).into_bytes().into()))
+        }
     };
     let keys = keys.into_iter().filter(|bundle| !bundle.key.is_empty());
     if mount.items.is_empty() {
@@ -170,6 +211,9 @@ fn of_config_map(snapshot: &Snapshot, namespace: &str, mount: &ObjectMount) -> R
     }
     Ok(files)
 }
+
+/// What stands for a private key in a file: that one lies there, and nothing of it.
+const NO_KEY: &str = "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n";
 
 fn is_of_certificates(key: &str) -> bool {
     let key = key.to_ascii_lowercase();

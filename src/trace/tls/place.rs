@@ -1,6 +1,7 @@
 //! What the clients in a container see: its files, as far as they are known, and its variables.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::model::codes;
 use crate::model::mount::{MountSource, ObjectMount, TrustMount};
@@ -120,7 +121,8 @@ pub(super) fn not_built(files: &Tree, container: &Container) -> Vec<TrustNote> {
         for (path, entry) in files.iter().filter(|(path, _)| path.starts_with(&below)) {
             let Entry::File(Content::Bytes(bytes)) = entry else { continue };
             // Debian's tool takes no other name, and says nothing.
-            let is_taken = *tool != "update-ca-certificates" || path.ends_with(".crt");
+            let is_taken =
+                *tool != "update-ca-certificates" || Path::new(path).extension().is_some_and(|end| end == "crt");
             let Some(certificate) = Bundle::read(bytes).certificates.into_iter().next().filter(|_| is_taken) else {
                 continue;
             };

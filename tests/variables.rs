@@ -8,7 +8,8 @@ use std::process::Command;
 
 use buildreach::collect::{files, snapshot_io};
 use buildreach::demand::{self, Catalogue, DemandOptions};
-use buildreach::model::{Snapshot, World};
+use buildreach::model::snapshot::VARIABLE_CONFIG_MAPS;
+use buildreach::model::{Coverage, CoverageState, Snapshot, World};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use serde_json::Value;
 
@@ -142,6 +143,18 @@ fn a_map_that_nobody_may_read_is_named() {
     snapshot.world = World::Live;
     let found = needs(&snapshot);
     assert!(found[0].contains("ConfigMap ci/build was not read"), "{found:?}");
+    let row = |state: CoverageState| Coverage {
+        source: "kubernetes".into(),
+        kind: VARIABLE_CONFIG_MAPS.into(),
+        namespace: Some("ci".into()),
+        state,
+    };
+    snapshot.coverage = vec![row(CoverageState::Forbidden)];
+    let found = needs(&snapshot);
+    assert!(found[0].contains("ConfigMap ci/build was not read: the credentials may not read it"), "{found:?}");
+    // Where it was looked for, that it is not there is a fact.
+    snapshot.coverage = vec![row(CoverageState::Read)];
+    assert_eq!(needs(&snapshot), ["proxy.golang.org", "storage.googleapis.com"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::model::variables::{MapKey, VariableMap};
 const LONGEST: usize = 8192;
 
 /// A ConfigMap's data as they stand, until it is known what of them is kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Values(Vec<(Str, Option<Box<str>>, u32)>);
 
 impl Values {

@@ -33,7 +33,7 @@ pub use endpoint::{EndpointError, parse_endpoint, parse_endpoint_list};
 pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
-pub use sets::{EndpointSet, SetProblem, parse_endpoint_sets};
+pub use sets::{EndpointSet, SetProblem, parse_endpoint_sets, sets_of};
 pub(crate) use shell::Command;
 pub use sources::SourceId;
 
@@ -223,7 +223,7 @@ pub struct DemandOptions {
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
     let mut demand = build::build(snapshot, catalogue, options);
-    let (sets, problems) = sets::sets_of(snapshot, catalogue);
+    let (sets, problems) = sets_of(snapshot, catalogue);
     demand.set_problems = problems;
     if !sets.is_empty() {
         for subject in &mut demand.subjects {

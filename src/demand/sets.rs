@@ -231,7 +231,7 @@ impl Reading<'_> {
 
 /// The endpoint sets among the objects that were read: what they tell about hosts is known, and nobody needs an endpoint
 /// because of them.
-pub(super) fn sets_of(snapshot: &Snapshot, catalogue: &Catalogue) -> (Vec<EndpointSet>, Vec<SetProblem>) {
+pub fn sets_of(snapshot: &Snapshot, catalogue: &Catalogue) -> (Vec<EndpointSet>, Vec<SetProblem>) {
     let (mut sets, mut problems) = (Vec::new(), Vec::new());
     let objects = snapshot.others.iter().enumerate();
     for (at, object) in objects.filter(|(_, o)| o.group == "buildreach.dev" && o.kind == "EndpointSet") {

@@ -251,7 +251,7 @@ impl Decoder {
             }
             Class::ConfigMap => {
                 let raw: raw::ConfigMap<'_> = parse(text, kind, lines)?;
-                let trust = self.trust_map(&raw)?;
+                let trust = self.trust_map(&raw, lines)?;
                 match self.config_map(&raw)? {
                     Some(config_map) => facts.config_maps.push(config_map),
                     None if trust.holds_certificates() => {}

@@ -46,4 +46,5 @@ mod trust_maps;
 mod trust_objects;
 mod trust_settle;
 mod user_data;
+mod variable_maps;
 mod yaml;

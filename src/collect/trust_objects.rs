@@ -192,6 +192,8 @@ impl Decoder {
                     certificates,
                     problems,
                     unread,
+                    // The API server refuses anything but certificates in it.
+                    private_keys: 0,
                     public_roots: false,
                     targets: None,
                 })))

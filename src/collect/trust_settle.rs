@@ -121,7 +121,8 @@ fn written(managed: Managed, maps: &[TrustMap]) -> Vec<TrustBundle> {
     all.problems = problems.into();
     let bundle = |key: Str, content: Content| TrustBundle {
         targets: Some(targets.clone()),
-        ..Content { public_roots, ..content }.at(&kind, &meta, key)
+        // trust-manager takes certificates alone out of its sources.
+        ..Content { public_roots, private_keys: 0, ..content }.at(&kind, &meta, key)
     };
     let store = Content { unread: Some("it is a key store, which is not read".into()), ..Content::default() };
     keys.into_iter().map(|(key, is_pem)| bundle(key, if is_pem { all.clone() } else { store.clone() })).collect()

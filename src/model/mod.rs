@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod text;
 pub mod trace;
 pub mod trust;
+pub mod variables;
 
 pub use addr::{AddrSet, Family};
 pub use few::Few;

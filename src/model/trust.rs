@@ -230,6 +230,9 @@ pub struct TrustBundle {
     /// Why it may hold more certificates than these: a key store, a Secret among its sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<Str>,
+    /// How many private keys lie among the certificates: their number alone is kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub private_keys: u32,
     /// It holds the public roots of a distribution beside these certificates.
     #[serde(default, skip_serializing_if = "is_false")]
     pub public_roots: bool,

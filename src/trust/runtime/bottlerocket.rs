@@ -131,7 +131,7 @@ impl Reading {
         let bundle = Bundle::read(&base64::decode(text).unwrap_or_default());
         if bundle.private_keys > 0 {
             let message = format!("settings.pki.{name} holds a private key among certificates");
-            self.note(codes::TLS_NODE_PRIVATE_KEY, line, message);
+            self.note(codes::TLS_PRIVATE_KEY, line, message);
         }
         let anchors: Vec<Anchor> = bundle.certificates.iter().map(Certificate::anchor_with_der).collect();
         if trusted.and_then(Node::bool) == Some(true) {

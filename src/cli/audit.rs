@@ -49,10 +49,13 @@ pub(super) struct Args {
     /// Exit with 1 from this severity on: critical, high, medium, low, info or none
     #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = threshold)]
     fail_on: Threshold,
+    /// Exit with 0 whatever is found; 2 and 3 stay
+    #[arg(long)]
+    exit_zero: bool,
     /// Print what the credentials can read, and stop
     #[arg(long)]
     preflight: bool,
-    /// Format: table, wide, json, yaml or markdown; FORMAT=FILE writes to a file; repeatable
+    /// Format: table, wide, json, yaml, markdown, sarif, junit or prometheus; FORMAT=FILE writes to a file; repeatable
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     output: Vec<Sink>,
     /// When to use colour
@@ -170,7 +173,7 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     if args.require_complete && !report.summary.coverage_complete {
         return Ok(Exit::Incomplete);
     }
-    let fails = args.fail_on.0.is_some_and(|limit| report.findings.iter().any(|f| reaches(f, limit)));
+    let fails = !args.exit_zero && args.fail_on.0.is_some_and(|limit| report.findings.iter().any(|f| reaches(f, limit)));
     Ok(if fails { Exit::Findings } else { Exit::Clean })
 }
 

@@ -30,6 +30,16 @@ impl FromStr for Sink {
     }
 }
 
+/// A sink for one trace: formats that are about a whole audit are refused.
+pub(super) fn sink_of_trace(text: &str) -> Result<Sink, String> {
+    let sink: Sink = text.parse()?;
+    if sink.format.explains() {
+        return Ok(sink);
+    }
+    let format = sink.format;
+    Err(format!("`{format}` is a format for audits, and explain prints one trace: table, wide, json, yaml or markdown"))
+}
+
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Colour {

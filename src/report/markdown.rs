@@ -19,7 +19,7 @@ const MOST: usize = 5;
 pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "## {}\n", prose(&summary::headline(report)))?;
     let not_read: Vec<_> = summary::not_read(report).iter().map(|what| format!("not read: {}", prose(what))).collect();
-    let notes: Vec<_> = report.notes.iter().map(|note| prose(note)).collect();
+    let notes: Vec<_> = summary::left_out(report).iter().chain(&report.notes).map(|note| prose(note)).collect();
     for note in not_read.iter().chain(&notes) {
         writeln!(out, "> {note}  ")?;
     }

@@ -25,6 +25,9 @@ pub struct Changes {
     /// Findings that are not there any more, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<FindingName>,
+    /// Findings that somebody accepts now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<FindingName>,
     /// Findings that hit others than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<FindingChange>,
@@ -44,6 +47,8 @@ pub struct ChangeCounts {
     pub new_findings: usize,
     /// Findings that are gone.
     pub gone_findings: usize,
+    /// Findings that are accepted now.
+    pub accepted_findings: usize,
     /// Findings that hit others than before.
     pub changed_findings: usize,
     /// Subjects with another outcome, or that came or went.
@@ -107,6 +112,7 @@ impl Changes {
         ChangeCounts {
             new_findings: self.new.len(),
             gone_findings: self.gone.len(),
+            accepted_findings: self.accepted.len(),
             changed_findings: self.changed.len(),
             subjects: self.subjects.len(),
         }
@@ -117,6 +123,7 @@ impl Changes {
     pub fn cut(mut self, most: usize) -> Self {
         self.new.truncate(most);
         self.gone.truncate(most);
+        self.accepted.truncate(most);
         self.changed.truncate(most);
         self.subjects.truncate(most);
         self
@@ -129,6 +136,7 @@ pub fn changes(older: &AuditReport, newer: &AuditReport) -> Changes {
         since: older.instant,
         new: Vec::new(),
         gone: Vec::new(),
+        accepted: Vec::new(),
         changed: Vec::new(),
         subjects: Vec::new(),
         caveats: caveats(older, newer),
@@ -176,28 +184,41 @@ fn findings(older: &AuditReport, newer: &AuditReport, all: &mut Changes) {
     for finding in known.into_values().flatten() {
         before.entry(key(finding)).or_default().push(finding);
     }
-    // The mildest that the older report holds, where it leaves out milder ones: those are not known to be new.
-    let omitted = older.omitted.filter(|omitted| omitted.findings > 0);
-    let mildest = omitted.map(|_| older.findings.last().map_or(Severity::Critical, |finding| finding.severity));
+    let (older_ends, newer_ends) = (mildest(older), mildest(newer));
     let mut not_told = 0_u64;
     for finding in left {
         if let Some(was) = before.get_mut(&key(finding)).and_then(Vec::pop) {
             all.changed.push(changed(was, finding));
-        } else if mildest.is_some_and(|mildest| finding.severity >= mildest) {
+        } else if older_ends.is_some_and(|mildest| finding.severity >= mildest) {
             not_told += 1;
         } else {
             all.new.push(name(finding));
         }
     }
-    if let Some(omitted) = omitted.filter(|_| not_told > 0) {
-        all.caveats.push(format!(
-            "the older report leaves out {} findings for its size: whether {not_told} of these are new cannot be told",
-            omitted.findings
-        ));
-    }
+    let accepted: BTreeSet<&str> = newer.excepted.iter().map(|taken| taken.fingerprint.as_str()).collect();
     let mut gone: Vec<&Finding> = before.into_values().flatten().collect();
     gone.sort_by(|a, b| (a.severity, &a.code, &a.evidence).cmp(&(b.severity, &b.code, &b.evidence)));
-    all.gone = gone.into_iter().map(name).collect();
+    for finding in gone {
+        if accepted.contains(finding.fingerprint.as_str()) {
+            all.accepted.push(name(finding));
+        } else if newer_ends.is_some_and(|mildest| finding.severity >= mildest) {
+            not_told += 1;
+        } else {
+            all.gone.push(name(finding));
+        }
+    }
+    if not_told > 0 {
+        all.caveats.push(format!(
+            "a report leaves out findings for its size: whether {not_told} of them are new or gone cannot be told"
+        ));
+    }
+}
+
+/// Where a report leaves out its mildest findings: the mildest severity that it holds. What is as mild as that and is
+/// not in it may be left out.
+fn mildest(report: &AuditReport) -> Option<Severity> {
+    let left_out = report.omitted.is_some_and(|omitted| omitted.findings > 0);
+    left_out.then(|| report.findings.last().map_or(Severity::Critical, |finding| finding.severity))
 }
 
 /// What makes two findings the same cause, whomever they hit.

@@ -3,7 +3,9 @@
 pub mod addr;
 pub mod aws;
 pub mod base64;
+pub mod changes;
 pub mod codes;
+pub mod exception;
 pub mod few;
 pub mod finding;
 pub mod label;

@@ -62,6 +62,10 @@ pub fn families(report: &AuditReport) -> Vec<Family> {
     for finding in &report.findings {
         findings.add([&finding.code, &finding.severity.to_string()], 1);
     }
+    let mut accepted = Counts::new(["code"]);
+    for taken in &report.excepted {
+        accepted.add([&taken.code], 1);
+    }
     let one = |labels, value| vec![Sample { labels, value }];
     let about = vec![("version", report.version.to_string()), ("catalogue", report.catalogue.to_string())];
     vec![
@@ -99,6 +103,11 @@ pub fn families(report: &AuditReport) -> Vec<Family> {
             name: "buildreach_findings",
             help: "Findings by code and severity; no sample for a code that was not found.",
             samples: findings.samples(),
+        },
+        Family {
+            name: "buildreach_accepted_findings",
+            help: "What exceptions took out of the findings, by code.",
+            samples: accepted.samples(),
         },
     ]
 }

@@ -234,6 +234,7 @@ fn of_the_run(report: &AuditReport) -> Vec<Notification> {
         summary::not_read(report).iter().map(|what| told("error", &format!("not read: {what}"))).collect();
     all.extend(summary::left_out(report).iter().map(|what| told("error", what)));
     all.extend(report.notes.iter().map(|note| told("note", note)));
+    all.extend(summary::excepted(report).iter().map(|line| told("note", &format!("accepted: {line}"))));
     let layers = report.not_assessed.iter().map(|layer| format!("layer {} not assessed: {}", layer.layer, layer.why));
     all.extend(layers.map(|text| told("note", &text)));
     all

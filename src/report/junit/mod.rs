@@ -17,15 +17,19 @@ use super::decided::Decided;
 use super::page::{place, said};
 use super::summary;
 use super::text::{as_u64, first};
+use crate::model::exception::Excepted;
 use crate::model::report::{AuditReport, ClassResult, EndpointInfo, PathResult};
 use crate::model::{Finding, Outcome, Severity, StepOutcome, Str};
 
 pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     let classes: Vec<_> = report.results.iter().map(cases).collect();
+    let accepted = Accepted::of(report);
     let others = [("coverage", coverage(report)), ("findings", findings(report))];
     let mut total = Tally::default();
     for (class, cases) in report.results.iter().zip(&classes) {
-        total.add(cases, as_u64(class.subjects.len()));
+        let apart: Vec<_> = class.subjects.iter().filter_map(|subject| accepted.cases(&subject.name, cases)).collect();
+        total.add(&cases.all, as_u64(class.subjects.len() - apart.len()));
+        apart.iter().for_each(|cases| total.add(cases, 1));
     }
     others.iter().for_each(|(_, cases)| total.add(cases, 1));
 
@@ -41,7 +45,8 @@ pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()>
         let mut about = vec![("outcome", class.outcome.to_string())];
         about.extend(subject.system.as_ref().map(|system| ("system", system.to_string())));
         about.extend(subject.place.as_ref().map(|place| ("place", place.to_string())));
-        junit.suite(&subject.name, &subject.name, &about, cases)?;
+        let apart = accepted.cases(&subject.name, cases);
+        junit.suite(&subject.name, &subject.name, &about, apart.as_deref().unwrap_or(&cases.all))?;
     }
     let about = about(report);
     for (name, cases) in others.iter().filter(|(_, cases)| !cases.is_empty()) {
@@ -60,7 +65,13 @@ fn about(report: &AuditReport) -> Vec<(&'static str, String)> {
 /// Who chooses between what: an ecosystem, or what was named without one, and the number of the choice.
 type Choice<'a> = (Option<&'a Str>, u32);
 
-fn cases(class: &ClassResult) -> Vec<Case> {
+/// The cases of each subject of a class, and the label of the endpoint that each is about.
+struct Cases {
+    all: Vec<Case>,
+    labels: Vec<String>,
+}
+
+fn cases(class: &ClassResult) -> Cases {
     let mut choices: BTreeMap<Choice<'_>, Outcome> = BTreeMap::new();
     for path in &class.paths {
         for number in path.endpoints.iter().filter(|endpoint| endpoint.required).filter_map(|e| e.alternative) {
@@ -80,15 +91,57 @@ fn cases(class: &ClassResult) -> Vec<Case> {
     found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
     // Readers take cases of one name for one case: clients of one pod may need one endpoint in different ways.
     let mut seen: HashMap<String, u32> = HashMap::new();
-    let mut cases: Vec<_> = found.into_iter().map(|(_, _, case)| case).collect();
-    for case in &mut cases {
+    let (labels, mut all): (Vec<_>, Vec<_>) =
+        found.into_iter().map(|(_, endpoint, case)| (endpoint.label(), case)).unzip();
+    for case in &mut all {
         let times = seen.entry(case.name.clone()).or_default();
         *times += 1;
         if *times > 1 {
             case.name = format!("{} ({times})", case.name);
         }
     }
-    cases
+    Cases { all, labels }
+}
+
+/// What exceptions took out of the findings, by subject. Its cases are skipped, unless another finding is left that hits
+/// the same endpoint.
+struct Accepted<'a> {
+    taken: HashMap<&'a str, Vec<&'a Excepted>>,
+    left: HashSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Accepted<'a> {
+    fn of(report: &'a AuditReport) -> Self {
+        let mut taken: HashMap<&str, Vec<&Excepted>> = HashMap::new();
+        for excepted in &report.excepted {
+            if let Some(subject) = &excepted.subject {
+                taken.entry(subject).or_default().push(excepted);
+            }
+        }
+        let hits = report.findings.iter().flat_map(|finding| &finding.hits);
+        let left = hits
+            .filter(|hit| taken.contains_key(hit.subject.as_str()))
+            .flat_map(|hit| hit.endpoints.iter().map(|endpoint| (hit.subject.as_str(), endpoint.as_str())))
+            .collect();
+        Self { taken, left }
+    }
+
+    /// The cases of a subject where they are not those of its class.
+    fn cases(&self, subject: &str, cases: &Cases) -> Option<Vec<Case>> {
+        let taken = self.taken.get(subject)?;
+        let mut all = cases.all.clone();
+        for (case, label) in all.iter_mut().zip(&cases.labels) {
+            let counts = matches!(case.verdict, Verdict::Failure(_) | Verdict::Error(_));
+            if !counts || self.left.contains(&(subject, label.as_str())) {
+                continue;
+            }
+            if let Some(by) = taken.iter().find(|by| by.endpoints.iter().any(|endpoint| endpoint == label)) {
+                let until = by.expires.as_ref().map(|expires| format!(" until {expires}")).unwrap_or_default();
+                case.verdict = Verdict::Skipped(format!("accepted{until}: {} ({})", by.reason, by.code));
+            }
+        }
+        Some(all)
+    }
 }
 
 fn name(path: &PathResult, endpoint: &EndpointInfo) -> String {

@@ -118,3 +118,15 @@ pub(super) fn error(error: &anyhow::Error) {
 pub(super) fn hint(text: &str) {
     anstream::eprintln!("hint: {text}");
 }
+
+/// Prints what went wrong without ending the run.
+#[allow(clippy::print_stderr)]
+pub(super) fn warning(text: &str) {
+    anstream::eprintln!("warning: {text}");
+}
+
+/// Prints a line about the result that is no part of it.
+#[allow(clippy::print_stderr)]
+pub(super) fn remark(text: &str) {
+    anstream::eprintln!("{text}");
+}

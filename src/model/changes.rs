@@ -149,7 +149,8 @@ pub fn changes(older: &AuditReport, newer: &AuditReport) -> Changes {
 fn caveats(older: &AuditReport, newer: &AuditReport) -> Vec<String> {
     let mut all = Vec::new();
     if older.cluster != newer.cluster {
-        let name = |report: &AuditReport| report.cluster.as_ref().map_or("files".to_owned(), |c| format!("cluster {c}"));
+        let name =
+            |report: &AuditReport| report.cluster.as_ref().map_or("files".to_owned(), |c| format!("cluster {c}"));
         all.push(format!("the older report is about {}, this one about {}", name(older), name(newer)));
     }
     if (&older.version, &older.catalogue) != (&newer.version, &newer.catalogue) {
@@ -159,10 +160,19 @@ fn caveats(older: &AuditReport, newer: &AuditReport) -> Vec<String> {
             older.version, older.catalogue, newer.version, newer.catalogue
         ));
     }
+    // A layer that is left out cannot block: what it blocked before is not open for that.
+    let left_out = |report: &AuditReport| report.not_assessed.iter().map(|left| left.layer).collect::<BTreeSet<_>>();
+    let (before, now) = (left_out(older), left_out(newer));
+    all.extend(now.difference(&before).map(|layer| {
+        format!("layer {layer} is not assessed this time, and was before: what is gone may only not be looked at")
+    }));
+    all.extend(before.difference(&now).map(|layer| format!("layer {layer} is assessed this time, and was not before")));
     match (older.summary.coverage_complete, newer.summary.coverage_complete) {
         (true, true) => {}
         (false, true) => all.push("not everything could be read for the older report".to_owned()),
-        (true, false) => all.push("not everything could be read this time: what is gone may only not be seen".to_owned()),
+        (true, false) => {
+            all.push("not everything could be read this time: what is gone may only not be seen".to_owned());
+        }
         (false, false) => all.push("not everything could be read, neither then nor now".to_owned()),
     }
     all

@@ -67,10 +67,12 @@ pub struct Omitted {
     pub results: u64,
     /// Subjects that no result names.
     pub subjects: u64,
-    /// Findings, the mildest.
+    /// Findings, the mildest, and what was accepted.
     pub findings: u64,
-    /// Hits and near misses of the findings that are there.
+    /// Hits and near misses of the findings that are there; signals and notes of the subjects that are there.
     pub details: u64,
+    /// Rows of the coverage, of what was read whole or is not installed.
+    pub coverage: u64,
 }
 
 impl Omitted {

@@ -158,7 +158,7 @@ pub(super) fn explanation(explanation: &Explanation, out: &mut dyn Write) -> io:
 }
 
 /// Text of others inside Markdown: nothing in it is markup, a link, a mention or the end of a table cell.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let text = clean(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -178,7 +178,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Text of others as a code span. Not for cells of a table: a bar ends those even inside of code (GFM, "Tables").
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", clean(text).replace('`', "'"))
 }
 

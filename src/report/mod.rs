@@ -6,6 +6,7 @@
 //!
 //! Whether to use colour, and how wide the terminal is, is for the caller to find out.
 
+pub mod changes;
 mod decided;
 mod explain;
 mod json;
@@ -55,16 +56,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 8] = [
-        Self::Table,
-        Self::Wide,
-        Self::Json,
-        Self::Yaml,
-        Self::Markdown,
-        Self::Sarif,
-        Self::Junit,
-        Self::Prometheus,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Table, Self::Wide, Self::Json, Self::Yaml, Self::Markdown, Self::Sarif, Self::Junit, Self::Prometheus];
 
     /// Whether one trace can be written in it; the others are about a whole audit.
     pub const fn explains(self) -> bool {

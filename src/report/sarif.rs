@@ -229,7 +229,8 @@ pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()>
 
 /// What was not read, not rendered or not assessed.
 fn of_the_run(report: &AuditReport) -> Vec<Notification> {
-    let told = |level, text: &str| Notification { level, message: Message { text: plain(text) }, associated_rule: None };
+    let told =
+        |level, text: &str| Notification { level, message: Message { text: plain(text) }, associated_rule: None };
     let mut all: Vec<_> =
         summary::not_read(report).iter().map(|what| told("error", &format!("not read: {what}"))).collect();
     all.extend(summary::left_out(report).iter().map(|what| told("error", what)));
@@ -257,7 +258,7 @@ fn rule<'a>(id: &'a Str, report: &'a AuditReport) -> Rule<'a> {
     let mut properties = BTreeMap::from([("problem.severity", json!(problem)), ("severity", json!(severity))]);
     let area = id.split('-').nth(1).unwrap_or_default().to_ascii_lowercase();
     let mut tags = vec!["kubernetes".to_owned(), "network".to_owned(), area];
-    if let Some(score) = known.and_then(|code| security_severity(code)) {
+    if let Some(score) = known.and_then(security_severity) {
         properties.insert("security-severity", json!(score));
         tags.push("security".to_owned());
     }
@@ -266,7 +267,9 @@ fn rule<'a>(id: &'a Str, report: &'a AuditReport) -> Rule<'a> {
         id,
         short_description: Message { text: plain(title) },
         full_description: Message { text: plain(summary) },
-        help: Message { text: format!("{} (docs/codes/{id}.md says how to confirm and what usually fixes it)", plain(summary)) },
+        help: Message {
+            text: format!("{} (docs/codes/{id}.md says how to confirm and what usually fixes it)", plain(summary)),
+        },
         default_configuration: Configuration { level: level(severity) },
         properties,
     }
@@ -294,7 +297,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn result<'a>(finding: &'a Finding, rule_index: usize, locations: Vec<Location>) -> SarifResult<'a> {
+fn result(finding: &Finding, rule_index: usize, locations: Vec<Location>) -> SarifResult<'_> {
     let related = finding.near_misses.iter().take(MOST_PLACES).filter_map(|near| {
         let mut location = location(near)?;
         location.message = Some(LocationMessage { text: plain(&format!("near miss: {}", said(near))) });

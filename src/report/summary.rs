@@ -89,7 +89,8 @@ pub(super) fn left_out(report: &AuditReport) -> Option<String> {
         (omitted.findings, "finding", "findings"),
         (omitted.subjects, "subject", "subjects"),
         (omitted.results, "result", "results"),
-        (omitted.details, "hit or near miss", "hits and near misses"),
+        (omitted.details, "detail of these", "details of these"),
+        (omitted.coverage, "row of the coverage", "rows of the coverage"),
     ];
     let parts: Vec<_> = parts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| counted(*n, one, many)).collect();
     let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };

@@ -29,9 +29,13 @@ pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()>
     for (class, cases) in report.results.iter().zip(&classes) {
         let apart: Vec<_> = class.subjects.iter().filter_map(|subject| accepted.cases(&subject.name, cases)).collect();
         total.add(&cases.all, as_u64(class.subjects.len() - apart.len()));
-        apart.iter().for_each(|cases| total.add(cases, 1));
+        for cases in &apart {
+            total.add(cases, 1);
+        }
     }
-    others.iter().for_each(|(_, cases)| total.add(cases, 1));
+    for (_, cases) in &others {
+        total.add(cases, 1);
+    }
 
     let mut junit = Junit::begin(out, total)?;
     let mut subjects: Vec<_> = report
@@ -135,7 +139,7 @@ impl<'a> Accepted<'a> {
             if !counts || self.left.contains(&(subject, label.as_str())) {
                 continue;
             }
-            if let Some(by) = taken.iter().find(|by| by.endpoints.iter().any(|endpoint| endpoint == label)) {
+            if let Some(by) = taken.iter().find(|by| by.endpoints.iter().any(|endpoint| *endpoint == **label)) {
                 let until = by.expires.as_ref().map(|expires| format!(" until {expires}")).unwrap_or_default();
                 case.verdict = Verdict::Skipped(format!("accepted{until}: {} ({})", by.reason, by.code));
             }
@@ -221,13 +225,14 @@ fn findings(report: &AuditReport) -> Vec<Case> {
     let shown = report.findings.iter().filter(|finding| !failing.shows(finding));
     shown
         .map(|finding| {
-            let mut text: String = finding.evidence.iter().map(|e| format!("{}{}\n", said(e), stands(e))).collect();
-            text.extend(finding.hits.iter().take(20).map(|hit| format!("hits {}\n", hit.subject)));
+            let mut lines: Vec<_> = finding.evidence.iter().map(|e| format!("{}{}", said(e), stands(e))).collect();
+            lines.extend(finding.hits.iter().take(20).map(|hit| format!("hits {}", hit.subject)));
             let more = as_u64(finding.hits.len().saturating_sub(20)) + finding.more_hits;
             if more > 0 {
-                text.push_str(&format!("and {more} more subjects\n"));
+                lines.push(format!("and {more} more subjects"));
             }
-            let said = Said { kind: finding.severity.to_string(), message: finding.message.clone(), text };
+            let said =
+                Said { kind: finding.severity.to_string(), message: finding.message.clone(), text: lines.join("\n") };
             let verdict = match finding.severity {
                 Severity::Critical | Severity::High => Verdict::Failure(said),
                 _ => Verdict::Skipped(format!("{}: {}", finding.severity, finding.message)),

@@ -89,13 +89,7 @@ impl<'w> Junit<'w> {
     }
 
     /// Writes a suite; `class` is what viewers group its cases under.
-    pub fn suite(
-        &mut self,
-        name: &str,
-        class: &str,
-        properties: &[(&str, String)],
-        cases: &[Case],
-    ) -> io::Result<()> {
+    pub fn suite(&mut self, name: &str, class: &str, properties: &[(&str, String)], cases: &[Case]) -> io::Result<()> {
         let mut tally = Tally::default();
         tally.add(cases, 1);
         let class = escape(class);

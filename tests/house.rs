@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("collect", &["model", "trust", "crd"]),
     ("agent", &["model", "trust", "crd", "collect"]),
     ("report", &["model"]),
+    ("archive", &["model", "report", "collect"]),
     ("demo", &["model", "collect"]),
 ];
 

@@ -8,6 +8,7 @@ pub mod archive;
 pub mod cli;
 pub mod cloud;
 pub mod collect;
+pub mod controller;
 pub mod crd;
 pub mod demand;
 pub mod demo;

@@ -206,6 +206,18 @@ impl ApiServer {
         block_on(async { apply(&self.client(ADMIN).await, object).await });
     }
 
+    /// The object at a path as the admin sees it; `None` where there is none.
+    pub fn get(&self, path: &str) -> Option<Value> {
+        block_on(async { self.client(ADMIN).await.request(request(Method::GET, path, None)).await.ok() })
+    }
+
+    /// Deletes the object at a path.
+    pub fn delete(&self, path: &str) {
+        let sent = request(Method::DELETE, path, None);
+        let result = block_on(async { self.client(ADMIN).await.request_text(sent).await });
+        result.unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
     async fn apply_missing_namespaces(&self, client: &Client, objects: &[Value]) {
         let mut names: Vec<_> = objects.iter().filter_map(|object| object["metadata"]["namespace"].as_str()).collect();
         names.sort_unstable();

@@ -213,9 +213,17 @@ impl ApiServer {
 
     /// Deletes the object at a path.
     pub fn delete(&self, path: &str) {
+        assert!(self.try_delete(path), "{path} is not there");
+    }
+
+    /// Deletes the object at a path, if there is one; returns whether there was.
+    pub fn try_delete(&self, path: &str) -> bool {
         let sent = request(Method::DELETE, path, None);
-        let result = block_on(async { self.client(ADMIN).await.request_text(sent).await });
-        result.unwrap_or_else(|error| panic!("{path}: {error}"));
+        match block_on(async { self.client(ADMIN).await.request_text(sent).await }) {
+            Ok(_) => true,
+            Err(kube::Error::Api(status)) if status.code == 404 => false,
+            Err(error) => panic!("{path}: {error}"),
+        }
     }
 
     async fn apply_missing_namespaces(&self, client: &Client, objects: &[Value]) {

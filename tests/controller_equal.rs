@@ -82,8 +82,10 @@ fn change() -> impl Strategy<Value = Change> {
                     "podIPs": [{"ip": format!("10.1.{n}.{}", ns.as_bytes()[5])}]},
             }))
         });
-    let gone_pod = (namespace(), 0..6_u8, prop::sample::select(vec!["go", "node", "nginx"]))
-        .prop_map(|(ns, n, app)| Change::Delete(format!("/api/v1/namespaces/{ns}/pods/{app}-{n}?gracePeriodSeconds=0")));
+    let gone_pod =
+        (namespace(), 0..6_u8, prop::sample::select(vec!["go", "node", "nginx"])).prop_map(|(ns, n, app)| {
+            Change::Delete(format!("/api/v1/namespaces/{ns}/pods/{app}-{n}?gracePeriodSeconds=0"))
+        });
     let policy = (namespace(), 0..4_u8, selector(), prop::collection::vec(egress(), 0..3)).prop_map(|(ns, n, pods, egress)| {
         Change::Apply(json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": format!("p-{n}"), "namespace": ns},
@@ -94,7 +96,9 @@ fn change() -> impl Strategy<Value = Change> {
         Change::Delete(format!("/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies/p-{n}"))
     });
     let labels = (namespace(), prop::sample::select(vec!["a", "b"])).prop_map(|(ns, zone)| {
-        Change::Apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns, "labels": {"zone": zone}}}))
+        Change::Apply(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns, "labels": {"zone": zone}}}),
+        )
     });
     let cron = (namespace(), any::<bool>()).prop_map(|(ns, suspend)| {
         Change::Apply(json!({
@@ -148,9 +152,11 @@ fn five_hundred_changes() {
     for n in 0..4 {
         server.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": format!("team-{n}")}}));
     }
-    server.apply(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+    server.apply(
+        &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system"},
         "spec": {"clusterIP": "10.43.0.10", "selector": {"k8s-app": "kube-dns"},
-            "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}]}}));
+            "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}]}}),
+    );
     let kubeconfig = server.kubeconfig(ADMIN, None);
     let kubeconfig = kubeconfig.to_str().unwrap();
     let _controller = Ended(

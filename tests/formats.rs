@@ -1,6 +1,6 @@
 //! The formats that other tools read: against the schema of SARIF, against promtool, and as XML that is well-formed; and
 //! that none of them makes more of a result than there is.
-#![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_in_result, clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,8 +57,8 @@ fn hostile() -> AuditReport {
     let mut report = fixture();
     let nasty = "a\u{1b}[2K<b>&\"'\\\n\u{0}\u{ffff}\u{202e}](javascript:x)";
     report.results[0].subjects[0].name = format!("ci/Pod/x{nasty}").into();
-    report.findings[0].title = nasty.to_owned();
-    report.findings[0].message = nasty.to_owned();
+    nasty.clone_into(&mut report.findings[0].title);
+    nasty.clone_into(&mut report.findings[0].message);
     report.findings[0].evidence[0].file = Some("a b/c:d%e#f?g/ü.yaml".into());
     report.findings[1].code = "BR-XXX-999".into();
     report.notes.push(nasty.to_owned());
@@ -399,6 +399,13 @@ fn promtool_takes_the_metrics() {
         let (is_right, said) = check(&rendered(&report, Format::Prometheus));
         assert!(is_right && said.is_empty(), "{said}");
     }
+    // As a controller serves it: several reports, told apart by a label.
+    let (one, other) = (fixture(), hostile());
+    let both = prometheus::text(&prometheus::families_by("audit", [("ci/one", &one), ("other\"\\", &other)]));
+    let (is_right, said) = check(&both);
+    assert!(is_right && said.is_empty(), "{said}");
+    assert!(both.contains("\nbuildreach_coverage_complete{audit=\"ci/one\"} 0\n"), "{both}");
+    assert_eq!(both.matches("# TYPE buildreach_subjects gauge").count(), 1);
     // The check can fail.
     assert!(!check("buildreach_findings{code=\"a\" 1\n").0);
 }

@@ -136,7 +136,7 @@ pub fn render(report: &AuditReport, format: Format, options: &Options, out: &mut
         Format::Markdown => markdown::audit(report, &mut out)?,
         Format::Sarif => sarif::audit(report, &mut out)?,
         Format::Junit => junit::audit(report, &mut out)?,
-        Format::Prometheus => prometheus::write(&prometheus::families(report), &mut out)?,
+        Format::Prometheus => out.write_all(prometheus::text(&prometheus::families(report)).as_bytes())?,
     }
     out.flush()
 }

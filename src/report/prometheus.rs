@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{self, Write};
 
 use super::decided::Decided;
 use super::text::as_u64;
@@ -19,7 +18,7 @@ use crate::model::report::{AuditReport, ClassResult};
 pub struct Family {
     /// Name of the metric.
     pub name: &'static str,
-    /// What it counts.
+    /// What it counts: a line without backslashes.
     pub help: &'static str,
     /// In order of their labels.
     pub samples: Vec<Sample>,
@@ -112,20 +111,37 @@ pub fn families(report: &AuditReport) -> Vec<Family> {
     ]
 }
 
-/// Writes the samples; a name without samples is left out.
-///
-/// # Errors
-///
-/// What the writer says.
-pub fn write(families: &[Family], out: &mut dyn Write) -> io::Result<()> {
-    for family in families.iter().filter(|family| !family.samples.is_empty()) {
-        writeln!(out, "# HELP {} {}", family.name, family.help.replace('\\', "\\\\").replace('\n', "\\n"))?;
-        writeln!(out, "# TYPE {} gauge", family.name)?;
-        for sample in &family.samples {
-            writeln!(out, "{}{} {}", family.name, labels(&sample.labels), sample.value)?;
+/// The samples of several reports, each with a label more, in front, that tells them apart.
+pub fn families_by<'r>(
+    label: &'static str,
+    reports: impl IntoIterator<Item = (&'r str, &'r AuditReport)>,
+) -> Vec<Family> {
+    let mut all: Vec<Family> = Vec::new();
+    for (value, report) in reports {
+        for mut family in families(report) {
+            for sample in &mut family.samples {
+                sample.labels.insert(0, (label, value.to_owned()));
+            }
+            match all.iter_mut().find(|known| known.name == family.name) {
+                Some(known) => known.samples.append(&mut family.samples),
+                None => all.push(family),
+            }
         }
     }
-    Ok(())
+    all
+}
+
+/// The samples as text; a name without samples is left out.
+pub fn text(families: &[Family]) -> String {
+    let mut out = String::new();
+    for family in families.iter().filter(|family| !family.samples.is_empty()) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# HELP {0} {1}\n# TYPE {0} gauge", family.name, family.help);
+        for sample in &family.samples {
+            let _ = writeln!(out, "{}{} {}", family.name, labels(&sample.labels), sample.value);
+        }
+    }
+    out
 }
 
 fn labels(all: &[(&'static str, String)]) -> String {

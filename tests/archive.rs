@@ -253,6 +253,9 @@ fn the_oldest_go_and_nothing_else() {
     fs::create_dir(kept.path().join("20260101")).unwrap();
     fs::create_dir(kept.path().join("20200101T000000Z")).unwrap(); // no report
     fs::write(kept.path().join("notes.txt"), "mine").unwrap();
+    let (_, _, err) = buildreach(&["audit", path(&shut), "--at", "2020-01-01T00:00:00Z", "--archive", at]);
+    assert!(err.contains("kept as 20200101T000000Z-2 in") && err.contains("the first report there"), "{err}");
+    fs::remove_dir_all(kept.path().join("20200101T000000Z-2")).unwrap();
     for (instant, removed) in [(FIRST, None), (SECOND, None), (THIRD, Some("removed 20261117T030000Z"))] {
         let (code, _, err) = buildreach(&[
             "audit",

@@ -42,12 +42,15 @@ pub fn keep(dir: &Path, order: &Order<'_>) -> anyhow::Result<Kept> {
     let _lock = lock(dir)?;
     let writing = || format!("cannot keep the report in {}", dir.display());
     sweep(dir).with_context(writing)?;
-    let names = reports(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let taken = folders(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    // What holds no report is somebody else's: it is not counted, and its name is not used.
+    let is_report = |name: &&String| dir.join(name).join(Format::Json.file_name()).is_file();
+    let names: Vec<String> = taken.iter().filter(is_report).cloned().collect();
     let mut before = before(dir, &names);
     let first = names.is_empty();
     let changes = before.compare(order.report);
     let documents = plan::documents(order, &Head { changes: changes.as_ref(), first }, None).with_context(writing)?;
-    let name = plan::free_name(&plan::stamp(order.report.instant), &names);
+    let name = plan::free_name(&plan::stamp(order.report.instant), &taken);
     write(dir, &name, &documents).with_context(writing)?;
     let Before { mut index, mut trouble, .. } = before;
     let pruned = index.add(plan::entry(&name, order.report, &documents, changes.as_ref()), order.retain);
@@ -91,16 +94,11 @@ fn sweep(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The reports that are there whole, oldest first.
-fn reports(dir: &Path) -> io::Result<Vec<String>> {
+/// The folders that are called as reports are, oldest first.
+fn folders(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| plan::is_stamp(name)) else { continue };
-        if entry.path().join(Format::Json.file_name()).is_file() {
-            names.push(name.to_owned());
-        }
+        names.extend(entry?.file_name().into_string().ok().filter(|name| plan::is_stamp(name)));
     }
     names.sort_unstable();
     Ok(names)

@@ -156,7 +156,7 @@ fn live_objects_have_logical_locations_and_no_files() {
     let mut report = fixture();
     report.cluster = Some("prod".into());
     for evidence in report.findings.iter_mut().flat_map(|f| f.evidence.iter_mut().chain(&mut f.near_misses)) {
-        (evidence.file, evidence.line) = (None, None);
+        (evidence.file, evidence.line) = (Some("cluster prod".into()), None);
     }
     for subject in report.results.iter_mut().flat_map(|class| &mut class.subjects) {
         subject.place = None;

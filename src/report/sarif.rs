@@ -182,11 +182,12 @@ pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()>
         .flat_map(|class| &class.subjects)
         .filter_map(|subject| Some((subject.name.as_str(), subject.place.as_deref()?)))
         .collect();
+    let is_live = report.cluster.is_some();
     let mut notifications = of_the_run(report);
     let mut results = Vec::new();
     for finding in &report.findings {
         let rule = ids.partition_point(|id| **id < finding.code);
-        let locations = locations(finding, &places);
+        let locations = locations(finding, &places, is_live);
         if locations.is_empty() {
             let associated_rule = Some(RuleRef { id: finding.code.to_string(), index: rule });
             notifications.push(Notification {
@@ -195,7 +196,7 @@ pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()>
                 associated_rule,
             });
         } else {
-            results.push(result(finding, rule, locations));
+            results.push(result(finding, rule, locations, is_live));
         }
     }
     let mut about = BTreeMap::from([
@@ -297,9 +298,9 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn result(finding: &Finding, rule_index: usize, locations: Vec<Location>) -> SarifResult<'_> {
+fn result(finding: &Finding, rule_index: usize, locations: Vec<Location>, is_live: bool) -> SarifResult<'_> {
     let related = finding.near_misses.iter().take(MOST_PLACES).filter_map(|near| {
-        let mut location = location(near)?;
+        let mut location = location(near, is_live)?;
         location.message = Some(LocationMessage { text: plain(&format!("near miss: {}", said(near))) });
         Some(location)
     });
@@ -348,14 +349,14 @@ fn message(finding: &Finding) -> Message {
 }
 
 /// Where the evidence stands; where there is none, the subjects that it hits.
-fn locations(finding: &Finding, places: &BTreeMap<&str, &str>) -> Vec<Location> {
+fn locations(finding: &Finding, places: &BTreeMap<&str, &str>, is_live: bool) -> Vec<Location> {
     let mut all: Vec<Location> = Vec::new();
     let mut add = |location: Location| {
         if all.len() < MOST_PLACES && !all.contains(&location) {
             all.push(location);
         }
     };
-    finding.evidence.iter().filter_map(location).for_each(&mut add);
+    finding.evidence.iter().filter_map(|evidence| location(evidence, is_live)).for_each(&mut add);
     if finding.evidence.is_empty() {
         for hit in &finding.hits {
             let name = plain(&hit.subject);
@@ -366,8 +367,7 @@ fn locations(finding: &Finding, places: &BTreeMap<&str, &str>) -> Vec<Location> 
             };
             let physical_location = places.get(hit.subject.as_str()).and_then(|place| {
                 let (file, line) = place.rsplit_once(':')?;
-                let line = line.parse().ok().filter(|line| *line > 0)?;
-                (file != "-").then(|| physical(file, Some(line)))
+                Some(physical(file, Some(line.parse().ok().filter(|line| *line > 0)?)))
             });
             add(Location { physical_location, logical_locations: vec![logical], message: None });
         }
@@ -377,10 +377,10 @@ fn locations(finding: &Finding, places: &BTreeMap<&str, &str>) -> Vec<Location> 
     all
 }
 
-fn location(evidence: &Evidence) -> Option<Location> {
-    // Standard input is no artifact.
-    let file = evidence.file.as_deref().filter(|file| *file != "-");
+fn location(evidence: &Evidence, is_live: bool) -> Option<Location> {
     let line = evidence.line.filter(|line| *line > 0);
+    // What was read from a server names the cluster where a file would stand, and has no line.
+    let file = evidence.file.as_deref().filter(|_| !is_live || line.is_some());
     let physical_location = file.map(|file| physical(file, line));
     let logical = logical(&evidence.object, evidence.path.as_deref());
     if physical_location.is_none() && logical.is_none() {

@@ -409,7 +409,14 @@ impl<'q> Held<'q> {
             }
         }
         if !certificates.is_empty() {
-            let store = Store { path: path.to_owned(), rule: rule.to_owned(), sure: true, public: false, without: Vec::new(), certificates };
+            let store = Store {
+                path: path.to_owned(),
+                rule: rule.to_owned(),
+                sure: true,
+                public: false,
+                without: Vec::new(),
+                certificates,
+            };
             self.loaded.stores.push(store);
         }
     }

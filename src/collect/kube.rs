@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::model::Str;
 
-pub use self::connect::{client, describe, is_configured};
+pub use self::connect::{Target, client, describe, is_configured, target};
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::reader_role;

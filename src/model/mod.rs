@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod aws;
 pub mod base64;
+pub mod changes;
 pub mod codes;
 pub mod exception;
 pub mod few;

@@ -125,6 +125,7 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
             hint: "name them with --subject, or label them buildreach.dev/build=true; --all-pods asks for every running pod"
                 .to_owned(),
         }),
+        omitted: None,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::model::Str;
 pub use self::connect::{client, describe, is_configured};
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
-pub use self::role::reader_role;
+pub use self::role::{RoleScope, reader_role, reader_rules};
 
 /// Which cluster to read, as whom, and how. The defaults are kubectl's.
 #[derive(Clone, Debug)]

@@ -43,7 +43,7 @@ cp "$here/chart/monitoring_check.go" "$work/check/main.go"
 python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work/wheel" "kubernetes-validate==$schemas" >&2
 python3 - "$work"/wheel/*.whl "$tools/schemas" "$schemas" "$oldest" <<'PYTHON'
 """Takes the folders of the newest and of the oldest version out of the wheel."""
-import pathlib, sys, zipfile
+import json, pathlib, sys, zipfile
 wheel, target, newest, oldest = sys.argv[1:]
 with zipfile.ZipFile(wheel) as archive:
     for name in archive.namelist():
@@ -53,7 +53,10 @@ with zipfile.ZipFile(wheel) as archive:
             continue
         path = pathlib.Path(target, folder, parts[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(archive.read(name))
+        # They refer to their definitions by addresses of the network: here they stand beside each other.
+        schema = json.loads(archive.read(name).decode().replace("/api/_definitions.json", "_definitions.json"))
+        schema.pop("$id", None)
+        path.write_text(json.dumps(schema))
 PYTHON
 
 if promtool=$(command -v promtool); then

@@ -329,3 +329,40 @@ fn the_table_says_each_thing_once_and_by_its_name() {
     let commas = buildreach(&["audit", "--demo", "--at", AT, "--require", "cloud,tls", "-o", "json"]);
     assert!(twice == commas && twice.0 == 1, "{}", commas.2);
 }
+
+/// What is accepted fails no audit, and is still there to be read; what was accepted until yesterday counts again.
+#[test]
+fn accepted_findings_do_not_count() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let run = |entries: &str, more: &[&str]| {
+        fs::write(path, entries).unwrap();
+        let (code, out, err) = buildreach(&[&["audit", "--demo", "--at", AT, "--exceptions", path], more].concat());
+        (code, out, err)
+    };
+    let all = "exceptions:\n- {code: BR-AWS-001, reason: a}\n- {code: BR-DNS-001, reason: b}\n- {code: BR-NET-001, reason: c}\n\
+               - {code: BR-TLS-010, reason: d, expires: \"2026-12-31\"}\n- {code: BR-NET-002, reason: INFRA-1201}\n";
+    let (code, out, err) = run(all, &[]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("3 of 6 build subjects cannot fetch what they need"), "outcomes stay what they are:\n{out}");
+    assert!(
+        out.contains(
+            "accepted:     BR-TLS-010 of images/Job/kaniko-web for registry.corp.example, until 2026-12-31: d"
+        ),
+        "{out}"
+    );
+
+    let over = all.replace("2026-12-31", "2026-11-01");
+    let (code, out, _) = run(&over, &["-o", "json"]);
+    assert_eq!(code, 1);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let codes: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
+    assert!(
+        codes.contains(&"BR-TLS-010") && codes.contains(&"BR-EXC-001") && !codes.contains(&"BR-DNS-001"),
+        "{codes:?}"
+    );
+
+    let (code, _, err) = run("- {code: BR-DNS-001, reason: x, expires: soon}\n", &[]);
+    assert_eq!(code, 2);
+    assert!(err.contains("exception 1: `expires: soon`"), "{err}");
+}

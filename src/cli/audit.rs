@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use super::Exit;
+use super::exceptions;
 use super::output::{self, Colour, Sink};
 use super::presents::{self, PresentsArgs};
 use super::source::{self, SourceArgs};
@@ -49,6 +50,9 @@ pub(super) struct Args {
     /// Exit with 1 from this severity on: critical, high, medium, low, info or none
     #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = threshold)]
     fail_on: Threshold,
+    /// Findings that are accepted, with their reasons: a list as in `spec.exceptions`
+    #[arg(long, value_name = "FILE")]
+    exceptions: Option<PathBuf>,
     /// Print what the credentials can read, and stop
     #[arg(long)]
     preflight: bool,
@@ -148,7 +152,11 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     }
     known_sources(&args.what.source, &snapshot)?;
     let start = Instant::now();
-    let question = Question { require: args.require.clone(), answers: prepared.answers(&args.what)? };
+    let question = Question {
+        require: args.require.clone(),
+        answers: prepared.answers(&args.what)?,
+        exceptions: exceptions::read(args.exceptions.as_deref())?,
+    };
     let context = ManuallyDrop::new(Context::new(&snapshot, &profile));
     stage(&format!("compiled {policies} policies"), start);
     let start = Instant::now();

@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod aws;
+mod exceptions;
 mod explain;
 mod output;
 mod presents;

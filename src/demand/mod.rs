@@ -7,7 +7,7 @@ mod goproxy;
 mod image;
 mod needs;
 pub mod owners;
-mod pattern;
+pub(crate) mod pattern;
 pub mod presents;
 pub mod ranges;
 mod select;

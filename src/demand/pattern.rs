@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Whether the text fits the pattern, in which `*` stands for any text, the empty one included.
-pub(super) fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -130,6 +130,12 @@ codes! {
     ENF_NO_ENGINE "BR-ENF-003" Medium
         "No engine of this cluster enforces this object"
         "The object is of a kind that another product enforces: here it has no effect.";
+    EXC_EXPIRED "BR-EXC-001" Medium
+        "An exception has expired"
+        "A finding was accepted for a time that is over, and is there still: it counts again.";
+    EXC_UNUSED "BR-EXC-002" Info
+        "An exception fits nothing"
+        "Nothing that was found is what an exception accepts: it can be taken out of the list.";
     NET_BLOCKED "BR-NET-001" Critical
         "A required endpoint is blocked"
         "The policies that select the build admit no packet to an endpoint that it needs.";

@@ -9,12 +9,15 @@ use super::text::Str;
 use super::trace::Evidence;
 
 /// How bad a finding is. The order is the order of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A build cannot fetch what it needs.
     Critical,
-    /// A build fails some of the time, or a policy does not do what it says.
+    /// A build fails some of the time, or a policy does not do what it says. What audits fail on by default.
+    #[default]
     High,
     /// A conditional endpoint is closed, or an answer is unknown.
     Medium,

@@ -4,6 +4,7 @@ pub mod addr;
 pub mod aws;
 pub mod base64;
 pub mod codes;
+pub mod exception;
 pub mod few;
 pub mod finding;
 pub mod label;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::exception::Excepted;
 use super::finding::{Finding, Severity};
 use super::list::List;
 use super::outcome::{Layer, Outcome};
@@ -45,6 +46,9 @@ pub struct AuditReport {
     pub summary: Summary,
     /// Causes, worst first.
     pub findings: Vec<Finding>,
+    /// What would be findings if nobody had accepted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excepted: Vec<Excepted>,
     /// Results per class of subjects that share them.
     pub results: Vec<ClassResult>,
     /// Set when no build subject was found: what was looked for and what came nearest.

@@ -46,6 +46,17 @@ pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()>
     if let Some(layers) = summary::not_assessed(report) {
         writeln!(out, "Not assessed: {}\n", prose(&layers))?;
     }
+    let excepted = summary::excepted(report);
+    if !excepted.is_empty() {
+        writeln!(out, "Accepted:\n")?;
+        for line in excepted.iter().take(MOST_FINDINGS) {
+            writeln!(out, "- {}", prose(line))?;
+        }
+        if excepted.len() > MOST_FINDINGS {
+            writeln!(out, "- and {} more", count(as_u64(excepted.len() - MOST_FINDINGS)))?;
+        }
+        writeln!(out)?;
+    }
     let assumptions = summary::assumptions(report);
     if !assumptions.is_empty() {
         writeln!(out, "Assumed:\n")?;

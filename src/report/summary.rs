@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 
 use super::text::{as_u64, count, counted, first};
+use crate::model::exception::Excepted;
 use crate::model::report::AuditReport;
 use crate::model::{CoverageState, Outcome, Severity};
 
@@ -114,6 +115,22 @@ pub(super) fn not_assessed(report: &AuditReport) -> Option<String> {
     let layers: Vec<_> =
         report.not_assessed.iter().map(|left_out| format!("{} ({})", left_out.layer, left_out.why)).collect();
     if layers.is_empty() { None } else { Some(layers.join(", ")) }
+}
+
+/// What somebody accepts, a line each: what it is, until when, why.
+pub(super) fn excepted(report: &AuditReport) -> Vec<String> {
+    let line = |taken: &Excepted| {
+        let subject = taken.subject.as_ref().map(|subject| format!(" of {subject}")).unwrap_or_default();
+        let endpoints = if taken.endpoints.is_empty() {
+            String::new()
+        } else {
+            let endpoints: Vec<_> = taken.endpoints.iter().map(|endpoint| super::table::short(endpoint)).collect();
+            format!(" for {}", first(&endpoints, 3))
+        };
+        let until = taken.expires.as_ref().map(|expires| format!(", until {expires}")).unwrap_or_default();
+        format!("{}{subject}{endpoints}{until}: {}", taken.code, taken.reason)
+    };
+    report.excepted.iter().map(line).collect()
 }
 
 /// Where the facts come from. The instant is that of a live cluster; files have none of their own.

@@ -258,6 +258,13 @@ pub(super) fn foot(report: &AuditReport, most: usize, page: &mut Page<'_>) -> io
     if let Some(layers) = summary::not_assessed(report) {
         page.prose("not assessed: ", 14, &layers)?;
     }
+    let excepted = summary::excepted(report);
+    for line in excepted.iter().take(most) {
+        page.prose("accepted: ", 14, line)?;
+    }
+    if excepted.len() > most {
+        page.prose("accepted: ", 14, &format!("{} more: -o wide", count(as_u64(excepted.len() - most))))?;
+    }
     let assumptions = summary::assumptions(report);
     let total = report.summary.subjects.total();
     for assumption in assumptions.iter().take(most) {

@@ -66,6 +66,12 @@ impl Missing {
     }
 }
 
+/// Lists of at most [`HITS`] subjects: what a finding hits beyond is counted.
+pub(super) fn shorten(finding: &mut Finding) {
+    finding.more_hits += finding.hits.len().saturating_sub(HITS) as u64;
+    finding.hits.truncate(HITS);
+}
+
 /// Causes under construction.
 #[derive(Debug, Default)]
 struct Causes {
@@ -95,18 +101,15 @@ impl Causes {
     fn into_findings(self) -> Vec<Finding> {
         let one = |(key, cause): (Key, Cause)| {
             let code = codes::find(key.code)?;
-            let total = cause.hits.len();
             let hits: Vec<Hit> = cause
                 .hits
                 .into_iter()
-                .take(HITS)
                 .map(|((subject, ecosystem), endpoints)| Hit { subject, ecosystem, endpoints })
                 .collect();
             Some(Finding {
                 severity: cause.severity.unwrap_or(code.severity),
                 near_misses: cause.near_misses,
                 missing: cause.missing.map(|missing| missing.text(&hits)),
-                more_hits: (total - hits.len()) as u64,
                 hits,
                 ..finding(code, key.message, key.evidence)
             })

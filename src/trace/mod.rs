@@ -6,6 +6,7 @@ pub mod classes;
 pub mod cloud;
 pub mod context;
 pub mod dns;
+mod except;
 pub mod explain;
 pub mod flow;
 pub mod layers;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::audit::{Audit, Question};
 use super::context::Context;
 use super::objects::{self, finding};
-use super::{causes, results, tls};
+use super::{causes, except, results, tls};
 use crate::demand::Demand;
 use crate::demand::ranges::Ranges;
 use crate::model::aws::{AwsList, AwsScope};
@@ -59,6 +59,13 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
     for finding in &mut findings {
         finding.fingerprint = fingerprint(finding);
     }
+    let excepted = except::apply(&mut findings, &audit.question.exceptions, snapshot.instant);
+    for finding in &mut findings {
+        if finding.fingerprint.is_empty() {
+            finding.fingerprint = fingerprint(finding);
+        }
+        causes::shorten(finding);
+    }
     findings.sort_by(|a, b| {
         (a.severity, &a.code, &a.evidence, &a.message).cmp(&(b.severity, &b.code, &b.evidence, &b.message))
     });
@@ -110,6 +117,7 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
         not_assessed,
         summary,
         findings,
+        excepted,
         results: results.into_iter().map(|r| r.class).collect(),
         no_subjects: nobody.then(|| NoSubjects {
             looked_for: about.looked_for.clone(),

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::demand::ranges::Ranges;
 use crate::demand::{Demand, Requirement, Subject};
 use crate::model::addr::public_internet;
+use crate::model::exception::Exception;
 use crate::model::{Evidence, Family, Few, Layer, Outcome, Protocol, Step};
 use crate::policy::{Party, Quick};
 use crate::trace::classes::{Class, Classes, Member};
@@ -29,6 +30,8 @@ pub struct Question {
     pub require: Vec<Layer>,
     /// DNS answers of `--resolve`.
     pub answers: Answers,
+    /// What is accepted.
+    pub exceptions: Vec<Exception>,
 }
 
 /// The result of one class for one endpoint's addresses, kept once for all that share it.

@@ -35,7 +35,7 @@ cp "$here/chart/monitoring_check.go" "$work/check/main.go"
 (
   cd "$work/check"
   go mod init example.invalid/monitoring-check >/dev/null 2>&1
-  go get "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring@v$operator" sigs.k8s.io/yaml >/dev/null
+  go get "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring@v$operator"
   go mod tidy >/dev/null
   nice -n 15 go build -ldflags '-s -w' -o "$tools/monitoring-check" .
 ) >&2

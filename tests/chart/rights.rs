@@ -79,6 +79,25 @@ fn the_controller_writes_its_own_and_the_workloads_only_if_it_is_told_to() {
 }
 
 #[test]
+fn the_controller_may_follow_every_kind_of_ours_and_write_the_status_of_audits() {
+    let Some(tools) = Tools::find() else { return };
+    let objects = tools.render(None, &[]).unwrap();
+    let writer = allowed(object(&objects, "ClusterRole", "buildreach-writer"));
+    let has = |resource: &str, verb: &str| {
+        writer.contains(&("buildreach.dev".to_owned(), resource.to_owned(), verb.to_owned()))
+    };
+    for definition in of_kind(&objects, "CustomResourceDefinition") {
+        let plural = text(&definition["spec"]["names"]["plural"]);
+        for verb in ["get", "list", "watch"] {
+            assert!(has(plural, verb), "{verb} {plural}");
+        }
+        let has_status = definition["spec"]["versions"][0]["subresources"]["status"].is_object();
+        // The agents write that of NodeTrusts.
+        assert_eq!(has(&format!("{plural}/status"), "patch"), has_status && plural != "nodetrusts", "{plural}");
+    }
+}
+
+#[test]
 fn what_the_controller_watches_may_be_watched() {
     let Some(tools) = Tools::find() else { return };
     let objects = tools.render(None, &[]).unwrap();

@@ -148,7 +148,7 @@ fn every_pod_that_stays_has_a_policy() {
     let Some(tools) = Tools::find() else { return };
     let objects = tools.render(Some(&example("audits")), &["--set", "agent.enabled=true"]).unwrap();
     let policies: Vec<&Value> = of_kind(&objects, "NetworkPolicy").collect();
-    assert_eq!(policies.len(), 3);
+    assert_eq!(policies.len(), 4);
     for policy in &policies {
         assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress", "Egress"]));
     }
@@ -167,7 +167,11 @@ fn every_pod_that_stays_has_a_policy() {
         seen += 1;
         assert!(selected(&job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]));
     }
-    assert_eq!(seen, 6);
+    for pod in of_kind(&objects, "Pod") {
+        seen += 1;
+        assert!(selected(&pod["metadata"]["labels"]));
+    }
+    assert_eq!(seen, 7);
     // The proxy and the bundle of certificates reach those who talk to the cloud.
     let objects = tools.render(Some(&example("aws")), &[]).unwrap();
     for (name, pod) in pods(&objects) {

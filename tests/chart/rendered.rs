@@ -374,6 +374,12 @@ fn the_controller_is_started_as_the_values_say() {
         arguments("existing-accounts"),
         "controller --metrics-address 0.0.0.0:8080 --reports auto --log-format json -v"
     );
+    // Without a Lease two of them must not run beside each other.
+    let strategy = |values: &str| {
+        let objects = tools.render(Some(&example(values)), &[]).unwrap();
+        of_kind(&objects, "Deployment").next().unwrap()["spec"]["strategy"]["type"].clone()
+    };
+    assert_eq!((strategy("default"), strategy("existing-accounts")), (Value::Null, json!("Recreate")));
 }
 
 /// The same with all numbers as floating point ones: Helm writes 1 for 1.0.

@@ -137,6 +137,9 @@ fn with_namespaces_there_is_no_right_over_the_cluster() {
     assert!(got("nodes").is_empty());
     // rbac.anyConfigMap is false there: only those with a name.
     assert!(got("configmaps").iter().all(|rule| rule["resourceNames"].is_array()) && !got("configmaps").is_empty());
+    // Any name of a namespace is one.
+    let objects = tools.render(Some(&example("namespaced")), &["--set", "watchNamespaces={none}"]).unwrap();
+    assert_eq!(object(&objects, "Role", "buildreach-reader")["metadata"]["namespace"], "none");
     let writer = allowed(object(&objects, "Role", "buildreach-writer"));
     assert!(!writer.iter().any(|(_, resource, _)| resource.starts_with("cluster")), "{writer:?}");
 }

@@ -1,10 +1,12 @@
 //! Helm and what checks what it renders.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 
@@ -48,8 +50,19 @@ impl Tools {
         Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
     }
 
-    /// The same as text.
+    /// The same as text. Several tests look at one example, which Helm renders once.
     pub(crate) fn render_text(&self, values: Option<&Path>, more: &[&str]) -> Result<String, String> {
+        static RENDERED: Mutex<BTreeMap<String, Result<String, String>>> = Mutex::new(BTreeMap::new());
+        let key = format!("{values:?} {more:?}");
+        if let Some(rendered) = RENDERED.lock().unwrap().get(&key) {
+            return rendered.clone();
+        }
+        let rendered = self.helm_template(values, more);
+        RENDERED.lock().unwrap().insert(key, rendered.clone());
+        rendered
+    }
+
+    fn helm_template(&self, values: Option<&Path>, more: &[&str]) -> Result<String, String> {
         let mut command = Command::new(self.path("helm"));
         command.args(["template", "buildreach"]).arg(chart()).args(["--namespace", "buildreach"]);
         if let Some(values) = values {

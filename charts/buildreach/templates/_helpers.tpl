@@ -38,10 +38,10 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 
 {{/* Name, labels and annotations of an object. Takes root, component, name and, where there are some, namespace (that of
-the release otherwise; `none`: the kind has none), labels and annotations. */}}
+the release otherwise; `-`: the kind has none), labels and annotations. */}}
 {{- define "buildreach.metadata" -}}
 name: {{ .name }}
-{{- if ne (.namespace | default "") "none" }}
+{{- if ne (.namespace | default "") "-" }}
 namespace: {{ .namespace | default .root.Release.Namespace }}
 {{- end }}
 labels:

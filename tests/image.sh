@@ -66,8 +66,9 @@ user=$(echo "$stage" | sed -n 's/^USER //p')
 entry=$(echo "$stage" | sed -n 's/^ENTRYPOINT \["\(.*\)"\]$/\1/p')
 [ -n "$user" ] && [ -x "$work/root$entry" ] || fail "USER and ENTRYPOINT are not understood"
 chmod 755 "$work" "$work/root"
+chroot=$(PATH=$PATH:/usr/sbin:/sbin command -v chroot) || fail "there is no chroot"
 inside() {
-  env -i chroot --userspec="$user" "$work/root" "$entry" "$@"
+  env -i "$chroot" --userspec="$user" "$work/root" "$entry" "$@"
 }
 
 inside --help >"$work/help"
@@ -123,7 +124,7 @@ ready.acquire(); ready.acquire()
 print("ready", flush=True)
 sys.stdin.read()
 PYTHON
-export work user entry
+export work user entry chroot
 unshare --net bash -euo pipefail -c '
   ip link set lo up
   mkfifo "$work/end"
@@ -131,7 +132,7 @@ unshare --net bash -euo pipefail -c '
   exec 9>"$work/end"
   for _ in $(seq 100); do grep -q ready "$work/seen" && break; sleep 0.1; done
   for name in asked listed; do
-    env -i chroot --userspec="$user" "$work/root" "$entry" audit --preflight --kubeconfig "/$name" >/dev/null 2>"$work/$name.err" || true
+    env -i "$chroot" --userspec="$user" "$work/root" "$entry" audit --preflight --kubeconfig "/$name" >/dev/null 2>"$work/$name.err" || true
   done
   exec 9>&-
   wait

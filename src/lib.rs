@@ -7,6 +7,7 @@ pub mod agent;
 pub mod cli;
 pub mod cloud;
 pub mod collect;
+pub mod controller;
 pub mod crd;
 pub mod demand;
 pub mod demo;

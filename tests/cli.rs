@@ -24,7 +24,7 @@ fn buildreach(arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn the_reference_is_what_help_prints() {
     let mut page = String::from("# Command line\n\nWhat `--help` prints. A test keeps it so.\n");
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["audit"],
         &["explain"],
@@ -32,6 +32,7 @@ fn the_reference_is_what_help_prints() {
         &["trust"],
         &["snapshot"],
         &["agent"],
+        &["controller"],
         &["crds"],
         &["aws-policy"],
         &["completions"],

@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crd", &["model"]),
     ("collect", &["model", "trust", "crd"]),
     ("agent", &["model", "trust", "crd", "collect"]),
+    ("controller", &["model", "demand", "trace", "crd", "collect"]),
     ("report", &["model"]),
     ("demo", &["model", "collect"]),
 ];

@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod aws;
+mod controller;
 mod exceptions;
 mod explain;
 mod output;
@@ -50,6 +51,8 @@ enum Command {
     Snapshot(Box<snapshot::Args>),
     /// Read what a node trusts, and keep its NodeTrust object up to date
     Agent(Box<agent::Args>),
+    /// Keep the status of BuildAudits true, in the cluster
+    Controller(Box<controller::Args>),
     /// Print the definitions of the custom resources
     Crds(agent::CrdsArgs),
     /// Print the IAM policy that reading AWS with --aws needs
@@ -84,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Trust(args) => trust::run(&args, cli.quiet),
         Command::Snapshot(args) => snapshot::run(&args, cli.quiet),
         Command::Agent(args) => agent::run(&args),
+        Command::Controller(args) => controller::run(&args),
         Command::Crds(args) => agent::crds(&args),
         Command::AwsPolicy => aws::print_policy(),
         Command::Completions { shell } => output::to_stdout(|out| {

@@ -339,7 +339,7 @@ impl Decoder {
         }
         if terraform::is_plan(&head.keys) {
             match terraform::read(text, origin, lines) {
-                Ok(plan) => facts.plans.push(plan),
+                Ok(plan) => facts.plans.push(std::sync::Arc::new(plan)),
                 Err(why) => self.unreadable_plan(&why, facts),
             }
             return true;

@@ -1,6 +1,7 @@
 //! What decoding yields, before it is put together to a Snapshot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::trust_maps::TrustMap;
 use super::trust_objects::TrustObject;
@@ -13,7 +14,7 @@ use crate::model::trust::NodeTrust;
 use crate::model::{Problem, Str};
 
 /// Decoded objects and what went wrong, in the order in which they were read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) namespaces: Vec<Namespace>,
     pub(crate) nodes: Vec<Node>,
@@ -30,7 +31,7 @@ pub(crate) struct Facts {
     pub(crate) node_trust: Vec<NodeTrust>,
     pub(crate) cloud_documents: Vec<CloudDocument>,
     pub(crate) aws: Vec<aws::Document>,
-    pub(crate) plans: Vec<terraform::Planned>,
+    pub(crate) plans: Vec<Arc<terraform::Planned>>,
     pub(crate) problems: Vec<FoundProblem>,
     pub(crate) ignored_kinds: BTreeMap<Str, u64>,
     /// Sources of which a part could not be read, and why.
@@ -38,7 +39,7 @@ pub(crate) struct Facts {
 }
 
 /// A problem whose namespace may still have to be told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FoundProblem {
     pub(crate) problem: Problem,
     /// The object is of a namespaced kind: where it names no namespace, it goes where such objects go.

@@ -12,6 +12,7 @@ mod list;
 mod preflight;
 mod read;
 mod role;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use self::connect::{client, describe, is_configured};
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::{RoleScope, reader_role, reader_rules};
+pub use self::watch::{Cluster, Watched};
 
 /// Which cluster to read, as whom, and how. The defaults are kubectl's.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct LiveOptions {
     pub namespace: Option<String>,
     /// `--request-timeout` of one request, not of the whole; `Some(0)`: none. Default 60 s.
     pub request_timeout: Option<Duration>,
+    /// Whether requests that the server is too busy for are sent again at once, a few times.
+    pub retries: bool,
     /// Objects in one page of a list.
     pub page_size: u32,
     /// ConfigMaps with certificates that somebody names, by namespace and name, to be read beside those that pods mount.
@@ -69,6 +73,7 @@ impl Default for LiveOptions {
             as_uid: None,
             namespace: None,
             request_timeout: None,
+            retries: true,
             page_size: 500,
             config_maps: Vec::new(),
         }

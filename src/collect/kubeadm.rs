@@ -22,7 +22,7 @@ use crate::trust::tree::{Content, Entry};
 use crate::trust::{Bundle, Certificate, Tree};
 
 /// What a machine gets before it joins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) kind: Str,
     pub(crate) meta: Meta,
@@ -31,7 +31,7 @@ pub(crate) struct Machine {
     commands: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct File {
     path: String,
     /// Its bytes, or why they are not known.

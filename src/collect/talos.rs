@@ -16,13 +16,13 @@ use crate::model::{Str, base64};
 use crate::trust::{Bundle, Certificate};
 
 /// One document of a machine configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub(crate) origin: Origin,
     part: Part,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind")]
 enum Part {
     TrustedRootsConfig {
@@ -46,7 +46,7 @@ enum Part {
     Machine(Machine),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Endpoint {
     url: Str,
 }
@@ -56,18 +56,18 @@ struct Whole {
     machine: Option<Machine>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 struct Machine {
     registries: Option<Registries>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 struct Registries {
     mirrors: Option<BTreeMap<Str, Mirror>>,
     config: Option<BTreeMap<Str, Config>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Mirror {
     #[serde(default)]
     endpoints: Vec<Str>,
@@ -75,12 +75,12 @@ struct Mirror {
     skip_fallback: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Config {
     tls: Option<Tls>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Tls {
     /// PEM in base64.
     ca: Option<String>,

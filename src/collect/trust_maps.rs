@@ -19,7 +19,7 @@ use crate::trust::{Bundle, Certificate};
 const MARK: &[u8] = b"CERTIFICATE-----";
 
 /// A ConfigMap, as far as it may decide what somebody trusts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TrustMap {
     pub(crate) meta: Meta,
     /// Keys that hold no certificate.

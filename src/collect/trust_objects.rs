@@ -13,7 +13,7 @@ use crate::model::trust::TrustBundle;
 use crate::model::{Selector, Str};
 
 /// What was read of such an object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum TrustObject {
     /// It holds certificates itself.
     Bundle(Box<TrustBundle>),
@@ -26,7 +26,7 @@ pub(crate) enum TrustObject {
 }
 
 /// A `Bundle` or `ClusterBundle` of trust-manager.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Managed {
     pub(crate) kind: Str,
     pub(crate) meta: Meta,
@@ -41,7 +41,7 @@ pub(crate) struct Managed {
 }
 
 /// Where trust-manager takes certificates from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// ConfigMaps of its trust namespace by name or by labels, one key or all.
     ConfigMap { name: Option<Str>, selector: Option<Selector>, key: Option<Str> },
@@ -54,7 +54,7 @@ pub(crate) enum Source {
 }
 
 /// The trust of OpenShift's nodes, as its machine configuration has put it together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Controller {
     pub(crate) meta: Meta,
     /// `additionalTrustBundle`: of the whole system.

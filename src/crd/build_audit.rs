@@ -58,7 +58,7 @@ pub struct BuildAuditSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub endpoints: Vec<String>,
-    /// Names of the EndpointSets that hold here; every one of the cluster without it.
+    /// Names of the EndpointSets whose endpoints they need, in place of those that the sets replace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub endpoint_sets: Vec<String>,

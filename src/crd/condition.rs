@@ -40,6 +40,7 @@ pub enum Truth {
 impl Condition {
     /// The condition as it stands at `at`: the time of its last transition is that of `before` as long as the status is
     /// the same (API conventions, "Typical status properties").
+    #[must_use]
     pub fn follow(mut self, before: &[Self]) -> Self {
         if let Some(known) = before.iter().find(|c| c.kind == self.kind && c.status == self.status) {
             self.last_transition_time = known.last_transition_time;

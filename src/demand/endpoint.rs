@@ -301,9 +301,11 @@ fn endpoint_set(document: Document, number: usize, catalogue: &Catalogue) -> Res
 
 /// The endpoint sets among the objects that were read: what they tell about hosts is known, and nobody needs an endpoint
 /// because of them. One that is not usable gives the index of its object, and why.
-pub(super) fn sets_of(snapshot: &Snapshot, catalogue: &Catalogue) -> (Vec<EndpointSet>, Vec<(usize, String)>) {
+pub fn sets_of(snapshot: &Snapshot, catalogue: &Catalogue) -> (Vec<EndpointSet>, Vec<(usize, String)>) {
     let (mut sets, mut problems) = (Vec::new(), Vec::new());
-    for (at, object) in snapshot.others.iter().enumerate().filter(|(_, o)| o.group == "buildreach.dev") {
+    for (at, object) in
+        snapshot.others.iter().enumerate().filter(|(_, o)| o.group == "buildreach.dev" && o.kind == "EndpointSet")
+    {
         let document = Document {
             api_version: API_VERSION.to_owned(),
             kind: object.kind.to_string(),

@@ -27,7 +27,7 @@ use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 
 pub use build::similar;
 pub use catalogue::Catalogue;
-pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets};
+pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets, sets_of};
 pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};

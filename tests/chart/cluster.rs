@@ -1,14 +1,20 @@
 //! The chart in a real API server: it takes every object, Pod Security takes the pods, and the accounts may do what they
 //! have to and no more.
 
-use std::process::Command;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 use http::{Method, Request};
 use kube::Client;
 use serde_json::{Value, json};
 
 use crate::common::apiserver::{ADMIN, ApiServer};
-use crate::tools::{Tools, chart, example, must_succeed, run};
+use crate::rendered::flags;
+use crate::tools::{Tools, chart, example, must_succeed, run, texts};
 
 struct Cluster {
     server: ApiServer,
@@ -36,6 +42,83 @@ impl Cluster {
         let (chart, values) = (chart().display().to_string(), example(values).display().to_string());
         self.helm(&[&[verb, "buildreach", &chart, "--values", &values, "--wait=false"], more].concat());
     }
+}
+
+/// The program with arguments, as an account of the release.
+fn program(server: &ApiServer, account: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_buildreach"));
+    command.args(arguments).arg("--kubeconfig").arg(server.kubeconfig(ADMIN, None));
+    command.arg(format!("--as=system:serviceaccount:buildreach:buildreach-{account}"));
+    command.args(["--as-group=system:serviceaccounts", "--as-group=system:authenticated"]);
+    command.env("POD_NAMESPACE", "buildreach").env("POD_NAME", "tried");
+    command
+}
+
+fn output(mut command: Command) -> Output {
+    run(&mut command, "")
+}
+
+/// A program that runs until this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a page of a server on this machine says; nothing where it does not answer.
+fn page(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.starts_with("HTTP/1.1 200").then_some(answer)
+}
+
+/// Starts the controller with the arguments of its Deployment, and waits until it has done what it is for.
+async fn controller(server: &ApiServer, client: &Client, pod: &Value, folder: &Path) {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let known = flags("controller").unwrap();
+    let mut arguments: Vec<String> = Vec::new();
+    let mut passed = false;
+    for argument in texts(&pod["containers"][0]["args"]) {
+        // What the program does not have yet is left out, with its value.
+        if argument.starts_with('-') {
+            passed = known.contains(argument);
+        }
+        if passed || arguments.is_empty() {
+            arguments
+                .push(argument.replace("0.0.0.0:8080", &free.to_string()).replace("$(POD_NAMESPACE)", "buildreach"));
+        }
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert!(arguments.contains(&"--leader-elect") && arguments.contains(&"--default-audit"), "{arguments:?}");
+    let log = folder.join("controller.log");
+    let mut command = program(server, "controller", &arguments);
+    command.stdout(File::create(folder.join("controller.out")).unwrap()).stderr(File::create(&log).unwrap());
+    let _running = Running(command.spawn().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let audit = get(client, "/apis/buildreach.dev/v1alpha1/clusterbuildaudits/default").await;
+        let answered = audit.is_ok_and(|audit| audit["status"]["conditions"].is_array());
+        let metrics = page(free, "/readyz").and(page(free, "/metrics")).unwrap_or_default();
+        let leads = metrics.lines().any(|line| line == "buildreach_leader 1");
+        let complete =
+            metrics.lines().any(|line| line.starts_with("buildreach_coverage_complete{") && line.ends_with(" 1"));
+        if answered && leads && complete {
+            break;
+        }
+        let log = fs::read_to_string(&log).unwrap();
+        assert!(Instant::now() < deadline, "answered {answered}, leads {leads}, complete {complete}\n{metrics}\n{log}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/buildreach/leases/buildreach-controller";
+    assert_eq!(get(client, lease).await.unwrap()["spec"]["holderIdentity"], "tried");
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(!log.to_lowercase().contains("forbidden"), "{log}");
 }
 
 async fn send(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<Value, kube::Error> {
@@ -87,8 +170,8 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
 
     let deployment =
         get(&client, "/apis/apps/v1/namespaces/buildreach/deployments/buildreach-controller").await.unwrap();
-    let controller = &deployment["spec"]["template"];
-    pod(&client, "buildreach", controller).await.unwrap();
+    let controller_pod = &deployment["spec"]["template"];
+    pod(&client, "buildreach", controller_pod).await.unwrap();
     let path = "/apis/batch/v1/namespaces/buildreach/cronjobs/buildreach-weekly";
     let weekly = get(&client, path).await.unwrap();
     pod(&client, "buildreach", &weekly["spec"]["jobTemplate"]["spec"]["template"]).await.unwrap();
@@ -124,6 +207,12 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
         assert!(!may(&client, account, verb, group, resource, namespace).await, "{account} may {verb} {resource}");
     }
 
+    // The programs themselves, as these accounts: nothing that they need is missing.
+    let folder = tempfile::tempdir().unwrap();
+    controller(&cluster.server, &client, &controller_pod["spec"], folder.path()).await;
+    let audit = program(&cluster.server, "audit", &["audit", "--require-complete", "--fail-on", "none", "-o", "json"]);
+    must_succeed("an audit, of all that it may have to read", &output(audit));
+
     // An upgrade to much of what can be had, and Pod Security on the agent.
     cluster.install(
         "upgrade",
@@ -137,6 +226,13 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
     assert!(may(&client, "controller", "patch", "apps", "deployments", "ci").await, "controller.annotate");
     assert!(may(&client, "agent", "patch", "buildreach.dev", "nodetrusts/status", "").await);
     assert!(!may(&client, "agent", "list", "", "pods", "").await);
+    cluster.server.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}));
+    fs::create_dir(folder.path().join("etc")).unwrap();
+    fs::write(folder.path().join("etc/os-release"), "ID=debian\nVERSION_ID=12\n").unwrap();
+    let root = folder.path().display().to_string();
+    let once = ["agent", "--root", &root, "--node-name", "node-1", "--once", "--write"];
+    must_succeed("the agent", &output(program(&cluster.server, "agent", &once)));
+    get(&client, "/apis/buildreach.dev/v1alpha1/nodetrusts/node-1").await.unwrap();
     get(&client, "/apis/policy/v1/namespaces/buildreach/poddisruptionbudgets/buildreach-controller").await.unwrap();
 
     // What stays: the definitions, and what people made of them.

@@ -206,6 +206,26 @@ impl ApiServer {
         block_on(async { apply(&self.client(ADMIN).await, object).await });
     }
 
+    /// The object at a path as the admin sees it; `None` where there is none.
+    pub fn get(&self, path: &str) -> Option<Value> {
+        block_on(async { self.client(ADMIN).await.request(request(Method::GET, path, None)).await.ok() })
+    }
+
+    /// Deletes the object at a path.
+    pub fn delete(&self, path: &str) {
+        assert!(self.try_delete(path), "{path} is not there");
+    }
+
+    /// Deletes the object at a path, if there is one; returns whether there was.
+    pub fn try_delete(&self, path: &str) -> bool {
+        let sent = request(Method::DELETE, path, None);
+        match block_on(async { self.client(ADMIN).await.request_text(sent).await }) {
+            Ok(_) => true,
+            Err(kube::Error::Api(status)) if status.code == 404 => false,
+            Err(error) => panic!("{path}: {error}"),
+        }
+    }
+
     async fn apply_missing_namespaces(&self, client: &Client, objects: &[Value]) {
         let mut names: Vec<_> = objects.iter().filter_map(|object| object["metadata"]["namespace"].as_str()).collect();
         names.sort_unstable();

@@ -18,7 +18,7 @@ use crate::model::object::Origin;
 use crate::model::{CoverageState, Problem, ProblemClass, Str};
 
 /// What one document gave.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
     /// Where it was read.
     pub(crate) origin: Origin,

@@ -37,6 +37,7 @@ pub(super) async fn connect(options: &LiveOptions) -> anyhow::Result<Connection>
     };
     impersonate(&mut config, options)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.default_retry = options.retries;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = config.default_namespace.clone();
     let plugin = plugin(&config.auth_info);

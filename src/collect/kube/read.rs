@@ -11,16 +11,17 @@ use super::groups::CONFIG_MAPS;
 use super::kinds::{How, Kind, Planned, plan};
 use super::list::{ReadError, get, pages};
 use crate::collect::builder::Builder;
+use crate::collect::facts::Facts;
 use crate::collect::in_order::in_order;
 use crate::collect::json;
 use crate::collect::openshift;
 use crate::collect::trust_maps::Mounted;
-use crate::model::object::OtherObject;
+use crate::model::object::{Namespace, OtherObject};
 use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, Coverage, CoverageState};
 use crate::model::{Snapshot, Str};
 
 /// [`Coverage::source`] of everything that a cluster serves.
-const KUBERNETES: &str = "kubernetes";
+pub(super) const KUBERNETES: &str = "kubernetes";
 
 /// Where a mesh's revisions are configured.
 const ISTIO_NAMESPACE: &str = "istio-system";
@@ -30,7 +31,7 @@ const ISTIO_NAMESPACE: &str = "istio-system";
 /// # Errors
 ///
 /// No kubeconfig, no such context, no answer from the server, credentials that it does not accept.
-pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> anyhow::Result<Snapshot> {
+pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sync)) -> anyhow::Result<Snapshot> {
     let instant = jiff::Timestamp::now();
     let connection = connect(options).await?;
     let served = discover(&connection).await?;
@@ -46,11 +47,13 @@ pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> a
         Some(namespaces) => reader.kind(namespaces).await,
         None => Found::default(),
     };
-    let config_maps = config_maps(&first);
+    let all_known = first.coverage.iter().any(|c| c.namespace.is_none() && c.state == CoverageState::Read);
+    let config_maps = config_maps(&first.namespaces, all_known);
     let mut found = vec![first];
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
     // Which ConfigMaps matter beside those is said by the pods that were read.
-    let mounted = mounted(&found, &options.config_maps, &config_maps);
+    let facts = found.iter().filter_map(|part| part.facts.as_ref()).map(|facts| &facts.facts);
+    let mounted = mounted(facts, &options.config_maps, &config_maps);
     let named = config_maps.into_iter().map(|(ns, names)| (ns, names, "ConfigMap"));
     let mounted = mounted.into_iter().map(|(ns, names)| (ns, names, CERTIFICATE_CONFIG_MAPS));
     found.extend(in_order(named.chain(mounted).map(|(ns, names, what)| reader.config_maps(ns, names, what))).await);
@@ -66,9 +69,9 @@ pub async fn collect(options: &LiveOptions, progress: &dyn Fn(&str, usize)) -> a
 
 /// What came of one kind.
 #[derive(Default)]
-struct Found {
-    coverage: Vec<Coverage>,
-    facts: Option<Builder>,
+pub(super) struct Found {
+    pub(super) coverage: Vec<Coverage>,
+    pub(super) facts: Option<Builder>,
     /// Of the kind Namespace only.
     namespaces: Vec<NamespaceHead>,
 }
@@ -84,14 +87,14 @@ impl Found {
     }
 }
 
-struct Reader<'a> {
-    connection: Connection,
-    page_size: u32,
-    progress: &'a dyn Fn(&str, usize),
-    instant: jiff::Timestamp,
-    source: u32,
+pub(super) struct Reader<'a> {
+    pub(super) connection: Connection,
+    pub(super) page_size: u32,
+    pub(super) progress: &'a (dyn Fn(&str, usize) + Sync),
+    pub(super) instant: jiff::Timestamp,
+    pub(super) source: u32,
     /// Where to read what may not be read over all namespaces.
-    fallback: String,
+    pub(super) fallback: String,
 }
 
 impl Reader<'_> {
@@ -181,7 +184,7 @@ impl Reader<'_> {
 
     /// Reads ConfigMaps of one namespace by name: the credentials need no list over all of them. `what` they are for
     /// is recorded as their kind.
-    async fn config_maps(&self, namespace: String, names: BTreeSet<String>, what: &str) -> Found {
+    pub(super) async fn config_maps(&self, namespace: String, names: BTreeSet<String>, what: &str) -> Found {
         let mut found = Found::default();
         let kind = Kind::config_map();
         let mut worst = Ok(());
@@ -222,10 +225,18 @@ fn state(result: Result<(), ReadError>) -> CoverageState {
 
 /// The little of a namespace that says what else to read.
 #[derive(Debug, PartialEq, Eq)]
-struct NamespaceHead {
+pub(super) struct NamespaceHead {
     name: String,
     /// The mesh revision that its pods get.
     revision: Option<String>,
+}
+
+impl NamespaceHead {
+    /// That of a namespace that was read.
+    pub(super) fn of(namespace: &Namespace) -> Self {
+        let revision = namespace.meta.labels.get("istio.io/rev").map(ToString::to_string);
+        Self { name: namespace.meta.name.to_string(), revision }
+    }
 }
 
 fn namespace_heads(page: &str) -> Vec<NamespaceHead> {
@@ -254,10 +265,9 @@ fn namespace_heads(page: &str) -> Vec<NamespaceHead> {
 }
 
 /// The ConfigMaps to read, by namespace: only in namespaces that exist, where that is known.
-fn config_maps(namespaces: &Found) -> Vec<(String, BTreeSet<String>)> {
-    let all_known = namespaces.coverage.iter().any(|c| c.namespace.is_none() && c.state == CoverageState::Read);
-    let exists = |name: &str| namespaces.namespaces.iter().any(|known| known.name == name);
-    let revisions = namespaces.namespaces.iter().filter_map(|n| n.revision.as_deref()).filter(|r| *r != "default");
+pub(super) fn config_maps(namespaces: &[NamespaceHead], all_known: bool) -> Vec<(String, BTreeSet<String>)> {
+    let exists = |name: &str| namespaces.iter().any(|known| known.name == name);
+    let revisions = namespaces.iter().filter_map(|n| n.revision.as_deref()).filter(|r| *r != "default");
     let of_revisions = revisions.map(|revision| (ISTIO_NAMESPACE, format!("istio-{revision}")));
     let fixed = CONFIG_MAPS.iter().map(|(namespace, name)| (*namespace, (*name).to_owned()));
 
@@ -272,19 +282,16 @@ fn config_maps(namespaces: &Found) -> Vec<(String, BTreeSet<String>)> {
 
 /// The ConfigMaps that pods and templates mount where trust is decided, and those that somebody asks for, by
 /// namespace, without those that are read anyway.
-fn mounted(
-    found: &[Found],
+pub(super) fn mounted<'f>(
+    facts: impl Iterator<Item = &'f Facts> + Clone,
     asked: &[(Str, Str)],
     read: &[(String, BTreeSet<String>)],
 ) -> BTreeMap<String, BTreeSet<String>> {
     let mut by_namespace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let facts = found.iter().filter_map(|part| part.facts.as_ref());
-    let of_pods = facts.flat_map(|facts| Mounted::of(&facts.facts).names);
+    let of_pods = facts.clone().flat_map(|facts| Mounted::of(facts).names);
     let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
-    let of_cluster =
-        found.iter().filter_map(|part| part.facts.as_ref()).flat_map(|facts| openshift::named_maps(&facts.facts));
-    let of_sets =
-        found.iter().filter_map(|part| part.facts.as_ref()).flat_map(|facts| named_by_sets(&facts.facts.others));
+    let of_cluster = facts.clone().flat_map(openshift::named_maps);
+    let of_sets = facts.flat_map(|facts| named_by_sets(&facts.others));
     for (namespace, name) in of_pods.chain(of_cluster).chain(of_sets).chain(asked.iter().cloned()) {
         let is_read = read.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
         let names = by_namespace.entry(namespace.to_string()).or_default();
@@ -312,19 +319,17 @@ fn named_by_sets(others: &[OtherObject]) -> Vec<(Str, Str)> {
 mod tests {
     use super::*;
 
-    fn namespaces(state: CoverageState) -> Found {
+    fn heads() -> Vec<NamespaceHead> {
         let page = r#"{"items":[
             {"metadata":{"name":"kube-system"}},
             {"metadata":{"name":"istio-system","labels":{}}},
             {"metadata":{"name":"ci","labels":{"istio.io/rev":"1-27"}}}]}"#;
-        let mut found = Found { namespaces: namespace_heads(page), ..Found::default() };
-        found.cover("Namespace", None, state);
-        found
+        namespace_heads(page)
     }
 
     #[test]
     fn config_maps_are_asked_for_where_they_can_be() {
-        let asked = config_maps(&namespaces(CoverageState::Read));
+        let asked = config_maps(&heads(), true);
         let names: Vec<_> = asked.iter().map(|(namespace, _)| namespace.as_str()).collect();
         assert_eq!(names, ["istio-system", "kube-system"]);
         assert_eq!(asked[0].1.iter().map(String::as_str).collect::<Vec<_>>(), ["istio", "istio-1-27"]);
@@ -333,7 +338,7 @@ mod tests {
 
     #[test]
     fn config_maps_are_asked_for_everywhere_when_namespaces_are_not_known() {
-        let asked = config_maps(&namespaces(CoverageState::Forbidden));
+        let asked = config_maps(&heads(), false);
         assert!(asked.iter().any(|(namespace, _)| namespace == "openshift-dns"));
     }
 }

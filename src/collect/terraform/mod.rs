@@ -21,6 +21,7 @@ mod routes;
 mod scope;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use self::apply::Apply;
 use self::plan::Plan;
@@ -56,7 +57,7 @@ pub(crate) fn read(text: &str, origin: Origin, lines: &Lines<'_>) -> Result<Plan
 
 /// Applies plans, in their order, to what was read of AWS. Gives documents that stand for what cannot be told.
 pub(crate) fn apply<'s>(
-    plans: &[Planned],
+    plans: &[Arc<Planned>],
     scopes: &mut Vec<AwsScope>,
     problems: &mut Vec<Problem>,
     name_of: impl Fn(u32) -> &'s str,

@@ -1,0 +1,36 @@
+//! From a snapshot to the answers of all audit resources: the same evaluation as `buildreach audit`.
+
+use super::wish::{AuditId, Wish};
+use crate::demand::{self, Catalogue, Ranges};
+use crate::model::Snapshot;
+use crate::model::report::AuditReport;
+use crate::trace::report::{About, audit};
+use crate::trace::{Context, Profile};
+
+/// What every evaluation of a process shares.
+#[derive(Debug)]
+pub struct Setup {
+    /// The endpoints of ecosystems.
+    pub catalogue: Catalogue,
+    /// Their published addresses.
+    pub ranges: Ranges,
+    /// What the network plugin is taken for.
+    pub profile: Profile,
+}
+
+/// What is true of one resource; or why nothing can be asked.
+pub type Answer = (AuditId, Result<AuditReport, String>);
+
+/// Answers every resource.
+pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish]) -> Vec<Answer> {
+    let context = Context::new(snapshot, &setup.profile);
+    let (sets, _) = demand::sets_of(snapshot, &setup.catalogue);
+    let answer = |wish: &Wish| {
+        let (options, question) = wish.question(snapshot, &setup.catalogue, &sets)?;
+        let demand = demand::build(snapshot, &setup.catalogue, &options);
+        let about =
+            About { catalogue: setup.catalogue.as_of().into(), looked_for: demand::looked_for(), matrix: false };
+        Ok(audit(&context, &demand, &setup.ranges, &question, &about))
+    };
+    wishes.iter().map(|wish| (wish.id.clone(), answer(wish))).collect()
+}

@@ -1,0 +1,237 @@
+//! The controller: watches, evaluates, and keeps the status of audit resources true.
+//!
+//! ```text
+//!  watches ──► store ──► Snapshot ──► evaluate ──► status, metrics
+//! ```
+//!
+//! Every evaluation is that of `buildreach audit` on the snapshot that a collection would have made at that instant.
+
+mod audits;
+mod evaluate;
+mod lease;
+mod metrics;
+mod serve;
+pub mod status;
+mod wish;
+mod write;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use self::evaluate::{Answer, Setup, evaluate};
+pub use self::lease::LeaseOptions;
+pub use self::metrics::Metrics;
+pub use self::wish::{AuditId, Wish};
+pub use self::write::FIELD_MANAGER;
+
+use self::audits::Audits;
+use self::lease::Role;
+use self::write::Written;
+use crate::collect::kube::{Cluster, LiveOptions};
+
+/// The loop turns at least this often.
+const TURN: Duration = Duration::from_secs(10);
+
+/// How long to wait before what could not be written is written again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How the controller runs.
+#[derive(Debug)]
+pub struct Options {
+    /// Namespaces to watch; none for all.
+    pub namespaces: Vec<String>,
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub metrics: Option<SocketAddr>,
+    /// The lease to compete for; without it this process writes.
+    pub lease: Option<LeaseOptions>,
+    /// How long changes are gathered before they are evaluated together.
+    pub debounce: Duration,
+    /// A status that does not change is written again after this time.
+    pub heartbeat: Duration,
+    /// Create the ClusterBuildAudit `default` if there is none.
+    pub default_audit: bool,
+    /// Catalogue, ranges, profile.
+    pub setup: Setup,
+}
+
+/// Runs until `stop`.
+///
+/// # Errors
+///
+/// The cluster cannot be reached at the beginning, the address cannot be listened on, the lease is lost.
+pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::default());
+    metrics.turn();
+    let server = match options.metrics {
+        Some(address) => {
+            let (address, answers) = serve::serve(address, Arc::clone(&metrics)).await?;
+            tracing::info!("serving /livez, /readyz and /metrics on {address}");
+            Some(tokio::spawn(answers))
+        }
+        None => None,
+    };
+    let cluster = Cluster::watch(live, &options.namespaces).await?;
+    let client = cluster.client();
+    let audits = Audits::watch(&client, &options.namespaces);
+    let (tell, role) = watch::channel(Role::Follower);
+    let election = if let Some(lease) = &options.lease {
+        tokio::spawn(lease::compete(client.clone(), lease.clone(), tell))
+    } else {
+        tell.send_replace(Role::Leader { unheard_since: None });
+        // Without a competitor there is nothing to lose.
+        tokio::spawn(async move {
+            let _tell = tell;
+            std::future::pending().await
+        })
+    };
+    let mut controller = Controller {
+        cluster,
+        audits,
+        role,
+        metrics,
+        answers: Vec::new(),
+        due: None,
+        started_default: !options.default_audit,
+        options,
+    };
+    let result = tokio::select! {
+        result = controller.turn() => result,
+        lost = election => lost.context("the election ended").and_then(|result| result),
+        () = stop => {
+            tracing::info!("stopping");
+            Ok(())
+        }
+    };
+    if let (Ok(()), Some(lease)) = (&result, &controller.options.lease) {
+        // Best effort, and not for long: without it the next leader waits for the lease to end.
+        let released = tokio::time::timeout(Duration::from_secs(3), lease::release(client, lease)).await;
+        if released.is_err() {
+            tracing::warn!("the lease was not released in time");
+        }
+    }
+    if let Some(server) = server {
+        server.abort();
+    }
+    result
+}
+
+struct Controller {
+    cluster: Cluster,
+    audits: Audits,
+    role: watch::Receiver<Role>,
+    metrics: Arc<Metrics>,
+    answers: Vec<Answer>,
+    /// When the changes that were seen are evaluated.
+    due: Option<Instant>,
+    /// The default audit is there, or nobody asks for it.
+    started_default: bool,
+    options: Options,
+}
+
+impl Controller {
+    /// The loop; it ends only with an error.
+    async fn turn(&mut self) -> anyhow::Result<()> {
+        let mut beat = Instant::now() + self.options.heartbeat;
+        loop {
+            self.metrics.turn();
+            let due = self.due.filter(|_| self.is_settled());
+            let now = Instant::now();
+            if due.is_some_and(|due| due <= now) || beat <= now {
+                beat = now + self.options.heartbeat;
+                self.due = None;
+                self.answer().await;
+                continue;
+            }
+            let next = due.map_or(beat, |due| due.min(beat)).min(now + TURN);
+            let changed = tokio::select! {
+                changed = self.cluster.changed() => changed,
+                changed = self.audits.changed() => changed,
+                became = self.role.changed() => became.is_ok(),
+                () = tokio::time::sleep_until(next) => false,
+            };
+            if changed && self.due.is_none() {
+                self.due = Some(Instant::now() + self.options.debounce);
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.cluster.is_settled() && self.audits.is_settled()
+    }
+
+    fn is_leader(&self) -> bool {
+        matches!(*self.role.borrow(), Role::Leader { .. })
+    }
+
+    /// Evaluates, and writes what is another answer than before.
+    async fn answer(&mut self) {
+        if !self.is_settled() {
+            return;
+        }
+        self.begin_default().await;
+        let snapshot = self.cluster.snapshot().await;
+        let wishes = self.audits.wishes();
+        let start = Instant::now();
+        self.answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
+        let took = start.elapsed();
+        tracing::debug!("answered {} audits in {took:?}", wishes.len());
+        self.metrics.evaluated(&self.answers, took);
+        self.metrics.watched(self.cluster.watched());
+        self.metrics.set_ready();
+        if !self.is_leader() {
+            return;
+        }
+        self.metrics.set_leader();
+        let mut failed = false;
+        let now = snapshot.instant;
+        for (wish, (id, answer)) in wishes.iter().zip(&self.answers) {
+            let status = status::status(wish, answer, now);
+            if wish.status.as_ref().is_some_and(|before| self.is_fresh(before, &status)) {
+                continue;
+            }
+            match write::status(&self.cluster.client(), id, &status).await {
+                Written::Yes => {
+                    self.metrics.wrote("status", true);
+                    self.audits.wrote(id, status);
+                }
+                Written::Gone => {}
+                Written::Failed(why) => {
+                    self.metrics.wrote("status", false);
+                    tracing::warn!("{why}");
+                    failed = true;
+                }
+            }
+        }
+        if failed {
+            self.due = Some(Instant::now() + RETRY);
+        } else {
+            self.metrics.succeeded();
+        }
+    }
+
+    /// Whether a status that was written need not be written again.
+    fn is_fresh(
+        &self,
+        before: &crate::crd::build_audit::AuditStatus,
+        status: &crate::crd::build_audit::AuditStatus,
+    ) -> bool {
+        let age = before.last_audit_time.zip(status.last_audit_time).map(|(before, now)| now.duration_since(before));
+        let heartbeat = jiff::SignedDuration::try_from(self.options.heartbeat).unwrap_or(jiff::SignedDuration::MAX);
+        status::says_the_same(before, status) && age.is_some_and(|age| age < heartbeat)
+    }
+
+    async fn begin_default(&mut self) {
+        if self.started_default || !self.is_leader() {
+            return;
+        }
+        match write::default_audit(&self.cluster.client()).await {
+            Ok(()) => self.started_default = true,
+            Err(error) => tracing::warn!("the ClusterBuildAudit `default` was not created: {error}"),
+        }
+    }
+}

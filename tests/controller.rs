@@ -1,0 +1,298 @@
+//! The controller on a real API server: the status of audits follows what the cluster holds.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use common::apiserver::ApiServer;
+use serde_json::{Value, json};
+
+const USER: &str = "controller";
+
+/// A process that ends with the test.
+struct Controller {
+    child: Child,
+    address: String,
+    /// What it printed.
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            panic_safe_print(&self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).join("\n"));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Controller {
+    fn start(server: &ApiServer, user: &str, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_buildreach"))
+            .args(["controller", "-v", "--metrics-address", "127.0.0.1:0", "--kubeconfig"])
+            .arg(server.kubeconfig(user, None))
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, heard) = mpsc::channel();
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&kept);
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("/metrics on ") {
+                    let _ = tell.send(address.trim().to_owned());
+                }
+                log.lock().unwrap().push(line);
+            }
+        });
+        let address = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        Self { child, address, log: kept }
+    }
+
+    /// Status line and body.
+    fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    fn kill(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+#[allow(clippy::print_stderr)] // what a process said belongs to why a test failed
+fn panic_safe_print(text: &str) {
+    eprintln!("the controller said:\n{text}");
+}
+
+fn manifests() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/demo/manifests")
+}
+
+fn audit_of(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "buildreach.dev/v1alpha1", "kind": "BuildAudit",
+        "metadata": {"name": "builds", "namespace": namespace}, "spec": {},
+    })
+}
+
+/// A server with the definitions, the demo, and a user that may do what a controller does.
+fn server() -> Option<ApiServer> {
+    let server = ApiServer::start(&[USER, "blind"])?;
+    prepare(&server);
+    Some(server)
+}
+
+fn prepare(server: &ApiServer) {
+    for definition in buildreach::crd::definitions().unwrap() {
+        server.apply(&serde_saphyr::from_str::<Value>(&definition.yaml).unwrap());
+    }
+    server.load(&manifests());
+    let reader: Value = serde_saphyr::from_str(include_str!("../docs/rbac-reader.yaml")).unwrap();
+    let mut blind = reader.clone();
+    blind["metadata"]["name"] = json!("blind");
+    blind["rules"].as_array_mut().unwrap().retain(|rule| rule["apiGroups"] != json!(["networking.k8s.io"]));
+    let mut watcher = reader;
+    for role in [&mut watcher, &mut blind] {
+        for rule in role["rules"].as_array_mut().unwrap() {
+            if rule["verbs"].as_array().unwrap().contains(&json!("list")) {
+                rule["verbs"] = json!(["get", "list", "watch"]);
+            }
+        }
+        let rules = role["rules"].as_array_mut().unwrap();
+        rules.push(json!({"apiGroups": ["buildreach.dev"], "resources": ["buildaudits", "clusterbuildaudits"],
+            "verbs": ["get", "list", "watch", "create"]}));
+        rules.push(json!({"apiGroups": ["buildreach.dev"],
+            "resources": ["buildaudits/status", "clusterbuildaudits/status"], "verbs": ["patch"]}));
+        rules.push(json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+            "verbs": ["get", "create", "update"]}));
+    }
+    for (user, role) in [(USER, watcher), ("blind", blind)] {
+        server.apply(&role);
+        server.apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": user},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        }));
+    }
+}
+
+const NS_AUDITS: &str = "/apis/buildreach.dev/v1alpha1/namespaces/tools/buildaudits";
+
+fn condition<'v>(object: &'v Value, kind: &str) -> &'v Value {
+    let all = object["status"]["conditions"].as_array();
+    all.and_then(|all| all.iter().find(|c| c["type"] == kind)).unwrap_or(&Value::Null)
+}
+
+/// Waits until an object is as it should be, and tells how long that took.
+#[track_caller]
+fn wait(server: &ApiServer, path: &str, within: Duration, is_right: impl Fn(&Value) -> bool) -> (Value, Duration) {
+    let start = Instant::now();
+    loop {
+        let object = server.get(path);
+        if object.as_ref().is_some_and(&is_right) {
+            return (object.unwrap(), start.elapsed());
+        }
+        assert!(start.elapsed() < within, "{path} is not as it should be: {:#}", object.unwrap_or_default()["status"]);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn deny_all(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "cut-off", "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+    })
+}
+
+#[test]
+fn the_status_follows_the_policies() {
+    let Some(server) = server() else { return };
+    server.apply(&audit_of("tools"));
+    let controller = Controller::start(&server, USER, &["--default-audit"]);
+    let path = format!("{NS_AUDITS}/builds");
+    let long = Duration::from_secs(30);
+    let (object, _) = wait(&server, &path, long, |o| condition(o, "Compliant")["status"] == "True");
+    assert_eq!(
+        object["status"]["subjects"],
+        json!({"total": 1, "reachable": 1, "blocked": 0, "partial": 0, "unknown": 0})
+    );
+    assert_eq!(condition(&object, "Ready")["reason"], "AuditSucceeded");
+    assert_eq!(condition(&object, "CoverageComplete")["status"], "True");
+    assert_eq!(object["status"]["observedGeneration"], object["metadata"]["generation"]);
+    let since = condition(&object, "Compliant")["lastTransitionTime"].clone();
+
+    // A lookup needs the resolver: the other policy of the namespace admits it, this one alone does not.
+    server.delete("/apis/networking.k8s.io/v1/namespaces/tools/networkpolicies/builds-out");
+    server.apply(&deny_all("tools"));
+    let (object, took) = wait(&server, &path, long, |o| condition(o, "Compliant")["status"] == "False");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(condition(&object, "Compliant")["reason"], "EndpointsBlocked");
+    assert_ne!(condition(&object, "Compliant")["lastTransitionTime"], since);
+    assert_eq!(condition(&object, "Ready")["lastTransitionTime"], since);
+    let first = &object["status"]["findings"][0];
+    assert_eq!(
+        (&first["code"], &first["outcome"], &first["layer"]),
+        (&json!("BR-DNS-001"), &json!("Blocked"), &json!("dns"))
+    );
+    assert_eq!(first["subject"], "tools/Deployment/cargo-worker");
+    assert_eq!(first["decidedBy"], "NetworkPolicy tools/cut-off");
+    assert!(serde_json::to_vec(&object["status"]).unwrap().len() < 16 << 10);
+    let managers = object["metadata"]["managedFields"].as_array().unwrap();
+    assert!(managers.iter().any(|m| m["manager"] == "buildreach-controller" && m["subresource"] == "status"));
+
+    // Nothing is written while nothing changes.
+    let version = object["metadata"]["resourceVersion"].clone();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(server.get(&path).unwrap()["metadata"]["resourceVersion"], version);
+
+    server.delete("/apis/networking.k8s.io/v1/namespaces/tools/networkpolicies/cut-off");
+    let (_, took) = wait(&server, &path, long, |o| condition(o, "Compliant")["status"] == "True");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+
+    // What somebody else writes into the status does not stay there.
+    let forged = json!({"apiVersion": "buildreach.dev/v1alpha1", "kind": "BuildAudit",
+        "metadata": {"name": "builds", "namespace": "tools"},
+        "status": {"subjects": {"total": 7, "reachable": 7, "blocked": 0, "partial": 0, "unknown": 0}}});
+    server.apply(&json!({"apiVersion": "buildreach.dev/v1alpha1", "kind": "BuildAudit",
+        "metadata": forged["metadata"], "spec": {}, "status": forged["status"]}));
+    wait(&server, &path, long, |o| o["status"]["subjects"]["total"] == 1);
+
+    // The audit of everything is there, and its spec was defaulted by the server.
+    let everything = "/apis/buildreach.dev/v1alpha1/clusterbuildaudits/default";
+    let (object, _) = wait(&server, everything, long, |o| condition(o, "Compliant")["status"] == "False");
+    assert_eq!(object["spec"]["failOn"], "high");
+    assert!(object["status"]["subjects"]["total"].as_i64() >= Some(5));
+
+    let (line, body) = controller.get("/metrics");
+    assert!(line.contains("200"), "{line}");
+    for wanted in [
+        "buildreach_subjects{audit=\"tools/builds\",namespace=\"tools\",outcome=\"Reachable\"} 1",
+        "buildreach_leader 1",
+        "buildreach_coverage_complete{audit=\"default\"} 1",
+        "buildreach_objects{kind=\"Pod\"}",
+    ] {
+        assert!(body.contains(wanted), "{wanted} is not in\n{body}");
+    }
+    for path in ["/livez", "/readyz"] {
+        assert!(controller.get(path).0.contains("200"));
+    }
+    assert!(controller.get("/secrets").0.contains("404"));
+
+    // A spec that cannot be answered says so, and is answered when it is mended.
+    let mut audit = audit_of("tools");
+    audit["spec"] = json!({"ecosystems": ["golangg"]});
+    server.apply(&audit);
+    let (object, _) = wait(&server, &path, long, |o| condition(o, "Ready")["status"] == "False");
+    assert_eq!(condition(&object, "Ready")["reason"], "InvalidSpec");
+    assert!(condition(&object, "Ready")["message"].as_str().unwrap().contains("golangg"));
+    assert_eq!(condition(&object, "Compliant")["status"], "Unknown");
+    audit["spec"] = json!({"endpoints": ["10.99.0.1:443"]});
+    server.apply(&audit);
+    wait(&server, &path, long, |o| condition(o, "Ready")["status"] == "True");
+
+    controller.kill("-TERM");
+    let mut controller = controller;
+    assert_eq!(controller.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn without_access_to_policies_nothing_is_compliant() {
+    let Some(server) = server() else { return };
+    server.apply(&audit_of("tools"));
+    let _controller = Controller::start(&server, "blind", &[]);
+    let path = format!("{NS_AUDITS}/builds");
+    let (object, _) =
+        wait(&server, &path, Duration::from_secs(30), |o| condition(o, "CoverageComplete")["status"] == "False");
+    assert_eq!(condition(&object, "CoverageComplete")["reason"], "Forbidden");
+    assert!(condition(&object, "CoverageComplete")["message"].as_str().unwrap().contains("NetworkPolicy"));
+    assert_eq!(condition(&object, "Compliant")["status"], "Unknown", "{:#}", object["status"]);
+    assert_eq!(object["status"]["subjects"]["unknown"], 1);
+}
+
+#[test]
+fn another_takes_over_when_the_leader_dies() {
+    let Some(server) = server() else { return };
+    server.apply(&audit_of("tools"));
+    let lease = |identity: &'static str| {
+        vec!["--leader-elect", "--lease-duration", "4s", "--lease-namespace", "default", "--identity", identity]
+    };
+    let first = Controller::start(&server, USER, &lease("one"));
+    let path = format!("{NS_AUDITS}/builds");
+    let long = Duration::from_secs(30);
+    wait(&server, &path, long, |o| condition(o, "Ready")["status"] == "True");
+    let second = Controller::start(&server, USER, &lease("two"));
+    let held = "/apis/coordination.k8s.io/v1/namespaces/default/leases/buildreach-controller";
+    let holder = |who: &'static str| move |o: &Value| o["spec"]["holderIdentity"] == who;
+    wait(&server, held, long, holder("one"));
+    let deadline = Instant::now() + long;
+    while !second.get("/readyz").0.contains("200") {
+        assert!(Instant::now() < deadline, "a follower is ready as well");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(second.get("/metrics").1.contains("buildreach_leader 0"));
+    first.kill("-KILL");
+    server.apply(&deny_all("tools"));
+    server.delete("/apis/networking.k8s.io/v1/namespaces/tools/networkpolicies/builds-out");
+    wait(&server, held, long, holder("two"));
+    wait(&server, &path, Duration::from_secs(8), |o| condition(o, "Compliant")["status"] == "False");
+    assert!(second.get("/metrics").1.contains("buildreach_leader 1"));
+    // A leader that ends in order gives the lease up.
+    second.kill("-TERM");
+    wait(&server, held, long, holder(""));
+}

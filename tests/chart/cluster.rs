@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
@@ -78,47 +78,58 @@ fn page(address: SocketAddr, path: &str) -> Option<String> {
     answer.starts_with("HTTP/1.1 200").then_some(answer)
 }
 
-/// Starts the controller with the arguments of its Deployment, and waits until it has done what it is for.
-async fn controller(server: &ApiServer, client: &Client, pod: &Value, folder: &Path) {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let known = flags("controller").unwrap();
-    let mut arguments: Vec<String> = Vec::new();
-    let mut passed = false;
-    for argument in texts(&pod["containers"][0]["args"]) {
-        // What the program does not have yet is left out, with its value.
-        if argument.starts_with('-') {
-            passed = known.contains(argument);
+/// The controller, started with the arguments of its Deployment.
+struct Controller {
+    _running: Running,
+    metrics: SocketAddr,
+    log: PathBuf,
+}
+
+impl Controller {
+    fn start(server: &ApiServer, pod: &Value, folder: &Path) -> Self {
+        let metrics = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let known = flags("controller").unwrap();
+        let mut arguments: Vec<String> = Vec::new();
+        let mut passed = false;
+        for argument in texts(&pod["containers"][0]["args"]) {
+            // What the program does not have yet is left out, with its value.
+            if argument.starts_with('-') {
+                passed = known.contains(argument);
+            }
+            if passed || arguments.is_empty() {
+                let argument = argument.replace("0.0.0.0:8080", &metrics.to_string());
+                arguments.push(argument.replace("$(POD_NAMESPACE)", "buildreach"));
+            }
         }
-        if passed || arguments.is_empty() {
-            arguments
-                .push(argument.replace("0.0.0.0:8080", &free.to_string()).replace("$(POD_NAMESPACE)", "buildreach"));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        assert!(arguments.contains(&"--leader-elect"), "{arguments:?}");
+        let log = folder.join("controller.log");
+        let mut command = program(server, "controller", &arguments);
+        command.stdout(File::create(folder.join("controller.out")).unwrap()).stderr(File::create(&log).unwrap());
+        Self { _running: Running(command.spawn().unwrap()), metrics, log }
+    }
+
+    /// Waits until the audit at that path has an answer and the controller is ready and leads; its metrics.
+    async fn answers(&self, client: &Client, audit: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let status = get(client, audit).await.map(|audit| audit["status"].clone());
+            let answered = status.as_ref().is_ok_and(|status| status["conditions"].is_array());
+            let metrics = page(self.metrics, "/readyz").and(page(self.metrics, "/metrics")).unwrap_or_default();
+            if answered && metrics.lines().any(|line| line == "buildreach_leader 1") {
+                return metrics;
+            }
+            let log = fs::read_to_string(&self.log).unwrap();
+            assert!(Instant::now() < deadline, "{status:?}\n{metrics}\n{log}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    assert!(arguments.contains(&"--leader-elect") && arguments.contains(&"--default-audit"), "{arguments:?}");
-    let log = folder.join("controller.log");
-    let mut command = program(server, "controller", &arguments);
-    command.stdout(File::create(folder.join("controller.out")).unwrap()).stderr(File::create(&log).unwrap());
-    let _running = Running(command.spawn().unwrap());
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        let audit = get(client, "/apis/buildreach.dev/v1alpha1/clusterbuildaudits/default").await;
-        let answered = audit.is_ok_and(|audit| audit["status"]["conditions"].is_array());
-        let metrics = page(free, "/readyz").and(page(free, "/metrics")).unwrap_or_default();
-        let leads = metrics.lines().any(|line| line == "buildreach_leader 1");
-        let complete =
-            metrics.lines().any(|line| line.starts_with("buildreach_coverage_complete{") && line.ends_with(" 1"));
-        if answered && leads && complete {
-            break;
-        }
-        let log = fs::read_to_string(&log).unwrap();
-        assert!(Instant::now() < deadline, "answered {answered}, leads {leads}, complete {complete}\n{metrics}\n{log}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    let lease = "/apis/coordination.k8s.io/v1/namespaces/buildreach/leases/buildreach-controller";
-    assert_eq!(get(client, lease).await.unwrap()["spec"]["holderIdentity"], "tried");
-    let log = fs::read_to_string(&log).unwrap();
-    assert!(!log.to_lowercase().contains("forbidden"), "{log}");
+}
+
+/// Whether all audits could read everything.
+fn is_complete(metrics: &str) -> bool {
+    let mut lines = metrics.lines().filter(|line| line.starts_with("buildreach_coverage_complete{")).peekable();
+    lines.peek().is_some() && lines.all(|line| line.ends_with(" 1"))
 }
 
 async fn send(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<Value, kube::Error> {
@@ -209,7 +220,14 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
 
     // The programs themselves, as these accounts: nothing that they need is missing.
     let folder = tempfile::tempdir().unwrap();
-    controller(&cluster.server, &client, &controller_pod["spec"], folder.path()).await;
+    let controller = Controller::start(&cluster.server, &controller_pod["spec"], folder.path());
+    let metrics = controller.answers(&client, "/apis/buildreach.dev/v1alpha1/clusterbuildaudits/default").await;
+    assert!(is_complete(&metrics), "{metrics}");
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/buildreach/leases/buildreach-controller";
+    assert_eq!(get(&client, lease).await.unwrap()["spec"]["holderIdentity"], "tried");
+    let log = fs::read_to_string(&controller.log).unwrap();
+    assert!(!log.to_lowercase().contains("forbidden"), "{log}");
+    drop(controller);
     let audit = program(&cluster.server, "audit", &["audit", "--require-complete", "--fail-on", "none", "-o", "json"]);
     must_succeed("an audit, of all that it may have to read", &output(audit));
 
@@ -253,4 +271,13 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
     assert!(may(&client, "controller", "patch", "buildreach.dev", "buildaudits/status", "team-a-ci").await);
     assert!(!may(&client, "controller", "watch", "", "pods", "ci").await);
     assert!(!may(&client, "controller", "list", "", "nodes", "").await);
+    // It answers, and says that it does not see everything.
+    cluster.server.apply(&json!({"apiVersion": "buildreach.dev/v1alpha1", "kind": "BuildAudit",
+        "metadata": {"name": "ci", "namespace": "team-a-ci"}, "spec": {}}));
+    let deployment =
+        get(&client, "/apis/apps/v1/namespaces/buildreach/deployments/buildreach-controller").await.unwrap();
+    let controller = Controller::start(&cluster.server, &deployment["spec"]["template"]["spec"], folder.path());
+    let path = "/apis/buildreach.dev/v1alpha1/namespaces/team-a-ci/buildaudits/ci";
+    let metrics = controller.answers(&client, path).await;
+    assert!(!is_complete(&metrics), "{metrics}");
 }

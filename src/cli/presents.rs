@@ -32,8 +32,10 @@ impl PresentsArgs {
             for value in values {
                 let (place, file) = value.split_once('=').with_context(|| format!("{flag} {value}: HOST=FILE"))?;
                 let (host, port) = host_and_port(place).with_context(|| format!("{flag} {value}"))?;
+                // Addresses are compared as they are usually written.
+                let address = host.parse::<std::net::IpAddr>().ok().map(|address| address.to_string());
                 told.push(Told {
-                    host: host.to_ascii_lowercase().into(),
+                    host: address.unwrap_or_else(|| host.to_ascii_lowercase()).into(),
                     port,
                     what,
                     reference: read(Path::new(file))?,

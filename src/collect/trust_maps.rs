@@ -84,6 +84,21 @@ impl Content {
         }
     }
 
+    /// What an object of that kind holds at a key.
+    pub(crate) fn at(self, kind: &str, meta: &Meta, key: Str) -> TrustBundle {
+        TrustBundle {
+            kind: kind.into(),
+            meta: meta.clone(),
+            key,
+            signer: None,
+            certificates: self.certificates,
+            problems: self.problems,
+            unread: self.unread,
+            public_roots: self.public_roots,
+            targets: None,
+        }
+    }
+
     /// Bytes that are neither PEM nor a certificate.
     fn binary(bytes: &[u8]) -> Option<Self> {
         const KEY_STORE: &[u8] = &[0xfe, 0xed, 0xfe, 0xed];
@@ -148,17 +163,7 @@ pub(super) fn bundles(facts: &mut Facts) -> Vec<TrustBundle> {
         if !is_kept || (names_one && !seen.insert((meta.namespace.clone(), meta.name.clone()))) {
             continue;
         }
-        let bundle = |key: Str, content: Content| TrustBundle {
-            kind: "ConfigMap".into(),
-            meta: meta.clone(),
-            key,
-            signer: None,
-            certificates: content.certificates,
-            problems: content.problems,
-            unread: content.unread,
-            public_roots: content.public_roots,
-            targets: None,
-        };
+        let bundle = |key: Str, content: Content| content.at("ConfigMap", &meta, key);
         let mut of_map: Vec<_> = contents.into_iter().map(|(key, content)| bundle(key, content)).collect();
         if is_mounted {
             of_map.extend(plain.iter().map(|key| bundle(key.clone(), Content::default())));

@@ -114,15 +114,8 @@ fn written(managed: Managed, maps: &[TrustMap]) -> Vec<TrustBundle> {
     all.certificates = certificates.into();
     all.problems = problems.into();
     let bundle = |key: Str, content: Content| TrustBundle {
-        kind: kind.clone(),
-        meta: meta.clone(),
-        key,
-        signer: None,
-        certificates: content.certificates,
-        problems: content.problems,
-        unread: content.unread,
-        public_roots,
         targets: Some(targets.clone()),
+        ..Content { public_roots, ..content }.at(&kind, &meta, key)
     };
     let store = Content { unread: Some("it is a key store, which is not read".into()), ..Content::default() };
     keys.into_iter().map(|(key, is_pem)| bundle(key, if is_pem { all.clone() } else { store.clone() })).collect()

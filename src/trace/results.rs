@@ -114,7 +114,7 @@ fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject],
         let answers = asked.classes.iter().filter_map(answer).collect();
         let tls = |place: u32| audit.tls(place, requirement, endpoint);
         let tls = match &*asked.members {
-            _ if is_bare || requirement.doubt.is_some() => Few::default(),
+            _ if !audit.verifies(requirement, endpoint) || requirement.doubt.is_some() => Few::default(),
             [(_, place)] => Few::one(tls(*place)),
             members => members.iter().map(|(_, place)| tls(*place)).collect::<Vec<_>>().into(),
         };

@@ -37,6 +37,8 @@ pub struct Certificate {
     outline: Outline,
     aux: Option<Arc<Aux>>,
     anchor: Anchor,
+    /// The SubjectPublicKeyInfo of the key that is taken for having signed it.
+    supposed: Option<Arc<[u8]>>,
 }
 
 /// What OpenSSL's `TRUSTED CERTIFICATE` adds to a certificate: what it is trusted for, and what not
@@ -94,6 +96,7 @@ impl Certificate {
         let mut certificate = Self {
             der: der.into(),
             aux: None,
+            supposed: None,
             anchor: Anchor {
                 sha256: sha256(der),
                 spki: sha256(part(der, &outline.spki)),
@@ -175,9 +178,34 @@ impl Certificate {
         name::common_names(self.subject())
     }
 
+    /// Whether its extended key usages, if it has some, let it stand for a server.
+    pub(crate) fn may_serve(&self) -> bool {
+        const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+        const ANY: &[u8] = &[0x55, 0x1d, 37, 0];
+        let Some(extension) = self.extension(extension::EXT_KEY_USAGE) else { return true };
+        let Some(mut usages) = Reader::new(extension.value).inside(tag::SEQUENCE) else { return true };
+        while let Some(usage) = usages.take(tag::OID) {
+            if usage == SERVER_AUTH || usage == ANY {
+                return true;
+            }
+        }
+        !usages.is_empty()
+    }
+
     /// Whether subject and issuer are the same name.
     pub fn is_self_issued(&self) -> bool {
         self.subject() == self.issuer()
+    }
+
+    /// The same certificate, which no signature proves: the key of that SubjectPublicKeyInfo is taken for its issuer's.
+    pub(crate) fn supposed_of(mut self, spki: &[u8]) -> Self {
+        self.supposed = Some(spki.into());
+        self
+    }
+
+    /// The SubjectPublicKeyInfo of the key that is taken for having signed it.
+    pub(crate) fn supposed(&self) -> Option<&[u8]> {
+        self.supposed.as_deref()
     }
 
     pub(crate) fn aux(&self) -> Option<&Aux> {

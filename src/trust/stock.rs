@@ -12,6 +12,13 @@ pub struct Layout {
     pub tree: Tree,
 }
 
+impl Layout {
+    /// Whether it is that of Debian and what stands on it.
+    pub fn is_debian(&self) -> bool {
+        self.name == "Debian"
+    }
+}
+
 /// How files are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

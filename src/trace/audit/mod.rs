@@ -153,8 +153,8 @@ impl<'a> Audit<'a> {
         }
         let mut classes = Classes::new(context, &plan, &demand.subjects);
         let mut questions: Vec<Asked<'a>> = Vec::new();
-        // Trust decides only where names are asked for.
-        let verifies = plan.endpoints.iter().any(|p| !p.bare);
+        // Trust decides only where names are asked for, or somebody says what addresses present.
+        let verifies = demand.presents_anything() || plan.endpoints.iter().any(|p| !p.bare);
         let mut places = tls::Places::default();
         let mut numbers: FxHashMap<(u32, Few<(u32, u32)>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
@@ -337,6 +337,11 @@ impl<'a> Audit<'a> {
     /// How many pairs of a subject and an endpoint were judged.
     pub fn outcomes(&self) -> u64 {
         self.subjects.iter().map(|(_, question)| self.questions[*question as usize].endpoints.len() as u64).sum()
+    }
+
+    /// Whether the TLS layer takes part: at a bare address only where somebody says what is presented there.
+    pub fn verifies(&self, requirement: &Requirement, endpoint: u32) -> bool {
+        !self.plan.endpoints[endpoint as usize].bare || self.demand.presented(requirement).is_some()
     }
 
     /// The number of the TLS step at a place for a requirement.

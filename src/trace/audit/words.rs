@@ -47,10 +47,11 @@ impl Audit<'_> {
         let without_proxy =
             if member.is_source() { "what is no pod has no proxy settings here" } else { "the pod sets no proxy" };
         steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, without_proxy));
-        steps.push(if planned.bare {
-            Step::new(Layer::Tls, StepOutcome::NotApplicable, "a bare address has no name to verify")
-        } else {
+        steps.push(if self.verifies(requirement, endpoint) {
             self.tls.step(self.tls(place, requirement, endpoint))
+        } else {
+            let summary = "nobody says what is presented at this bare address";
+            Step::new(Layer::Tls, StepOutcome::NotApplicable, summary)
         });
         for step in &mut steps {
             if step.outcome == StepOutcome::NotAssessed && self.question.require.contains(&step.layer) {

@@ -1,8 +1,9 @@
 //! Which program verifies the server that a requirement names.
 
-use crate::demand::programs;
+use crate::demand::{Requirement, programs};
 use crate::model::object::{Container, PodSpec};
 use crate::trust::Client;
+use crate::trust::stock::Layout;
 
 /// The programs that may verify. All that are listed count: only what they have in common is certain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,15 +11,17 @@ pub(super) struct Clients {
     pub(super) all: Vec<Client>,
     /// Nothing tells which of them it is.
     pub(super) guessed: bool,
+    /// The container shows one of them.
+    pub(super) shown: bool,
 }
 
 impl Clients {
     fn one(client: Client) -> Self {
-        Self { all: vec![client], guessed: false }
+        Self { all: vec![client], guessed: false, shown: true }
     }
 
     fn some(all: &[Client]) -> Self {
-        Self { all: all.to_vec(), guessed: all.len() > 1 }
+        Self { all: all.to_vec(), guessed: all.len() > 1, shown: true }
     }
 
     /// The programs that a container shows, where nobody says which of them asks.
@@ -37,7 +40,7 @@ impl Clients {
 
     /// Programs of every family of rules, for what is not known at all.
     fn any() -> Self {
-        Self::some(&[
+        let all = Self::some(&[
             Client::Go,
             Client::CurlOpenssl,
             Client::Git,
@@ -47,7 +50,20 @@ impl Clients {
             Client::Cargo,
             Client::Java,
             Client::Uv,
-        ])
+        ]);
+        Self { shown: false, ..all }
+    }
+}
+
+/// git, by the library that it is built with.
+const GIT: &[Client] = &[Client::Git, Client::GitOpenssl];
+
+/// Whether a distribution builds a client so: Debian links git with GnuTLS, others with OpenSSL.
+pub(super) fn is_built(client: Client, layout: &Layout) -> bool {
+    match client {
+        Client::Git => layout.is_debian(),
+        Client::GitOpenssl => !layout.is_debian(),
+        _ => true,
     }
 }
 
@@ -66,7 +82,7 @@ const PROGRAMS: &[(&[&str], &[Client])] = &[
     (&["bundle", "gem"], &[Client::Ruby]),
     (&["curl"], &[Client::CurlOpenssl]),
     (&["wget"], &[Client::Wget]),
-    (&["git"], &[Client::Git, Client::CurlOpenssl]),
+    (&["git"], GIT),
     (&["helm", "terraform", "tofu", "cosign", "ko"], &[Client::Go]),
     (&["buildah", "podman", "skopeo"], &[Client::Containers]),
     (&["buildctl", "buildctl-daemonless.sh", "buildkitd"], &[Client::Buildkit]),
@@ -94,13 +110,13 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
     let known = |known: &[(&str, Client)], otherwise: &[Client]| {
         let all: Vec<Client> = known.iter().filter(|(name, _)| runs(name)).map(|(_, client)| *client).collect();
         // A pod that runs several of them needs each.
-        if all.is_empty() { Clients::some(otherwise) } else { Clients { all, guessed: false } }
+        if all.is_empty() { Clients::some(otherwise) } else { Clients { all, guessed: false, shown: true } }
     };
     let Some(ecosystem) = ecosystem.filter(|id| *id != "private_managers") else { return Clients::shown(runs) };
     let is_forge = hang_on(host);
     match ecosystem {
         // `direct` runs git.
-        "go" if is_forge => Clients::some(&[Client::Git, Client::CurlOpenssl]),
+        "go" if is_forge => Clients::some(GIT),
         "go" | "helm" | "terraform" | "sigstore" | "ci_buildkite" => Clients::one(Client::Go),
         "node" => known(&[("npm", Client::Npm), ("yarn", Client::Yarn), ("pnpm", Client::Pnpm)], &[Client::Npm]),
         // pip beside another tool: which of them asks is not known.
@@ -126,8 +142,7 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
         "download" => {
             known(&[("curl", Client::CurlOpenssl), ("wget", Client::Wget)], &[Client::CurlOpenssl, Client::Wget])
         }
-        // Debian links git with GnuTLS, others with OpenSSL.
-        _ if ecosystem.starts_with("vcs_") => Clients::some(&[Client::Git, Client::CurlOpenssl]),
+        _ if ecosystem.starts_with("vcs_") => Clients::some(GIT),
         _ if ecosystem.starts_with("reg_") => known(
             &[
                 ("kaniko", Client::Kaniko),
@@ -150,4 +165,31 @@ pub(super) fn clients(ecosystem: Option<&str>, host: &str, spec: &PodSpec, conta
 /// Whether the host, and not its ecosystem alone, tells which program asks: `direct` of Go runs git against a forge.
 pub(super) fn hang_on(host: &str) -> bool {
     ["github.com", "gitlab.com", "bitbucket.org"].contains(&host)
+}
+
+/// The containers of a pod that may ask for an endpoint.
+pub(super) struct Asks<'s> {
+    pub(super) containers: Vec<&'s Container>,
+    /// Which of them does is not known; otherwise all do.
+    pub(super) guessed: bool,
+    /// Others might ask as well.
+    pub(super) left_out: bool,
+}
+
+/// The containers that ask: those that the requirement names, else those that show a program that fetches, else all
+/// that run beside each other.
+pub(super) fn asking<'s>(requirement: &Requirement, spec: &'s PodSpec) -> Asks<'s> {
+    let of = |is: &dyn Fn(&Container) -> bool| spec.containers.iter().filter(|c| is(c)).collect::<Vec<_>>();
+    // Pods of one subject may differ, and need not have a container of the name.
+    let named = of(&|container| requirement.containers.contains(&container.name));
+    if !named.is_empty() {
+        return Asks { containers: named, guessed: false, left_out: false };
+    }
+    let (ecosystem, host) = (requirement.ecosystem.as_deref(), &*requirement.endpoint.host);
+    let shown = of(&|container| clients(ecosystem, host, spec, container).shown);
+    if shown.is_empty() {
+        return Asks { containers: of(&|container| !container.init), guessed: true, left_out: false };
+    }
+    let left_out = shown.len() < spec.containers.len();
+    Asks { containers: shown, guessed: true, left_out }
 }

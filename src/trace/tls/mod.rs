@@ -16,10 +16,10 @@ use rustc_hash::FxHashMap;
 use crate::demand::{self, Requirement, Speaks, Subject, command_words, sources};
 use crate::model::mount::TrustMount;
 use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
-use crate::model::trust::TrustNote;
+use crate::model::trust::{Anchor, TrustNote};
 use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
 use crate::trust::stock;
-use crate::trust::{Certificate, Client, client, places};
+use crate::trust::{Certificate, Client, client, places, verify};
 
 use super::audit::Audit;
 use super::classes::Member;
@@ -280,9 +280,6 @@ impl<'q, 'a> Asking<'q, 'a> {
     }
 
     fn step(&self) -> (Step, Vec<TrustNote>) {
-        if self.planned.bare {
-            return plain("a bare address has no name to verify");
-        }
         match self.requirement.speaks {
             Speaks::Plain => return plain("no TLS is spoken there"),
             Speaks::Unsaid if matches!(self.presented, Given::Unknown(_)) => {
@@ -307,18 +304,27 @@ impl<'q, 'a> Asking<'q, 'a> {
             let why = format!("the node's runtime pulls for it through {socket}, and its trust is the node's");
             return (unknown(why), Vec::new());
         }
-        let names = &self.requirement.containers;
-        // Pods of one subject may differ: where none has a container of the name, all of this one's may ask.
-        let is_known = spec.containers.iter().any(|container| names.contains(&container.name));
-        let is_asking =
-            |container: &&Container| if is_known { names.contains(&container.name) } else { !container.init };
+        let asking = clients::asking(self.requirement, spec);
         let mut found: Vec<(&Container, Opinion)> = Vec::new();
-        for container in spec.containers.iter().filter(is_asking) {
+        for container in &asking.containers {
             for opinion in self.of_container(namespace, spec, container) {
                 found.push((container, opinion));
             }
         }
-        self.combine(&found)
+        let is_one = found.windows(2).all(|pair| pair[0].1.outcome == pair[1].1.outcome);
+        if asking.guessed && !is_one {
+            let words =
+                |(container, opinion): &(&Container, Opinion)| format!("`{}`: {}", container.name, opinion.reason);
+            let all = found.iter().map(words).collect::<Vec<_>>().join("; or ");
+            let notes = found.into_iter().flat_map(|(_, opinion)| opinion.notes).collect();
+            return (unknown(format!("it is not known which container asks: {all}")), notes);
+        }
+        let (mut step, notes) = self.combine(&found);
+        if asking.left_out {
+            let names = asking.containers.iter().map(|container| format!("`{}`", container.name)).collect::<Vec<_>>();
+            step.assumptions.push(format!("what asks for it is in container {}", names.join(" or ")));
+        }
+        (step, notes)
     }
 
     /// What each of a container's clients says. Where it is not known which client it is, or how the image's files are
@@ -336,7 +342,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         let mut opinions: Vec<Opinion> = Vec::new();
         for client in &clients.all {
             let mut of_layouts: Vec<Opinion> = Vec::new();
-            for layout in &layouts {
+            for layout in layouts.iter().filter(|layout| clients::is_built(*client, layout)) {
                 let files = place::files(self.context.snapshot, namespace, &layout.tree, container);
                 let named = format!("{host}:{}", self.planned.endpoint.port);
                 let at = client::Place {
@@ -396,7 +402,7 @@ impl<'q, 'a> Asking<'q, 'a> {
             step.codes.extend(opinion.code.map(|code| Str::from(code.id)));
             step.evidence.push(Arc::new(self.evidence(container, opinion)));
             step.near_misses = self.elsewhere(opinion);
-            step.missing = remedy(opinion);
+            step.missing = judge::remedy(opinion);
         }
         (step, notes)
     }
@@ -426,14 +432,25 @@ impl<'q, 'a> Asking<'q, 'a> {
         }
     }
 
+    /// Whether a certificate of the name that is missing is the one that is meant, as far as its key tells.
+    fn would_do(&self, anchor: &Anchor) -> bool {
+        match self.presented() {
+            Presented::Ca(all) => all.iter().any(|ca| ca.anchor().spki == anchor.spki),
+            Presented::Chain(chain) => Certificate::of_anchor(anchor)
+                .is_none_or(|anchor| chain.iter().any(|certificate| verify::signs(&anchor, certificate))),
+            Presented::Public | Presented::Unknown(_) => true,
+        }
+    }
+
     /// Where the CA that is missing here is trusted, or at hand.
     fn elsewhere(&self, opinion: &Opinion) -> Vec<Arc<Evidence>> {
         let Some(missing) = &opinion.missing else { return Vec::new() };
-        let mut found = node::holders(self.context, missing);
+        let is_missing = |anchor: &Anchor| *anchor.subject == **missing && self.would_do(anchor);
+        let mut found = node::holders(self.context, missing, &is_missing);
         if let Some(Place::Pod { namespace, .. }) = self.places.places.get(self.place as usize) {
             let bundles = self.context.snapshot.trust_bundles.iter().filter(|bundle| {
                 bundle.meta.namespace.as_deref().is_none_or(|own| own == *namespace)
-                    && bundle.certificates.iter().any(|anchor| *anchor.subject == **missing)
+                    && bundle.certificates.iter().any(is_missing)
             });
             found.extend(bundles.map(|bundle| {
                 let mut evidence = self.context.object_evidence(&bundle.kind, &bundle.meta, Decided::ByRule);
@@ -516,29 +533,4 @@ fn at_run_time(mut opinion: Opinion, words: &[String]) -> Opinion {
         opinion.code = None;
     }
     opinion
-}
-
-/// What would have to be there, in words.
-fn remedy(opinion: &Opinion) -> Option<String> {
-    let missing = opinion.missing.as_ref()?;
-    let bundle = "in one file with the public roots, mounted from a ConfigMap";
-    Some(match opinion.client {
-        Client::Kaniko => format!("{missing} mounted as a file, and --registry-certificate HOST=FILE"),
-        Client::Node | Client::Npm | Client::Pnpm => {
-            format!("{missing} mounted as a file, and NODE_EXTRA_CA_CERTS naming it")
-        }
-        Client::Yarn => format!("{missing} mounted as a file, and NODE_EXTRA_CA_CERTS naming it"),
-        Client::Pip | Client::PipLegacy => format!("{missing} {bundle}, and PIP_CERT naming it"),
-        Client::Requests => format!("{missing} {bundle}, and REQUESTS_CA_BUNDLE naming it"),
-        Client::Cargo => format!("{missing} {bundle}, and CARGO_HTTP_CAINFO naming it"),
-        Client::CurlOpenssl | Client::CurlGnutls => format!("{missing} {bundle}, and CURL_CA_BUNDLE naming it"),
-        Client::Git => format!("{missing} {bundle}, and GIT_SSL_CAINFO naming it"),
-        Client::Java => {
-            format!("{missing} in the JVM's cacerts, or a PKCS12 store with its password named by JAVA_TOOL_OPTIONS")
-        }
-        Client::Wget | Client::Apt | Client::Apk => {
-            format!("{missing} in the image's own bundle (update-ca-certificates)")
-        }
-        _ => format!("{missing} {bundle}, and SSL_CERT_FILE naming it"),
-    })
 }

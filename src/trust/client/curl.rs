@@ -25,7 +25,9 @@ pub(super) struct BuiltIn {
 pub(super) fn built_in(reader: &Reader<'_>) -> Option<BuiltIn> {
     let (file, directory) = match family(reader)? {
         // Debian gives its libcurl on GnuTLS a directory and no bundle.
-        Family::Debian if reader.client != Client::CurlOpenssl => (None, Some("/etc/ssl/certs")),
+        Family::Debian if !matches!(reader.client, Client::CurlOpenssl | Client::GitOpenssl) => {
+            (None, Some("/etc/ssl/certs"))
+        }
         Family::Debian => (Some("/etc/ssl/certs/ca-certificates.crt"), Some("/etc/ssl/certs")),
         Family::RedHat => (Some("/etc/pki/tls/certs/ca-bundle.crt"), None),
         Family::Alpine => (Some("/etc/ssl/certs/ca-certificates.crt"), None),

@@ -1,5 +1,6 @@
 //! Programs on GnuTLS: git as Debian builds it, wget and apt. None of them reads `SSL_CERT_FILE` or `SSL_CERT_DIR`.
 
+use super::Client;
 use super::config::{self, Line};
 use super::curl::{built_in, default_file};
 use super::env::Variable;
@@ -41,7 +42,8 @@ pub(super) fn git(reader: &mut Reader<'_>) {
         }
     }
     // Debian's git is on GnuTLS, which reads every file; elsewhere it is on OpenSSL.
-    let names = if family(reader) == Some(Family::Debian) { Names::Any } else { Names::Hashed };
+    let is_gnutls = reader.client == Client::Git && family(reader) == Some(Family::Debian);
+    let names = if is_gnutls { Names::Any } else { Names::Hashed };
     match &directory {
         Ok(Some(setting)) => {
             if reader.directory(&setting.value, names, &setting.rule, true) == Seen::Missing {

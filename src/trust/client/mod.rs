@@ -75,6 +75,8 @@ clients! {
     CurlGnutls = "curl-gnutls",
     /// git as Debian builds it, with libcurl on GnuTLS.
     Git = "git",
+    /// git with libcurl on OpenSSL, as other distributions build it.
+    GitOpenssl = "git-openssl",
     /// wget on GnuTLS.
     Wget = "wget",
     /// apt, on GnuTLS.
@@ -181,7 +183,7 @@ fn load(reader: &mut Reader<'_>) {
         Client::Kaniko => go::kaniko(reader),
         Client::Openssl => openssl::load(reader, Names::Hashed, true),
         Client::CurlOpenssl | Client::CurlGnutls => curl::load(reader),
-        Client::Git => gnutls::git(reader),
+        Client::Git | Client::GitOpenssl => gnutls::git(reader),
         Client::Wget => gnutls::wget(reader),
         Client::Apt => gnutls::apt(reader),
         Client::Apk => openssl::apk(reader),

@@ -3,7 +3,7 @@
 //! Where versions or builds of a client differ in a setting, the chain is judged under each; if that makes a
 //! difference, the answer is that it cannot be told.
 
-use super::openssl::{self, Rules};
+use super::openssl::{self, CommonName, Rules};
 use super::{Failure, Outcome, Question, Refusal, go, webpki};
 use crate::trust::Client;
 
@@ -14,9 +14,12 @@ const TLS: Rules = Rules {
     strict: false,
     level: 2,
     whole_wildcards: true,
-    common_name: true,
+    common_name: CommonName::Unnamed,
     anchor_dates: true,
 };
+
+/// libcurl on OpenSSL: it always sets PARTIAL_CHAIN.
+const LIBCURL: Rules = Rules { partial: true, common_name: CommonName::Curl, ..TLS };
 
 /// Settings that a client may have, and what decides between them.
 struct Settings {
@@ -53,9 +56,8 @@ pub(super) fn verify<'a>(question: &Question<'a>) -> Outcome<'a> {
         }
         Client::Rustls | Client::Uv => webpki::verify(question),
         Client::Openssl => openssl::verify(question, Rules::verify_command()),
-        // libcurl always sets PARTIAL_CHAIN.
-        Client::CurlOpenssl => by_settings(question, &Settings::one(Rules { partial: true, ..TLS })),
-        Client::Cargo => by_settings(question, &Settings::either_level(Rules { partial: true, ..TLS })),
+        Client::CurlOpenssl => by_settings(question, &Settings::one(LIBCURL)),
+        Client::Cargo | Client::GitOpenssl => by_settings(question, &Settings::either_level(LIBCURL)),
         Client::Python => by_settings(question, &Settings::either_level(TLS)),
         Client::PythonStrict => {
             by_settings(question, &Settings::either_level(Rules { partial: true, strict: true, ..TLS }))
@@ -63,14 +65,17 @@ pub(super) fn verify<'a>(question: &Question<'a>) -> Outcome<'a> {
         // urllib3 2 does not look at the common name; pip brings version 1.
         Client::Requests => by_settings(
             question,
-            &Settings::either_level(Rules { common_name: false, ..TLS }).or_with(
+            &Settings::either_level(Rules { common_name: CommonName::Never, ..TLS }).or_with(
                 "the Python below it: from 3.13 on it is strict",
                 |rules| Rules { strict: true, partial: true, ..rules },
             ),
         ),
         Client::Pip | Client::PipLegacy => {
             let settings = Settings::either_level(TLS);
-            by_settings(question, &settings.or_with("its urllib3", |rules| Rules { common_name: false, ..rules }))
+            by_settings(
+                question,
+                &settings.or_with("its urllib3", |rules| Rules { common_name: CommonName::Never, ..rules }),
+            )
         }
         Client::Node | Client::Npm | Client::Yarn | Client::Pnpm => {
             let settings = Settings::either_level(TLS);
@@ -80,7 +85,7 @@ pub(super) fn verify<'a>(question: &Question<'a>) -> Outcome<'a> {
         Client::Ruby | Client::Apk | Client::Dotnet => {
             let settings = Settings::either_level(TLS)
                 .or_with(build, |rules| Rules { partial: true, ..rules })
-                .or_with(build, |rules| Rules { common_name: false, ..rules });
+                .or_with(build, |rules| Rules { common_name: CommonName::Never, ..rules });
             by_settings(question, &settings)
         }
         Client::CurlGnutls | Client::Git | Client::Wget | Client::Apt => gnutls(question),
@@ -130,7 +135,7 @@ fn plain_name<T>(question: &Question<'_>, path: T) -> Result<T, Refusal> {
 /// GnuTLS: no extended key usages; any certificate of the store ends a path; SHA-1 is refused. It orders what the
 /// server sends by itself, so a path that only another order finds cannot be told.
 fn gnutls<'a>(question: &Question<'a>) -> Outcome<'a> {
-    let rules = Rules { server: false, partial: true, level: 1, ..TLS };
+    let rules = Rules { server: false, partial: true, level: 1, common_name: CommonName::Bare, ..TLS };
     let outcomes = [rules, Rules { level: 2, ..rules }].map(|rules| openssl::verify(question, rules));
     let outcome = agreed(outcomes.into_iter(), "whether GnuTLS takes it is not known");
     backtracked(question, outcome).and_then(|path| plain_name(question, path))

@@ -51,7 +51,14 @@ pub fn anchors(loaded: &Effective, sure: bool) -> Vec<Certificate> {
     anchors
 }
 
-fn by_anchors(loaded: &Effective, chain: &[Certificate], name: Option<&str>, at: Timestamp, client: Client) -> Verdict {
+/// The same for a client that verifies, or is asked as if it did.
+pub fn by_anchors(
+    loaded: &Effective,
+    chain: &[Certificate],
+    name: Option<&str>,
+    at: Timestamp,
+    client: Client,
+) -> Verdict {
     let ask = |anchors: &[Certificate]| verify(&Question { chain, anchors, name, at, client });
     let certain = ask(&anchors(loaded, true));
     let is_open = !loaded.unknown.is_empty() || loaded.stores.iter().any(|store| !store.sure);
@@ -64,11 +71,22 @@ fn by_anchors(loaded: &Effective, chain: &[Certificate], name: Option<&str>, at:
         let same = ask(&perhaps).accepted == Some(true);
         return if same { certain } else { not_known(loaded, certain) };
     }
-    if is_of_the_leaf(&certain, chain, at) {
+    let alone = chain.get(..1).unwrap_or_default();
+    let is_malformed = || verify(&Question { chain: alone, anchors: &[], name, at, client }).failure;
+    let is_final = |verdict: &Verdict| match verdict.failure {
+        Some(Failure::Malformed) => is_malformed() == Some(Failure::Malformed),
+        _ => is_of_the_leaf(verdict, chain, at),
+    };
+    if is_final(&certain) {
         return certain;
     }
     if loaded.unknown.is_empty() && ask(&perhaps).accepted == Some(false) {
         return certain;
+    }
+    // A client that finds no path says nothing about the leaf: what it would say if it found one.
+    let found = ask(&[&perhaps, chain.get(1..).unwrap_or_default()].concat());
+    if found.accepted == Some(false) && is_final(&found) {
+        return found;
     }
     not_known(loaded, certain)
 }
@@ -81,11 +99,12 @@ fn not_known(loaded: &Effective, certain: Verdict) -> Verdict {
 
 /// Whether the leaf itself is at fault, which no anchor mends.
 fn is_of_the_leaf(verdict: &Verdict, chain: &[Certificate], at: Timestamp) -> bool {
-    let dates = chain.first().map(|leaf| (leaf.anchor().not_before, leaf.anchor().not_after));
+    let Some(leaf) = chain.first() else { return true };
     match verdict.failure {
-        Some(Failure::NameMismatch | Failure::CommonNameOnly | Failure::Malformed) => true,
-        Some(Failure::Expired) => dates.is_some_and(|(_, until)| until < at),
-        Some(Failure::NotYetValid) => dates.is_some_and(|(from, _)| at < from),
+        Some(Failure::NameMismatch | Failure::CommonNameOnly) => true,
+        Some(Failure::Expired) => leaf.anchor().not_after < at,
+        Some(Failure::NotYetValid) => at < leaf.anchor().not_before,
+        Some(Failure::Purpose) => !leaf.may_serve(),
         _ => false,
     }
 }

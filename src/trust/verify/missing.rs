@@ -46,11 +46,11 @@ pub(super) fn explain(last: &Certificate, anchors: &[Certificate]) -> Refusal {
 }
 
 /// Whether the key of one verifies the signature of the other.
-pub(super) fn signs(issuer: &Certificate, subject: &Certificate) -> bool {
+pub fn signs(issuer: &Certificate, subject: &Certificate) -> bool {
     let scheme = Scheme::read(subject.inner_algorithm());
     let signature = der::bits(subject.signature(), false).map(|(_, bytes)| bytes);
     let Some((key, signature)) = Key::read(issuer.spki()).zip(signature) else { return false };
-    crypto::verify(&scheme, &key, subject.tbs(), signature).is_ok()
+    crypto::issued(issuer, &key, subject, (&scheme, signature)).is_ok()
 }
 
 /// `caIssuers` among the ways to information about the authority (RFC 5280, section 4.2.2.1).

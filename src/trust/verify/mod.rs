@@ -6,11 +6,13 @@ mod go;
 mod loaded;
 mod missing;
 mod openssl;
+pub mod supposed;
 mod webpki;
 
 use jiff::Timestamp;
 
-pub use self::loaded::{anchors, with_loaded};
+pub use self::loaded::{anchors, by_anchors, with_loaded};
+pub use self::missing::signs;
 use super::{Certificate, Client};
 use crate::model::codes::{self, Code};
 

@@ -1,8 +1,12 @@
 //! rustls-webpki itself, as rustls and what stands on it call it: the path first, then the name.
 
-use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls_pki_types::{
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, ServerName, SignatureVerificationAlgorithm, TrustAnchor,
+    UnixTime,
+};
 use webpki::{EndEntityCert, Error, InvalidNameContext, KeyUsage};
 
+use super::crypto::Key;
 use super::{Failure, Outcome, Question, Refusal, instant, missing, shown};
 use crate::trust::Certificate;
 
@@ -25,7 +29,9 @@ pub(super) fn verify<'a>(question: &Question<'a>) -> Outcome<'a> {
     let end = EndEntityCert::try_from(&leaf_der).map_err(|error| refuse(&error))?;
     let seconds = u64::try_from(instant(question.at).0).unwrap_or(0);
     let time = UnixTime::since_unix_epoch(core::time::Duration::from_secs(seconds));
-    let algorithms = webpki::ALL_VERIFICATION_ALGS;
+    let supposing = Supposing::all(leaf);
+    let by_supposition: Vec<&dyn SignatureVerificationAlgorithm> = supposing.iter().map(|one| one as _).collect();
+    let algorithms = if by_supposition.is_empty() { webpki::ALL_VERIFICATION_ALGS } else { &by_supposition };
     let usage = KeyUsage::server_auth();
     let path =
         end.verify_for_usage(algorithms, &trusted, &sent, time, usage, None, None).map_err(|error| refuse(&error))?;
@@ -86,4 +92,42 @@ fn last_of<'a>(question: &Question<'a>) -> Option<&'a Certificate> {
         }
     }
     Some(last)
+}
+
+/// An algorithm that takes one certificate for signed by the key that is supposed to have signed it.
+#[derive(Debug)]
+struct Supposing {
+    inner: &'static dyn SignatureVerificationAlgorithm,
+    signed: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Supposing {
+    /// One for each algorithm, where the leaf's issuer is a supposition.
+    fn all(leaf: &Certificate) -> Vec<Self> {
+        let Some(key) = leaf.supposed().and_then(Key::read) else { return Vec::new() };
+        let of = |inner: &&'static dyn SignatureVerificationAlgorithm| Self {
+            inner: *inner,
+            signed: leaf.tbs().to_vec(),
+            key: key.bits.clone(),
+        };
+        webpki::ALL_VERIFICATION_ALGS.iter().map(of).collect()
+    }
+}
+
+impl SignatureVerificationAlgorithm for Supposing {
+    fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        if message != self.signed {
+            return self.inner.verify_signature(key, message, signature);
+        }
+        if key == self.key { Ok(()) } else { Err(InvalidSignature) }
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.inner.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.inner.signature_alg_id()
+    }
 }

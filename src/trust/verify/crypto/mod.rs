@@ -15,6 +15,8 @@ mod rsa;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
+use crate::trust::Certificate;
+
 pub(crate) use curve::Curve;
 pub(crate) use hash::Hash;
 use number::Number;
@@ -31,8 +33,22 @@ pub(crate) enum Bad {
     Unsupported,
 }
 
+/// Whether the key of one certificate signed another, whose scheme and signature its reader gives.
+pub(crate) fn issued(
+    issuer: &Certificate,
+    key: &Key,
+    child: &Certificate,
+    (scheme, signature): (&Scheme, &[u8]),
+) -> Result<(), Bad> {
+    match child.supposed() {
+        Some(spki) if spki == issuer.spki() => Ok(()),
+        Some(_) => Err(Bad::Signature),
+        None => verify(scheme, key, child.tbs(), signature),
+    }
+}
+
 /// Whether a signature verifies: strength and fashion are the caller's to judge.
-pub(crate) fn verify(scheme: &Scheme, key: &Key, message: &[u8], signature: &[u8]) -> Result<(), Bad> {
+fn verify(scheme: &Scheme, key: &Key, message: &[u8], signature: &[u8]) -> Result<(), Bad> {
     match (scheme, &key.kind) {
         (Scheme::Pkcs1(hash), KeyKind::Rsa { .. }) => {
             let algorithm: Option<&dyn VerificationAlgorithm> = match hash {

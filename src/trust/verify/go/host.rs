@@ -52,6 +52,10 @@ fn mismatch(leaf: &Parsed<'_>, host: &str) -> Problem {
         );
     }
     let names = leaf.certificate.names();
+    if address(host).is_some() && leaf.addresses.is_empty() {
+        let reason = format!("x509: cannot validate certificate for {host} because it doesn't contain any IP SANs");
+        return Problem::new(Failure::NameMismatch, reason);
+    }
     let reason = if names.is_empty() {
         format!("x509: certificate is not valid for any names, but wanted to match {host}")
     } else {

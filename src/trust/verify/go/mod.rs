@@ -311,17 +311,19 @@ fn check_signature(child: &Parsed<'_>, parent: &Parsed<'_>) -> Result<(), Proble
             return Err(Problem::new(Failure::Algorithm, format!("crypto/rsa: the public key of {name} is invalid")));
         }
     }
-    crypto::verify(&child.scheme, key, child.certificate.tbs(), &child.signature).map_err(|bad| match bad {
-        Bad::Signature => Problem::new(
-            Failure::SameNameOtherKey,
-            format!("{name} has the issuer's name, but the signature of {} is not by its key", child.name()),
-        ),
-        Bad::Mismatch => Problem::new(
-            Failure::SameNameOtherKey,
-            format!("{name} has the issuer's name, but another kind of key signed {}", child.name()),
-        ),
-        Bad::Unsupported => {
-            Problem::new(Failure::Algorithm, format!("x509: the key of {name} or the signature is not supported"))
+    crypto::issued(parent.certificate, key, child.certificate, (&child.scheme, &child.signature)).map_err(|bad| {
+        match bad {
+            Bad::Signature => Problem::new(
+                Failure::SameNameOtherKey,
+                format!("{name} has the issuer's name, but the signature of {} is not by its key", child.name()),
+            ),
+            Bad::Mismatch => Problem::new(
+                Failure::SameNameOtherKey,
+                format!("{name} has the issuer's name, but another kind of key signed {}", child.name()),
+            ),
+            Bad::Unsupported => {
+                Problem::new(Failure::Algorithm, format!("x509: the key of {name} or the signature is not supported"))
+            }
         }
     })
 }

@@ -1,7 +1,7 @@
 //! `NAME_CONSTRAINTS_check`: each certificate against the constraints of those above it, the common name included.
 
 use super::read::{Constraints, Parsed, Subtree};
-use super::{Refusal, Rules, refuse};
+use super::{CommonName, Refusal, Rules, refuse};
 use crate::trust::der::{Reader, tag};
 use crate::trust::name::{self, Attribute};
 use crate::trust::verify::{Failure, shown};
@@ -64,7 +64,7 @@ fn check_one(parsed: &Parsed<'_>, leaf: bool, constraints: &Constraints<'_>, rul
         matches(constraints, *kind, content)?;
     }
     let has_dns = names.iter().any(|(kind, _)| *kind == DNS);
-    if leaf && !has_dns && rules.common_name {
+    if leaf && !has_dns && rules.common_name != CommonName::Never {
         for common in subject.iter().filter(|attribute| attribute.kind == name::COMMON_NAME) {
             if let Some(host) = host_of(common)? {
                 matches(constraints, DNS, host.as_bytes())?;

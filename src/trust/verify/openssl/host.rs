@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::read::Parsed;
-use super::{Refusal, Rules, refuse};
+use super::{CommonName, Refusal, Rules, refuse};
 use crate::trust::verify::Failure;
 
 pub(super) fn check(leaf: &Parsed<'_>, name: &str, rules: Rules) -> Result<(), Refusal> {
@@ -17,8 +17,15 @@ pub(super) fn check(leaf: &Parsed<'_>, name: &str, rules: Rules) -> Result<(), R
             IpAddr::V6(address) => address.octets().to_vec(),
         };
         let found = leaf.names.iter().flatten().any(|(kind, content)| *kind == 0x87 && *content == octets);
+        let by_common_name = rules.common_name == CommonName::Curl
+            && !leaf.names.iter().flatten().any(|(kind, _)| matches!(kind, 0x82 | 0x87))
+            && leaf.certificate.common_names().last().is_some_and(|common| common.eq_ignore_ascii_case(name));
         let about = format!("{name} was asked for, {}", names());
-        return if found { Ok(()) } else { Err(refuse(Failure::NameMismatch, 64, "IP address mismatch", &about)) };
+        return if found || by_common_name {
+            Ok(())
+        } else {
+            Err(refuse(Failure::NameMismatch, 64, "IP address mismatch", &about))
+        };
     }
     let mut has_names = false;
     for (_, content) in leaf.names.iter().flatten().filter(|(kind, _)| *kind == 0x82) {
@@ -28,7 +35,9 @@ pub(super) fn check(leaf: &Parsed<'_>, name: &str, rules: Rules) -> Result<(), R
         }
     }
     let common = leaf.certificate.common_names().iter().any(|common| equal(common.as_bytes(), name.as_bytes(), rules));
-    if !has_names && common && rules.common_name {
+    has_names |= matches!(rules.common_name, CommonName::Bare | CommonName::Curl)
+        && leaf.names.iter().flatten().any(|(kind, _)| *kind == 0x87);
+    if !has_names && common && rules.common_name != CommonName::Never {
         return Ok(());
     }
     let about = format!("{name} was asked for, {}", names());

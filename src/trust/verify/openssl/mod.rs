@@ -28,10 +28,23 @@ pub(super) struct Rules {
     pub(super) level: u8,
     /// Wildcards in a part of a label do not match (`X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS`).
     pub(super) whole_wildcards: bool,
-    /// The common name stands in where there is no alternative name.
-    pub(super) common_name: bool,
+    /// Where the common name stands in.
+    pub(super) common_name: CommonName,
     /// The dates of the last certificate count.
     pub(super) anchor_dates: bool,
+}
+
+/// Where the common name stands in for alternative names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommonName {
+    /// Nowhere (`X509_CHECK_FLAG_NEVER_CHECK_SUBJECT`).
+    Never,
+    /// Where there is no DNS name: OpenSSL's `X509_check_host`.
+    Unnamed,
+    /// Where there is neither a DNS name nor an address: GnuTLS.
+    Bare,
+    /// The same, and for addresses too: libcurl on OpenSSL compares by itself.
+    Curl,
 }
 
 impl Rules {
@@ -43,7 +56,7 @@ impl Rules {
             strict: false,
             level: 0,
             whole_wildcards: false,
-            common_name: true,
+            common_name: CommonName::Unnamed,
             anchor_dates: true,
         }
     }
@@ -168,7 +181,7 @@ fn check_signature(child: &Parsed<'_>, issuer: &Parsed<'_>) -> Result<(), Refusa
     if !child.algorithms_agree() {
         return Err(refuse(Failure::Signature, 7, "certificate signature failure", &shown(child.certificate)));
     }
-    crypto::verify(&child.scheme, key, child.certificate.tbs(), &child.signature).map_err(|bad| {
+    crypto::issued(issuer.certificate, key, child.certificate, (&child.scheme, &child.signature)).map_err(|bad| {
         let text = "certificate signature failure";
         match bad {
             Bad::Unsupported => {

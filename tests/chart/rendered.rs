@@ -144,6 +144,10 @@ fn values_that_the_chart_does_not_know_are_refused() {
     tools.render(None, &["--set", "global.corp=1"]).unwrap();
 }
 
+/// The volumes that the level `restricted` lets pods have.
+const VOLUMES: &[&str] =
+    &["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+
 /// What the level `restricted` of Pod Security asks of a pod (the version of Kubernetes 1.36): what is against it.
 fn against_restricted(pod: &Value) -> Vec<String> {
     let mut against = Vec::new();
@@ -155,8 +159,6 @@ fn against_restricted(pod: &Value) -> Vec<String> {
     for name in ["hostNetwork", "hostPID", "hostIPC"] {
         must(pod[name] != true, name);
     }
-    const VOLUMES: &[&str] =
-        &["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
     for volume in pod["volumes"].as_array().into_iter().flatten() {
         let mut kinds = volume.as_object().unwrap().keys().filter(|key| *key != "name");
         must(kinds.all(|kind| VOLUMES.contains(&kind.as_str())), "volumes");

@@ -52,10 +52,12 @@ fn allowed(role: &Value) -> BTreeSet<(String, String, String)> {
     allowed
 }
 
+/// The groups that the controller writes.
+const OWN: &[&str] = &["buildreach.dev", "events.k8s.io", "openreports.io", "wgpolicyk8s.io"];
+
 #[test]
 fn the_controller_writes_its_own_and_the_workloads_only_if_it_is_told_to() {
     let Some(tools) = Tools::find() else { return };
-    const OWN: &[&str] = &["buildreach.dev", "events.k8s.io", "openreports.io", "wgpolicyk8s.io"];
     let writer = |values: &str| {
         let objects = tools.render(Some(&example(values)), &[]).unwrap();
         allowed(object(&objects, "ClusterRole", "buildreach-writer"))

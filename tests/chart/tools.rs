@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
@@ -54,11 +54,11 @@ impl Tools {
     pub(crate) fn render_text(&self, values: Option<&Path>, more: &[&str]) -> Result<String, String> {
         static RENDERED: Mutex<BTreeMap<String, Result<String, String>>> = Mutex::new(BTreeMap::new());
         let key = format!("{values:?} {more:?}");
-        if let Some(rendered) = RENDERED.lock().unwrap().get(&key) {
+        if let Some(rendered) = lock(&RENDERED).get(&key) {
             return rendered.clone();
         }
         let rendered = self.helm_template(values, more);
-        RENDERED.lock().unwrap().insert(key, rendered.clone());
+        lock(&RENDERED).insert(key, rendered.clone());
         rendered
     }
 
@@ -74,6 +74,11 @@ impl Tools {
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+/// A test that failed while it held the lock left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The flags that tell Helm of a cluster with the Prometheus operator.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches what the tests of the chart need into a cache outside the checkout and prints the folder that holds it:
 #   helm, kubeconform, monitoring-check   built through the Go module proxy
-#   promtool                              out of Debian's package `prometheus`; nothing is installed or started
+#   promtool                              see tests/promtool.sh
 #   schemas/vX.Y.Z-local-strict/          JSON schemas of the Kubernetes API, out of the wheel of `kubernetes-validate`
 # Does nothing if they are there already.
 # usage: tests/chart-tools.sh        BUILDREACH_CACHE overrides ~/.cache/buildreach-ci
@@ -24,7 +24,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 rm -rf "$tools"
-mkdir -p "$tools" "$work/wheel" "$work/deb" "$work/check"
+mkdir -p "$tools" "$work/wheel" "$work/check"
 
 export CGO_ENABLED=0 GOBIN=$tools GOFLAGS=-trimpath
 nice -n 15 go install -ldflags '-s -w' "helm.sh/helm/v4/cmd/helm@v$helm" >&2
@@ -59,14 +59,6 @@ with zipfile.ZipFile(wheel) as archive:
         path.write_text(json.dumps(schema))
 PYTHON
 
-if promtool=$(command -v promtool); then
-  cp "$promtool" "$tools/promtool"
-else
-  command -v apt-get >/dev/null || { echo "chart-tools.sh: there is neither promtool nor apt-get to fetch it with" >&2; exit 1; }
-  cd "$work/deb"
-  apt-get download -qq prometheus >&2 2>/dev/null || { apt-get update -qq >&2 && apt-get download -qq prometheus >&2; }
-  dpkg-deb -x ./*.deb . >&2
-  cp usr/bin/promtool "$tools/promtool"
-fi
+cp "$("$here/promtool.sh")" "$tools/promtool"
 touch "$tools/complete"
 echo "$tools"

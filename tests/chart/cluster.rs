@@ -54,6 +54,24 @@ fn program(server: &ApiServer, account: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// The arguments of a pod's container, but for flags that the program does not have yet, with their values.
+fn arguments(pod: &Value) -> Vec<String> {
+    let all = texts(&pod["containers"][0]["args"]);
+    let known = flags(all[0]).unwrap();
+    let mut arguments = Vec::new();
+    let mut passed = true;
+    for argument in all {
+        if argument.starts_with('-') {
+            passed = known.contains(argument);
+        }
+        if passed {
+            // The kubelet does that.
+            arguments.push(argument.replace("$(POD_NAMESPACE)", "buildreach"));
+        }
+    }
+    arguments
+}
+
 fn output(mut command: Command) -> Output {
     run(&mut command, "")
 }
@@ -88,19 +106,8 @@ struct Controller {
 impl Controller {
     fn start(server: &ApiServer, pod: &Value, folder: &Path) -> Self {
         let metrics = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let known = flags("controller").unwrap();
-        let mut arguments: Vec<String> = Vec::new();
-        let mut passed = false;
-        for argument in texts(&pod["containers"][0]["args"]) {
-            // What the program does not have yet is left out, with its value.
-            if argument.starts_with('-') {
-                passed = known.contains(argument);
-            }
-            if passed || arguments.is_empty() {
-                let argument = argument.replace("0.0.0.0:8080", &metrics.to_string());
-                arguments.push(argument.replace("$(POD_NAMESPACE)", "buildreach"));
-            }
-        }
+        let arguments: Vec<String> =
+            arguments(pod).iter().map(|argument| argument.replace("0.0.0.0:8080", &metrics.to_string())).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         assert!(arguments.contains(&"--leader-elect"), "{arguments:?}");
         let log = folder.join("controller.log");
@@ -230,6 +237,17 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
     drop(controller);
     let audit = program(&cluster.server, "audit", &["audit", "--require-complete", "--fail-on", "none", "-o", "json"]);
     must_succeed("an audit, of all that it may have to read", &output(audit));
+    let weekly = arguments(&weekly["spec"]["jobTemplate"]["spec"]["template"]["spec"]);
+    let weekly: Vec<&str> = weekly.iter().map(String::as_str).collect();
+    must_succeed("the weekly audit", &output(program(&cluster.server, "audit", &weekly)));
+    if weekly.contains(&"--archive-config-map") {
+        let path = "/api/v1/namespaces/buildreach/configmaps?labelSelector=buildreach.dev/archive%3Dbuildreach-weekly";
+        let kept = get(&client, path).await.unwrap();
+        // The report and its index.
+        assert!(kept["items"].as_array().unwrap().len() >= 2, "{kept}");
+    } else {
+        eprintln!("not checked: the program keeps no reports yet");
+    }
 
     // An upgrade to much of what can be had, and Pod Security on the agent.
     cluster.install(

@@ -5,6 +5,7 @@
 pub mod apiserver;
 pub mod ec2;
 pub mod fake;
+pub mod node;
 pub mod pki;
 pub mod roots;
 pub mod vpc;

@@ -88,6 +88,7 @@ impl<'a> Reader<'a> {
             rule: rule.to_owned(),
             sure,
             public: true,
+            without: Vec::new(),
             certificates: Vec::new(),
         });
     }
@@ -260,7 +261,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn store(&mut self, path: &str, rule: &str, sure: bool, public: bool, certificates: Vec<Certificate>) {
         let public = public || public::holds_all(&certificates);
-        self.out.stores.push(Store { path: path.to_owned(), rule: rule.to_owned(), sure, public, certificates });
+        let (path, rule) = (path.to_owned(), rule.to_owned());
+        self.out.stores.push(Store { path, rule, sure, public, without: Vec::new(), certificates });
     }
 
     pub(super) fn unknown(&mut self, why: impl Into<String>) {

@@ -177,6 +177,40 @@ async fn pod(client: &Client, namespace: &str, template: &Value) -> Result<Value
     send(client, Method::POST, &format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"), Some(&pod)).await
 }
 
+/// What the accounts of the controller and of the audits may do, and what not.
+async fn rights(client: &Client) {
+    for (account, verb, group, resource, namespace) in [
+        ("controller", "watch", "", "pods", ""),
+        ("controller", "list", "networking.k8s.io", "networkpolicies", "ci"),
+        ("controller", "watch", "cilium.io", "ciliumnetworkpolicies", ""),
+        ("controller", "get", "", "configmaps", "ci"),
+        ("controller", "patch", "buildreach.dev", "buildaudits/status", "ci"),
+        ("controller", "create", "buildreach.dev", "clusterbuildaudits", ""),
+        ("controller", "create", "events.k8s.io", "events", "ci"),
+        ("controller", "delete", "openreports.io", "reports", "ci"),
+        ("controller", "create", "coordination.k8s.io", "leases", "buildreach"),
+        ("audit", "list", "", "nodes", ""),
+        ("audit", "patch", "", "configmaps", "buildreach"),
+    ] {
+        assert!(may(client, account, verb, group, resource, namespace).await, "{account} may not {verb} {resource}");
+    }
+    for (account, verb, group, resource, namespace) in [
+        ("controller", "get", "", "secrets", "ci"),
+        ("controller", "list", "", "secrets", ""),
+        ("controller", "list", "", "configmaps", ""),
+        ("controller", "patch", "apps", "deployments", "ci"),
+        ("controller", "patch", "", "nodes", ""),
+        ("controller", "patch", "buildreach.dev", "buildaudits", "ci"),
+        ("controller", "create", "coordination.k8s.io", "leases", "ci"),
+        ("controller", "patch", "", "configmaps", "buildreach"),
+        ("audit", "get", "", "secrets", "buildreach"),
+        ("audit", "patch", "", "configmaps", "ci"),
+        ("audit", "patch", "buildreach.dev", "buildaudits/status", "ci"),
+    ] {
+        assert!(!may(client, account, verb, group, resource, namespace).await, "{account} may {verb} {resource}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
     let Some(cluster) = Cluster::start() else { return };
@@ -194,36 +228,7 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
     let weekly = get(&client, path).await.unwrap();
     pod(&client, "buildreach", &weekly["spec"]["jobTemplate"]["spec"]["template"]).await.unwrap();
 
-    for (account, verb, group, resource, namespace) in [
-        ("controller", "watch", "", "pods", ""),
-        ("controller", "list", "networking.k8s.io", "networkpolicies", "ci"),
-        ("controller", "watch", "cilium.io", "ciliumnetworkpolicies", ""),
-        ("controller", "get", "", "configmaps", "ci"),
-        ("controller", "patch", "buildreach.dev", "buildaudits/status", "ci"),
-        ("controller", "create", "buildreach.dev", "clusterbuildaudits", ""),
-        ("controller", "create", "events.k8s.io", "events", "ci"),
-        ("controller", "delete", "openreports.io", "reports", "ci"),
-        ("controller", "create", "coordination.k8s.io", "leases", "buildreach"),
-        ("audit", "list", "", "nodes", ""),
-        ("audit", "patch", "", "configmaps", "buildreach"),
-    ] {
-        assert!(may(&client, account, verb, group, resource, namespace).await, "{account} may not {verb} {resource}");
-    }
-    for (account, verb, group, resource, namespace) in [
-        ("controller", "get", "", "secrets", "ci"),
-        ("controller", "list", "", "secrets", ""),
-        ("controller", "list", "", "configmaps", ""),
-        ("controller", "patch", "apps", "deployments", "ci"),
-        ("controller", "patch", "", "nodes", ""),
-        ("controller", "patch", "buildreach.dev", "buildaudits", "ci"),
-        ("controller", "create", "coordination.k8s.io", "leases", "ci"),
-        ("controller", "patch", "", "configmaps", "buildreach"),
-        ("audit", "get", "", "secrets", "buildreach"),
-        ("audit", "patch", "", "configmaps", "ci"),
-        ("audit", "patch", "buildreach.dev", "buildaudits/status", "ci"),
-    ] {
-        assert!(!may(&client, account, verb, group, resource, namespace).await, "{account} may {verb} {resource}");
-    }
+    rights(&client).await;
 
     // The programs themselves, as these accounts: nothing that they need is missing.
     let folder = tempfile::tempdir().unwrap();
@@ -280,22 +285,26 @@ async fn a_server_takes_the_chart_and_its_accounts_may_do_what_they_must() {
     get(&client, "/apis/apps/v1/namespaces/buildreach/deployments/buildreach-controller").await.expect_err("gone");
     assert!(!may(&client, "controller", "list", "", "pods", "").await);
 
-    // A tenant's installation beside the definitions that are there.
+    tenant(&cluster, &client, folder.path()).await;
+}
+
+/// A tenant's installation beside the definitions that are there.
+async fn tenant(cluster: &Cluster, client: &Client, folder: &Path) {
     namespace(&cluster.server, "team-a", "restricted");
     namespace(&cluster.server, "team-a-ci", "restricted");
     cluster.install("install", "namespaced", &[]);
-    assert!(may(&client, "controller", "watch", "", "pods", "team-a").await);
-    assert!(may(&client, "controller", "get", "", "namespaces", "team-a").await);
-    assert!(may(&client, "controller", "patch", "buildreach.dev", "buildaudits/status", "team-a-ci").await);
-    assert!(!may(&client, "controller", "watch", "", "pods", "ci").await);
-    assert!(!may(&client, "controller", "list", "", "nodes", "").await);
+    assert!(may(client, "controller", "watch", "", "pods", "team-a").await);
+    assert!(may(client, "controller", "get", "", "namespaces", "team-a").await);
+    assert!(may(client, "controller", "patch", "buildreach.dev", "buildaudits/status", "team-a-ci").await);
+    assert!(!may(client, "controller", "watch", "", "pods", "ci").await);
+    assert!(!may(client, "controller", "list", "", "nodes", "").await);
     // It answers, and says that it does not see everything.
     cluster.server.apply(&json!({"apiVersion": "buildreach.dev/v1alpha1", "kind": "BuildAudit",
         "metadata": {"name": "ci", "namespace": "team-a-ci"}, "spec": {}}));
     let deployment =
-        get(&client, "/apis/apps/v1/namespaces/buildreach/deployments/buildreach-controller").await.unwrap();
-    let controller = Controller::start(&cluster.server, &deployment["spec"]["template"]["spec"], folder.path());
+        get(client, "/apis/apps/v1/namespaces/buildreach/deployments/buildreach-controller").await.unwrap();
+    let controller = Controller::start(&cluster.server, &deployment["spec"]["template"]["spec"], folder);
     let path = "/apis/buildreach.dev/v1alpha1/namespaces/team-a-ci/buildaudits/ci";
-    let metrics = controller.answers(&client, path).await;
+    let metrics = controller.answers(client, path).await;
     assert!(!is_complete(&metrics), "{metrics}");
 }

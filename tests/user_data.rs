@@ -191,7 +191,8 @@ fn a_node_config_alone_and_what_makes_it_less_certain() {
     folder.write("node.yaml", &node_config(mirrors));
     let codes: Vec<_> = folder.findings().into_iter().map(|(code, ..)| code).collect();
     assert!(codes.contains(&"BR-TLS-065".to_owned()), "{codes:?}");
-    assert_eq!(outcome(&folder.step("quay.io", &[])), "Blocked");
+    let step = folder.step("quay.io", &[]);
+    assert_eq!(outcome(&step), "Blocked", "{step}");
     // Two without a name do not displace each other, and differ.
     folder.write("node.yaml", &(node_config(mirrors) + &node_config("")));
     let step = folder.step("quay.io", &[]);
@@ -226,7 +227,7 @@ fn a_cloud_config_puts_cas_into_the_system() {
     let codes: Vec<_> = folder.findings().into_iter().map(|(code, ..)| code).collect();
     assert_eq!(codes, ["BR-TLS-095"]);
     // Whether the distribution's cloud-init knows `ca_certs` is another question.
-    let config = format!("#cloud-config\nca_certs:\n  remove_defaults: true\n  trusted: [{:?}]\n", corp);
+    let config = format!("#cloud-config\nca_certs:\n  remove_defaults: true\n  trusted: [{corp:?}]\n");
     folder.write(
         "user-data",
         &message(&[("text/cloud-config", &*config), ("application/node.eks.aws", &*node_config(""))]),

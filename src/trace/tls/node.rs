@@ -213,6 +213,8 @@ fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Opt
     let opinion = by_entry(asking, trust, runtime, entry);
     let with_port = |entry: &RegistryTrust| entry.host.split('/').next().is_some_and(|host| host.ends_with(":443"));
     let doubt = match entry {
+        // A runtime that does not load its configuration pulls nothing, whichever entry would count.
+        Some(entry) if entry.error.is_some() && entry.host == "_default" => return opinion,
         Some(entry) if entry.doubt.is_some() => entry.doubt.clone().unwrap_or_default(),
         Some(entry) if with_port(entry) => {
             format!("{} counts for images that are named with the port", entry.source).into()
@@ -409,7 +411,14 @@ impl<'q> Held<'q> {
             }
         }
         if !certificates.is_empty() {
-            let store = Store { path: path.to_owned(), rule: rule.to_owned(), sure: true, public: false, without: Vec::new(), certificates };
+            let store = Store {
+                path: path.to_owned(),
+                rule: rule.to_owned(),
+                sure: true,
+                public: false,
+                without: Vec::new(),
+                certificates,
+            };
             self.loaded.stores.push(store);
         }
     }

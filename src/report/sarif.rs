@@ -33,7 +33,7 @@ const SECURITY: [&Code; 10] = [
     &codes::OBJ_NO_EFFECT,
     &codes::TLS_SWITCHED_OFF,
     &codes::TLS_NODE_NOT_VERIFIED,
-    &codes::TLS_NODE_PRIVATE_KEY,
+    &codes::TLS_PRIVATE_KEY,
     &codes::TLS_INSECURE_REGISTRY,
     &codes::TLS_INSECURE_IGNORED,
 ];

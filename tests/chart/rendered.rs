@@ -291,6 +291,8 @@ fn a_row_of_the_plan_says_what_is_run_and_where_its_report_goes() {
             "30",
             "-n",
             "release",
+            "-n",
+            "hotfix",
             "-l",
             "team in (build,release),tier!=test",
             "-v",

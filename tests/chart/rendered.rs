@@ -251,7 +251,6 @@ const COMING: &[&str] = &[
     "--aws",
     "--aws-interval",
     "--exit-zero",
-    "--log-format",
     "--reports",
     "--retain",
 ];

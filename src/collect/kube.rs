@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::model::Str;
 
 pub use self::connect::{client, describe, is_configured};
+pub use self::kinds::built_in_resource as built_in;
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::reader_role;

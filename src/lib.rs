@@ -4,6 +4,7 @@
 //! decide, `report` renders.
 
 pub mod agent;
+pub mod archive;
 pub mod cli;
 pub mod cloud;
 pub mod collect;

@@ -16,8 +16,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crd", &["model"]),
     ("collect", &["model", "trust", "crd"]),
     ("agent", &["model", "trust", "crd", "collect"]),
-    ("controller", &["model", "demand", "trace", "crd", "collect"]),
+    ("controller", &["model", "demand", "trace", "crd", "collect", "report"]),
     ("report", &["model"]),
+    ("archive", &["model", "report", "collect"]),
     ("demo", &["model", "collect"]),
 ];
 

@@ -91,6 +91,8 @@ fn the_demo_is_the_same_on_a_server() {
     assert_eq!(live["summary"]["coverageComplete"], json!(true), "{:#}", live["coverage"]);
     let evidence = &live["findings"][0]["evidence"][0];
     assert!(evidence["resourceVersion"].is_string() && evidence["fieldManager"].is_string(), "{evidence:#}");
+    let (_, sarif, _) = buildreach(&["audit", "--kubeconfig", &admin, "-o", "sarif"]);
+    assert!(sarif.contains("go-builds/NetworkPolicy/") && !sarif.contains("physicalLocation"), "{sarif}");
     let (live, folder) = (without_places(live), without_places(folder));
     assert_eq!(live["summary"], folder["summary"]);
     for (live, folder) in live["findings"].as_array().unwrap().iter().zip(folder["findings"].as_array().unwrap()) {

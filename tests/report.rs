@@ -143,6 +143,12 @@ fn colours_change_no_word() {
             let plain = rendered(&fixture(), format, false, width);
             assert!(!plain.contains('\u{1b}'));
             assert_eq!(without_colour(&rendered(&fixture(), format, true, width)), plain, "{format}");
+            if !format.explains() {
+                let mut out = Vec::new();
+                let refused = explain(&trace_fixture(), format, &Options::default(), &mut out);
+                assert!(refused.is_err() && out.is_empty(), "{format}");
+                continue;
+            }
             let plain = explained(&trace_fixture(), format, false, width);
             assert!(!plain.contains('\u{1b}'));
             assert_eq!(without_colour(&explained(&trace_fixture(), format, true, width)), plain, "{format}");

@@ -15,7 +15,7 @@ use buildreach::trust::runtime::About;
 use common::roots::{self, Layout, ca};
 
 fn about() -> About {
-    About { name: "node-1".into(), observed: "2026-11-24T00:00:00Z".parse().unwrap(), container_runtime: None }
+    About { name: "node-1".into(), observed: "2026-11-24T00:00:00Z".parse().unwrap(), ..About::default() }
 }
 
 fn read(root: &Path) -> NodeTrust {

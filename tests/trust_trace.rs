@@ -202,3 +202,138 @@ fn plain_http_has_no_tls() {
         pod("golang:1.26", "go mod download", "env: [{name: GOPROXY, value: 'http://athens.tools.example:3000'}]", "");
     assert_eq!(outcome(&tls(&build, "athens.tools.example:3000", &[])), "NotApplicable");
 }
+
+/// The outcome of a pod with the CA mounted at /corp, towards a host that this CA vouches for.
+fn with_ca(image: &str, command: &str, host: &str) -> Value {
+    let own = ca("Corp Root", host);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    fs::write(&path, &own.pem).unwrap();
+    let mounts = "volumeMounts: [{name: ca, mountPath: /corp}]";
+    let volumes = "volumes: [{name: ca, configMap: {name: corp}}]";
+    // Nothing but the command names the folder.
+    let manifests = pod(image, command, mounts, volumes) + &config_map("corp", "ca.crt", &own.pem);
+    tls(&manifests, host, &["--endpoint-ca", &format!("{host}={}", path.display())])
+}
+
+#[test]
+fn what_a_command_says_for_sure_is_followed() {
+    for (image, command, host, want) in [
+        ("debian:12", "curl https://files.corp.example/x", "files.corp.example", "Blocked"),
+        ("debian:12", "curl --cacert /corp/ca.crt https://files.corp.example/x", "files.corp.example", "Reachable"),
+        (
+            "debian:12",
+            "wget --ca-certificate=/corp/ca.crt https://files.corp.example/x",
+            "files.corp.example",
+            "Reachable",
+        ),
+        ("debian:12", "curl -fsSLk https://files.corp.example/x", "files.corp.example", "Reachable"),
+        ("debian:12", "curl -o k https://files.corp.example/x", "files.corp.example", "Blocked"),
+        ("debian:12", "git clone https://git.corp.example/r", "git.corp.example", "Blocked"),
+        (
+            "debian:12",
+            "git -c http.sslCAInfo=/corp/ca.crt clone https://git.corp.example/r",
+            "git.corp.example",
+            "Reachable",
+        ),
+        (
+            "debian:12",
+            "git config --global http.sslCAInfo /corp/ca.crt && git clone https://git.corp.example/r",
+            "git.corp.example",
+            "Reachable",
+        ),
+        ("debian:12", "git -c http.sslVerify=false clone https://git.corp.example/r", "git.corp.example", "Reachable"),
+        ("debian:12", "GIT_SSL_NO_VERIFY=1 git clone https://git.corp.example/r", "git.corp.example", "Reachable"),
+        (
+            "python:3.14",
+            "pip install --cert /corp/ca.crt -i https://nexus.corp.example/simple x",
+            "nexus.corp.example",
+            "Reachable",
+        ),
+        (
+            "python:3.14",
+            "python3 -m pip install --trusted-host nexus.corp.example x",
+            "nexus.corp.example",
+            "Reachable",
+        ),
+        ("python:3.14", "pip install --trusted-host other.corp.example x", "nexus.corp.example", "Blocked"),
+        ("node:22", "npm config set cafile /corp/ca.crt && npm ci", "nexus.corp.example", "Reachable"),
+        ("node:22", "npm ci --cafile=/corp/ca.crt", "nexus.corp.example", "Reachable"),
+        ("node:22", "npm config set strict-ssl false && npm ci", "nexus.corp.example", "Reachable"),
+        ("node:22", "NODE_EXTRA_CA_CERTS=/corp/ca.crt npm ci", "nexus.corp.example", "Reachable"),
+        ("node:22", "set -e; export NODE_EXTRA_CA_CERTS=/corp/ca.crt\nnpm ci", "nexus.corp.example", "Reachable"),
+        // The setting comes too late.
+        ("node:22", "npm ci && npm config set cafile /corp/ca.crt", "nexus.corp.example", "Blocked"),
+        // What may not run, or is not literal, is not followed.
+        (
+            "node:22",
+            "if test -f x; then export NODE_EXTRA_CA_CERTS=/corp/ca.crt; fi; npm ci",
+            "nexus.corp.example",
+            "Unknown",
+        ),
+        (
+            "debian:12",
+            "curl https://files.corp.example/x || curl -k https://files.corp.example/x",
+            "files.corp.example",
+            "Unknown",
+        ),
+        ("debian:12", "curl --cacert $CA https://files.corp.example/x", "files.corp.example", "Unknown"),
+        ("debian:12", "curl --capath /corp https://files.corp.example/x", "files.corp.example", "Unknown"),
+        ("node:22", "NODE_EXTRA_CA_CERTS=$X npm ci", "nexus.corp.example", "Unknown"),
+        ("node:22", "npm config set -g cafile /corp/ca.crt && npm ci", "nexus.corp.example", "Unknown"),
+        // Nobody knows what the image holds there.
+        ("debian:12", "curl --cacert /opt/ca.pem https://files.corp.example/x", "files.corp.example", "Unknown"),
+    ] {
+        let step = with_ca(image, command, host);
+        assert_eq!(outcome(&step), want, "{command}: {step}");
+    }
+}
+
+#[test]
+fn words_of_another_program_leave_a_client_alone() {
+    let gateway = ca("Gateway CA", "registry.npmjs.org");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.pem");
+    fs::write(&path, &gateway.pem).unwrap();
+    let told = format!("*={}", path.display());
+    let ask = |command: &str| {
+        let step = tls(&pod("node:22", command, "", ""), "registry.npmjs.org", &["--endpoint-ca", &told]);
+        outcome(&step).to_owned()
+    };
+    for command in [
+        "curl --cacert /corp/ca.crt https://files.corp.example/x && npm ci",
+        "pip install --cert /corp/ca.crt x && npm ci",
+        "git config --global http.sslCAInfo /x.pem && npm ci",
+        "npm ci && cp ca.pem /etc/ssl/certs/",
+    ] {
+        assert_eq!(ask(command), "Blocked", "{command}");
+    }
+    for command in [
+        "curl -o /usr/local/share/ca-certificates/c.crt https://files.corp.example/x && npm ci",
+        "cp ca.pem /etc/ssl/certs/ && npm ci",
+        "while sleep 1; do npm ci; cp ca.pem /etc/ssl/certs/; done",
+    ] {
+        assert_eq!(ask(command), "Unknown", "{command}");
+    }
+}
+
+#[test]
+fn verification_that_a_command_switches_off_is_a_finding() {
+    for (image, command, flag) in [
+        ("debian:12", "curl -k https://files.corp.example/x", "-k"),
+        ("debian:12", "curl --insecure https://files.corp.example/x", "--insecure"),
+        ("debian:12", "GIT_SSL_NO_VERIFY=1 git clone https://github.com/a/b", "GIT_SSL_NO_VERIFY"),
+        ("node:22", "npm ci --strict-ssl=false", "--strict-ssl=false"),
+        ("python:3.14", "pip install --trusted-host pypi.org x", "--trusted-host pypi.org"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("all.yaml");
+        fs::write(&file, pod(image, command, "", "")).unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_buildreach")).args(["audit", "-o", "json"]).arg(&file).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found: Vec<&Value> =
+            report["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "BR-TLS-046").collect();
+        assert!(!found.is_empty() && found[0]["message"].as_str().unwrap().contains(flag), "{command}: {found:?}");
+    }
+}

@@ -59,6 +59,7 @@ impl Options {
             name: self.node.as_str().into(),
             observed: Timestamp::now(),
             container_runtime: container_runtime.map(Str::from),
+            config_path: None,
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use super::Exit;
+use super::archive::ArchiveArgs;
 use super::exceptions;
 use super::output::{self, Colour, Sink};
 use super::presents::{self, PresentsArgs};
@@ -50,18 +51,23 @@ pub(super) struct Args {
     /// Exit with 1 from this severity on: critical, high, medium, low, info or none
     #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = threshold)]
     fail_on: Threshold,
+    /// Exit with 0 whatever is found; 2 and 3 stay
+    #[arg(long)]
+    exit_zero: bool,
     /// Findings that are accepted, with their reasons: a list as in `spec.exceptions`
     #[arg(long, value_name = "FILE")]
     exceptions: Option<PathBuf>,
     /// Print what the credentials can read, and stop
     #[arg(long)]
     preflight: bool,
-    /// Format: table, wide, json, yaml or markdown; FORMAT=FILE writes to a file; repeatable
+    /// Format: table, wide, json, yaml, markdown, sarif, junit or prometheus; FORMAT=FILE writes to a file; repeatable
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     output: Vec<Sink>,
     /// When to use colour
     #[arg(long, value_enum, default_value_t)]
     color: Colour,
+    #[command(flatten)]
+    archive: ArchiveArgs,
 }
 
 /// Who is asked about, and what they need.
@@ -131,6 +137,7 @@ fn layer(text: &str) -> Result<Layer, String> {
 
 /// Runs the audit.
 pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
+    args.archive.check()?;
     if args.preflight {
         return preflight(args);
     }
@@ -172,13 +179,18 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let report = ManuallyDrop::new(words(&audit, demand, &about));
     stage(&format!("put {} results into words", report.results.len()), start);
     let start = Instant::now();
-    output::write(&args.output, args.color, |format, options, out| report::render(&report, format, options, out))?;
+    let written =
+        output::write(&args.output, args.color, |format, options, out| report::render(&report, format, options, out));
+    // A reader of stdout that went away is no reason not to keep the report.
+    args.archive.keep(&report, &args.output, &args.source, quiet)?;
+    written?;
     stage("wrote the report", start);
     source::hints(&snapshot, quiet);
     if args.require_complete && !report.summary.coverage_complete {
         return Ok(Exit::Incomplete);
     }
-    let fails = args.fail_on.0.is_some_and(|limit| report.findings.iter().any(|f| reaches(f, limit)));
+    let fails =
+        !args.exit_zero && args.fail_on.0.is_some_and(|limit| report.findings.iter().any(|f| reaches(f, limit)));
     Ok(if fails { Exit::Findings } else { Exit::Clean })
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[command(flatten)]
     engine: EngineArgs,
     /// Format: table, json, yaml or markdown; FORMAT=FILE writes to a file; repeatable
-    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = output::sink_of_trace)]
     output: Vec<Sink>,
     /// When to use colour
     #[arg(long, value_enum, default_value_t)]

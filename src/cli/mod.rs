@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. All I/O of the evaluation ends here.
 
 mod agent;
+mod archive;
 mod audit;
 mod aws;
 mod controller;

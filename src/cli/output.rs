@@ -30,6 +30,16 @@ impl FromStr for Sink {
     }
 }
 
+/// A sink for one trace: formats that are about a whole audit are refused.
+pub(super) fn sink_of_trace(text: &str) -> Result<Sink, String> {
+    let sink: Sink = text.parse()?;
+    if sink.format.explains() {
+        return Ok(sink);
+    }
+    let format = sink.format;
+    Err(format!("`{format}` is a format for audits, and explain prints one trace: table, wide, json, yaml or markdown"))
+}
+
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Colour {
@@ -107,4 +117,16 @@ pub(super) fn error(error: &anyhow::Error) {
 #[allow(clippy::print_stderr)]
 pub(super) fn hint(text: &str) {
     anstream::eprintln!("hint: {text}");
+}
+
+/// Prints what went wrong without ending the run.
+#[allow(clippy::print_stderr)]
+pub(super) fn warning(text: &str) {
+    anstream::eprintln!("warning: {text}");
+}
+
+/// Prints a line about the result that is no part of it.
+#[allow(clippy::print_stderr)]
+pub(super) fn remark(text: &str) {
+    anstream::eprintln!("{text}");
 }

@@ -12,6 +12,7 @@ use walkdir::WalkDir;
 use super::Exit;
 use super::output;
 use crate::collect::files;
+use crate::report::{Case, Junit, Said, Tally, Verdict};
 use crate::suite::{AssertionResult, Status, SuiteResult, judge, parse};
 
 /// Arguments of `test`.
@@ -76,7 +77,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             serde_json::to_writer_pretty(&mut *out, &Document { suites: &results, summary })?;
             out.write_all(b"\n")
         }
-        TestFormat::Junit => junit(&results, summary, out),
+        TestFormat::Junit => junit(&results, out),
     })?;
     Ok(if summary.failed > 0 { Exit::Findings } else { Exit::Clean })
 }
@@ -154,48 +155,24 @@ fn question(assertion: &AssertionResult) -> String {
     }
 }
 
-fn junit(results: &[SuiteResult], summary: Summary, out: &mut dyn Write) -> std::io::Result<()> {
-    let total = summary.passed + summary.failed + summary.unsupported;
-    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
-    writeln!(out, r#"<testsuites tests="{total}" failures="{}" skipped="{}">"#, summary.failed, summary.unsupported)?;
-    for suite in results {
-        let count = |status| suite.assertions.iter().filter(|a| a.status == status).count();
-        writeln!(
-            out,
-            r#"  <testsuite name="{}" tests="{}" failures="{}" skipped="{}">"#,
-            escape(&suite.path),
-            suite.assertions.len(),
-            count(Status::Failed),
-            count(Status::Unsupported)
-        )?;
-        for assertion in &suite.assertions {
-            let name = escape(&format!("#{} {}", assertion.index, question(assertion)));
-            write!(out, r#"    <testcase classname="{}" name="{name}""#, escape(&suite.name))?;
-            let reason = escape(&assertion.reason);
-            match assertion.status {
-                Status::Passed => writeln!(out, "/>")?,
-                Status::Failed => writeln!(out, r#"><failure message="{reason}"/></testcase>"#)?,
-                Status::Unsupported => writeln!(out, r#"><skipped message="{reason}"/></testcase>"#)?,
-            }
-        }
-        writeln!(out, "  </testsuite>")?;
+fn junit(results: &[SuiteResult], out: &mut dyn Write) -> std::io::Result<()> {
+    let suites: Vec<Vec<Case>> = results.iter().map(|suite| suite.assertions.iter().map(case).collect()).collect();
+    let mut total = Tally::default();
+    for cases in &suites {
+        total.add(cases, 1);
     }
-    writeln!(out, "</testsuites>")
+    let mut junit = Junit::begin(out, total)?;
+    for (suite, cases) in results.iter().zip(&suites) {
+        junit.suite(&suite.path, &suite.name, &[], cases)?;
+    }
+    junit.end()
 }
 
-/// XML attribute text; characters that XML 1.0 does not have are dropped.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\t' | '\n' | '\r' => out.push(' '),
-            c if c < ' ' || c == '\u{fffe}' || c == '\u{ffff}' => {}
-            c => out.push(c),
-        }
-    }
-    out
+fn case(assertion: &AssertionResult) -> Case {
+    let verdict = match assertion.status {
+        Status::Passed => Verdict::Passed,
+        Status::Failed => Verdict::Failure(Said::line(assertion.reason.as_str())),
+        Status::Unsupported => Verdict::Skipped(assertion.reason.clone()),
+    };
+    Case { name: format!("#{} {}", assertion.index, question(assertion)), verdict }
 }

@@ -9,7 +9,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::aws;
 use super::decode::{Decoder, with_name_label};
 use super::facts::Facts;
-use super::{kinds, terraform, trust_settle};
+use super::{kinds, terraform, trust_settle, variable_maps};
 use crate::model::object::{Meta, Namespace};
 use crate::model::{Coverage, CoverageState, Problem, ProblemClass, Snapshot, Str, World};
 use crate::trust::objects::only_store;
@@ -144,6 +144,7 @@ impl Builder {
         self.drop_repeated();
 
         let Self { mut facts, mut snapshot, .. } = self;
+        snapshot.variable_maps = variable_maps::kept(&facts);
         let trust = trust_settle::settle(&mut facts, &snapshot);
         snapshot.trust_bundles = trust.bundles;
         snapshot.trust_notes = trust.notes;

@@ -14,6 +14,7 @@ use super::raw;
 use super::scratch::{Scratch, Shared};
 use super::talos;
 use super::terraform;
+use super::user_data;
 use crate::model::object::{Meta, Namespace, Origin, Owner};
 use crate::model::snapshot::CloudDocument;
 use crate::model::{Labels, Problem, ProblemClass, Str};
@@ -130,14 +131,14 @@ impl Decoder {
         if group.is_empty() && talos::is_kind(kind) {
             match talos::read(text, self.origin) {
                 Ok(document) => facts.talos.push(document),
-                Err(error) => {
-                    let wrong = Wrong {
-                        message: place::message("", text, &error),
-                        line: lines.of_error(&error),
-                        is_syntax: false,
-                    };
-                    self.report(text, wrong, Some(gvk), facts);
-                }
+                Err(error) => self.report(text, misshapen(text, &error, lines), Some(gvk), facts),
+            }
+            return;
+        }
+        if user_data::is_node_config(group, kind) {
+            let name = head::read(text).naming.and_then(|naming| naming.name).map(Str::from);
+            if let Err(error) = user_data::node_config(text, name, self.origin, facts) {
+                self.report(text, misshapen(text, &error, lines), Some(gvk), facts);
             }
             return;
         }
@@ -250,7 +251,7 @@ impl Decoder {
             }
             Class::ConfigMap => {
                 let raw: raw::ConfigMap<'_> = parse(text, kind, lines)?;
-                let trust = self.trust_map(&raw)?;
+                let trust = self.trust_map(&raw, lines)?;
                 match self.config_map(&raw)? {
                     Some(config_map) => facts.config_maps.push(config_map),
                     None if trust.holds_certificates() => {}
@@ -268,7 +269,7 @@ impl Decoder {
                 }
             }
             Class::Trust => facts.trust_objects.push(self.trust_object(text, kind, lines)?),
-            Class::Other => match self.other(text, group, kind, lines)? {
+            Class::Other => match self.other(text, group, kind, lines, facts)? {
                 Some(other) => facts.others.push(other),
                 None => *facts.ignored_kinds.entry(self.scratch.str(kind)).or_default() += 1,
             },
@@ -339,8 +340,28 @@ impl Decoder {
         }
         if terraform::is_plan(&head.keys) {
             match terraform::read(text, origin, lines) {
-                Ok(plan) => facts.plans.push(std::sync::Arc::new(plan)),
+                Ok(plan) => {
+                    for template in plan.launch_templates() {
+                        user_data::planned(&template, origin.source, facts);
+                    }
+                    facts.plans.push(std::sync::Arc::new(plan));
+                }
                 Err(why) => self.unreadable_plan(&why, facts),
+            }
+            return true;
+        }
+        if user_data::is_launch_templates(&head.keys) {
+            match user_data::launch_templates(text, origin.source, lines, facts) {
+                Ok(wrong) => {
+                    for (line, why) in wrong {
+                        let message = format!("a version of a launch template is not of its shape: {why}");
+                        facts.problem(self.problem(ProblemClass::Malformed, message, line));
+                    }
+                }
+                Err(error) => {
+                    let message = format!("the launch templates are not of their shape: {error}");
+                    facts.problem(self.problem(ProblemClass::Malformed, message, lines.of_error(&error)));
+                }
             }
             return true;
         }
@@ -392,6 +413,11 @@ impl Decoder {
         let line = if line == 0 { first } else { line };
         Problem { class, message, source, line, kind: None, namespace: None, name: None, count: 1 }
     }
+}
+
+/// An object that is JSON and not of its shape.
+fn misshapen(text: &str, error: &serde_json::Error, lines: &Lines<'_>) -> Wrong {
+    Wrong { message: place::message("", text, error), line: lines.of_error(error), is_syntax: false }
 }
 
 /// Parses an object into its API's shape.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::trust_maps::TrustMap;
 use super::trust_objects::TrustObject;
+use super::user_data::UserData;
 use super::{aws, talos, terraform};
 use crate::model::object::{
     ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
@@ -27,6 +28,7 @@ pub(crate) struct Facts {
     pub(crate) trust_maps: Vec<TrustMap>,
     pub(crate) trust_objects: Vec<TrustObject>,
     pub(crate) talos: Vec<talos::Document>,
+    pub(crate) user_data: Vec<UserData>,
     pub(crate) others: Vec<OtherObject>,
     pub(crate) node_trust: Vec<NodeTrust>,
     pub(crate) cloud_documents: Vec<CloudDocument>,
@@ -60,6 +62,7 @@ impl Facts {
         self.trust_maps.append(&mut later.trust_maps);
         self.trust_objects.append(&mut later.trust_objects);
         self.talos.append(&mut later.talos);
+        self.user_data.append(&mut later.user_data);
         self.others.append(&mut later.others);
         self.node_trust.append(&mut later.node_trust);
         self.cloud_documents.append(&mut later.cloud_documents);

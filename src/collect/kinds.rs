@@ -51,9 +51,15 @@ pub(crate) fn classify(group: &str, kind: &str) -> Class {
         (crate::crd::GROUP, "NodeTrust") => Class::NodeTrust,
         ("" | "apps" | "extensions" | "batch" | "networking.k8s.io", _) => Class::Ignored,
         _ if may_decide(group) => Class::Other,
-        ("karpenter.k8s.aws", "EC2NodeClass" | "AWSNodeTemplate") | (crate::crd::GROUP, "EndpointSet") => Class::Other,
+        (crate::crd::GROUP, "EndpointSet") => Class::Other,
+        _ if gives_user_data(group, kind) => Class::Other,
         _ => Class::Ignored,
     }
+}
+
+/// Whether objects of this kind hold the user data of nodes.
+pub(crate) fn gives_user_data(group: &str, kind: &str) -> bool {
+    group == "karpenter.k8s.aws" && matches!(kind, "EC2NodeClass" | "AWSNodeTemplate")
 }
 
 /// Groups whose objects gate traffic, or prove an engine or a mesh (cni-policies, "CNI detection").

@@ -25,10 +25,12 @@ impl<'c> Named<'c> {
         for variable in container.env.iter().filter(|variable| is_trust_variable(&variable.name)) {
             match &variable.value {
                 EnvValue::Text(value) if !value.contains("$(") => named.paths.extend(places::paths(value)),
-                EnvValue::Text(_) | EnvValue::From(_) => named.anywhere = true,
-                EnvValue::NotKept => {}
+                EnvValue::Text(_) | EnvValue::From(_) | EnvValue::ConfigMapKey(_) => named.anywhere = true,
+                EnvValue::NotKept | EnvValue::Unknown(_) => {}
             }
         }
+        // What a ConfigMap sets is looked up when all objects are read.
+        named.anywhere |= container.env_from.iter().any(|from| from.kind == "ConfigMap");
         let mut follows = false;
         for word in container.command.iter().chain(&container.args) {
             let is_about = is_about_trust(word);

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::decode::{Decoder, Wrong, parse};
+use super::facts::Facts;
 use super::kinds;
 use super::lines::Lines;
 use super::pods::{address, protocol};
 use super::raw::{self, Text};
 use super::redact;
+use super::user_data;
 use crate::model::object::{ConfigMap, EndpointSlice, IntOrString, Node, OtherObject, Service, ServicePort};
 use crate::model::scheduling::Taint;
 use crate::model::{Protocol, Str};
@@ -44,6 +46,7 @@ impl Decoder {
             provider_id: self.scratch.opt(spec.and_then(|s| s.provider_id.as_ref())),
             kubelet_version: self.scratch.opt(info.and_then(|i| i.kubelet_version.as_ref())),
             container_runtime: self.scratch.opt(info.and_then(|i| i.container_runtime_version.as_ref())),
+            os_image: self.scratch.opt(info.and_then(|i| i.os_image.as_ref())),
             os: os.or_else(|| meta.labels.get("kubernetes.io/os").cloned()),
             // A cordoned node gets this taint by the API server; a manifest may not show it.
             taints: taints
@@ -147,6 +150,7 @@ impl Decoder {
         group: &str,
         kind: &str,
         lines: &Lines<'_>,
+        facts: &mut Facts,
     ) -> Result<Option<OtherObject>, Wrong> {
         let raw: raw::Other<'_> = parse(text, kind, lines)?;
         let mut meta = self.meta(raw.metadata.as_ref())?;
@@ -161,6 +165,10 @@ impl Decoder {
         // Routes gate only what leaves through an egress network of Linkerd.
         if group == "gateway.networking.k8s.io" && !is_egress_route(&spec) {
             return Ok(None);
+        }
+        // Before what is secret of it is taken out.
+        if let (true, Some(raw)) = (kinds::gives_user_data(group, kind), raw.spec) {
+            user_data::class(&self.scratch.str(kind), &meta.name, raw.get(), meta.origin, facts);
         }
         redact::value(&mut spec);
         Ok(Some(OtherObject { group: self.scratch.str(group), kind: self.scratch.str(kind), meta, spec }))

@@ -7,13 +7,13 @@
 use serde_json::Value;
 
 use super::facts::Facts;
-use super::kubeadm::system_store;
 use super::trust_maps::{Content, TrustMap};
 use super::trust_objects::Controller;
 use crate::model::Str;
 use crate::model::codes::{self, Code};
 use crate::model::object::{Meta, Origin, OtherObject};
 use crate::model::trust::{NodeRuntime, NodeTrust, RegistryHost, RegistryTrust};
+use crate::trust::runtime::described_store;
 
 /// Where the ConfigMaps are that the cluster's configuration names.
 pub(super) const NAMESPACE: &str = "openshift-config";
@@ -107,7 +107,7 @@ impl OpenShift {
             }
         };
         let path = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem";
-        trust.stores.extend(content.map(|content| system_store(path, &content.certificates)));
+        trust.stores.extend(content.map(|content| described_store(path, &content.certificates, &[])));
         if let Some(proxy) = &self.proxy {
             let env: Vec<(Str, Str)> =
                 [("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY")]

@@ -14,6 +14,7 @@ use crate::model::object::is_tool_configuration;
 use crate::model::object::{
     Container, ContainerPort, EnvFrom, EnvValue, EnvVar, HostAlias, Phase, Pod, PodSpec, Workload,
 };
+use crate::model::variables::KeySelector;
 use crate::model::{Labels, List, Protocol, Str};
 
 impl Decoder {
@@ -192,7 +193,8 @@ impl Decoder {
                 Kept::Nothing if is_referenced(name) => EnvValue::NotKept,
                 Kept::Nothing => continue,
             };
-            kept.push(EnvVar { name: self.scratch.str(name), value, line: lines.of_text(var.name.as_ref()) });
+            let line = lines.of_text(var.name.as_ref());
+            kept.push(EnvVar { name: self.scratch.str(name), value, line, place: None });
         }
         kept.into()
     }
@@ -201,15 +203,18 @@ impl Decoder {
         let Some(from) = &raw.value_from else {
             return EnvValue::Text(self.scratch.str(&redact::text(raw.value.as_deref().unwrap_or_default())));
         };
-        let (kind, reference) = match (&from.config_map_key_ref, &from.secret_key_ref) {
-            (Some(reference), _) => ("ConfigMap", reference),
-            (None, Some(reference)) => ("Secret", reference),
-            (None, None) => return EnvValue::NotKept,
-        };
+        if let Some(reference) = &from.config_map_key_ref {
+            return EnvValue::ConfigMapKey(Arc::new(KeySelector {
+                name: self.scratch.str(reference.name.as_deref().unwrap_or_default()),
+                key: self.scratch.str(reference.key.as_deref().unwrap_or_default()),
+                optional: reference.optional.unwrap_or(false),
+            }));
+        }
+        let Some(reference) = &from.secret_key_ref else { return EnvValue::NotKept };
         let name = reference.name.as_deref().unwrap_or_default();
         EnvValue::From(match namespace {
-            Some(namespace) => self.scratch.str(&format!("{kind} {namespace}/{name}")),
-            None => self.scratch.str(&format!("{kind} {name}")),
+            Some(namespace) => self.scratch.str(&format!("Secret {namespace}/{name}")),
+            None => self.scratch.str(&format!("Secret {name}")),
         })
     }
 
@@ -223,6 +228,8 @@ impl Decoder {
             kind: self.scratch.str(kind),
             name: self.scratch.str(reference.name.as_deref().unwrap_or_default()),
             prefix: self.scratch.opt(raw.prefix.as_ref()),
+            optional: reference.optional.unwrap_or(false),
+            doubt: None,
         })
     }
 

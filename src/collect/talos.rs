@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::kubeadm::system_store;
 use crate::model::codes;
 use crate::model::object::{Meta, Origin};
 use crate::model::trust::{Anchor, NodeTrust, RegistryHost, RegistryTrust, TrustNote};
 use crate::model::{Str, base64};
+use crate::trust::runtime::described_store;
 use crate::trust::{Bundle, Certificate};
 
 /// One document of a machine configuration.
@@ -161,7 +161,8 @@ impl Gathered {
         let mut trust = NodeTrust {
             meta: Meta { name: file.into(), origin, ..Meta::default() },
             from: Some(format!("Talos machine configuration {file}").into()),
-            stores: vec![system_store("/etc/ssl/certs/ca-certificates.crt", &self.roots)],
+            os: Some("talos".into()),
+            stores: vec![described_store("/etc/ssl/certs/ca-certificates.crt", &self.roots, &[])],
             ..NodeTrust::default()
         };
         if !self.is_whole {

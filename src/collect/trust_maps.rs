@@ -8,7 +8,9 @@ use rustc_hash::FxHashSet;
 
 use super::decode::{Decoder, Wrong};
 use super::facts::Facts;
+use super::lines::Lines;
 use super::raw;
+use super::variable_maps::Values;
 use crate::model::object::{Meta, Origin, PodSpec};
 use crate::model::trust::{Anchor, TrustBundle};
 use crate::model::{List, Str, base64};
@@ -28,6 +30,8 @@ pub(crate) struct TrustMap {
     pub(crate) contents: Vec<(Str, Content)>,
     /// It is known only that it is there, and why.
     pub(crate) unread: Option<Str>,
+    /// What containers may take variables from.
+    pub(crate) values: Values,
 }
 
 impl TrustMap {
@@ -35,7 +39,8 @@ impl TrustMap {
     pub(crate) fn generated(name: &str, origin: Origin) -> Self {
         let meta = Meta { name: name.into(), namespace_unknown: true, origin, ..Meta::default() };
         let why = Str::from("a kustomization generates it, and that is not rendered");
-        Self { meta, plain: List::default(), contents: Vec::new(), unread: Some(why) }
+        let values = Values::default();
+        Self { meta, plain: List::default(), contents: Vec::new(), unread: Some(why), values }
     }
 
     /// What a key holds, where these are certificates.
@@ -60,6 +65,8 @@ pub(crate) struct Content {
     pub(crate) certificates: List<Anchor>,
     pub(crate) problems: List<Str>,
     pub(crate) unread: Option<Str>,
+    /// How many private keys lie in it.
+    pub(crate) private_keys: u32,
     /// It holds the public roots of a distribution beside these.
     pub(crate) public_roots: bool,
 }
@@ -80,6 +87,7 @@ impl Content {
         Self {
             certificates: bundle.certificates.iter().map(Certificate::anchor_with_der).collect(),
             problems: bundle.problems.iter().map(line).chain(keys).collect(),
+            private_keys: bundle.private_keys,
             ..Self::default()
         }
     }
@@ -94,6 +102,7 @@ impl Content {
             certificates: self.certificates,
             problems: self.problems,
             unread: self.unread,
+            private_keys: self.private_keys,
             public_roots: self.public_roots,
             targets: None,
         }
@@ -116,17 +125,20 @@ impl Content {
 }
 
 impl Decoder {
-    pub(super) fn trust_map(&mut self, raw: &raw::ConfigMap<'_>) -> Result<TrustMap, Wrong> {
+    pub(super) fn trust_map(&mut self, raw: &raw::ConfigMap<'_>, lines: &Lines<'_>) -> Result<TrustMap, Wrong> {
         let mut map = TrustMap {
             meta: self.meta(raw.metadata.as_ref())?,
             plain: List::default(),
             contents: Vec::new(),
             unread: None,
+            values: Values::default(),
         };
         let mut plain = Vec::new();
-        for (key, text) in raw.data.iter().flat_map(|data| &data.0) {
-            let key = self.scratch.str(key);
-            if memmem::find(text.as_bytes(), MARK).is_some() {
+        for (name, text) in raw.data.iter().flat_map(|data| &data.0) {
+            let key = self.scratch.str(name);
+            let holds_certificates = memmem::find(text.as_bytes(), MARK).is_some();
+            map.values.add(key.clone(), text, holds_certificates, lines.of_text(Some(name)));
+            if holds_certificates {
                 let content = self.scratch.content(text.as_bytes());
                 map.contents.push((key, content));
             } else {
@@ -155,7 +167,7 @@ pub(super) fn bundles(facts: &mut Facts) -> Vec<TrustBundle> {
     let mut seen = HashSet::new();
     let mut bundles = Vec::new();
     for map in maps.into_iter().rev() {
-        let TrustMap { meta, plain, contents, unread } = map;
+        let TrustMap { meta, plain, contents, unread, .. } = map;
         let is_mounted = mounted.has(&meta);
         let is_everywhere = IN_EVERY_NAMESPACE.contains(&meta.name.as_str());
         let is_kept = is_mounted || (!contents.is_empty() && !is_everywhere);

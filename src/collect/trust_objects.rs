@@ -4,8 +4,9 @@
 use serde::Deserialize;
 
 use super::decode::{Decoder, Wrong, parse};
-use super::kubeadm::{self, Machine};
+use super::kubeadm;
 use super::lines::Lines;
+use super::machine::Machine;
 use super::raw;
 use super::trust_maps::Content;
 use crate::model::object::{Meta, WrittenSelector};
@@ -175,7 +176,7 @@ impl Decoder {
         let mut meta = self.meta(raw.metadata.as_ref())?;
         let kind = self.scratch.str(kind);
         if kind.starts_with("Kubeadm") {
-            return Ok(TrustObject::Machine(Box::new(kubeadm::read(kind, meta, raw.spec, lines)?)));
+            return Ok(TrustObject::Machine(Box::new(kubeadm::read(&kind, meta, raw.spec, lines)?)));
         }
         meta.namespace = None;
         match &*kind {
@@ -191,6 +192,8 @@ impl Decoder {
                     certificates,
                     problems,
                     unread,
+                    // The API server refuses anything but certificates in it.
+                    private_keys: 0,
                     public_roots: false,
                     targets: None,
                 })))

@@ -8,6 +8,7 @@ use super::openshift::{self, OpenShift};
 use super::talos;
 use super::trust_maps::{self, Content, TrustMap};
 use super::trust_objects::{Managed, Source, TrustObject};
+use super::user_data;
 use crate::model::codes;
 use crate::model::object::{Meta, Origin};
 use crate::model::snapshot::CERTIFICATE_CONFIG_MAPS;
@@ -42,7 +43,7 @@ pub(super) fn settle(facts: &mut Facts, snapshot: &Snapshot) -> Settled {
             TrustObject::Bundle(bundle) => (bundle.kind.clone(), &bundle.meta),
             TrustObject::Managed(managed) => (managed.kind.clone(), &managed.meta),
             TrustObject::Controller(controller) => ("ControllerConfig".into(), &controller.meta),
-            TrustObject::Machine(machine) => (machine.kind.clone(), &machine.meta),
+            TrustObject::Machine(machine) => (machine.from.clone(), &machine.meta),
         };
         if seen.insert((kind, meta.namespace.clone(), meta.name.clone())) {
             objects.push(object);
@@ -60,12 +61,17 @@ pub(super) fn settle(facts: &mut Facts, snapshot: &Snapshot) -> Settled {
                 settled.bundles.extend(written(*managed, &facts.trust_maps));
             }
             TrustObject::Controller(controller) => cluster.controller = Some(*controller),
-            TrustObject::Machine(machine) => settled.nodes.extend(machine.node(snapshot.instant)),
+            TrustObject::Machine(machine) if machine.decides() => settled.nodes.push(machine.node(snapshot.instant)),
+            TrustObject::Machine(_) => {}
         }
     }
     cluster.read(facts);
     openshift::inject(&cluster, &mut facts.trust_maps);
     settled.nodes.extend(talos::nodes(std::mem::take(&mut facts.talos), source));
+    let user_data = std::mem::take(&mut facts.user_data);
+    let (of_user_data, notes) = user_data::nodes(user_data, &facts.nodes, snapshot.instant, source);
+    settled.nodes.extend(of_user_data);
+    settled.notes.extend(notes);
     let (of_cluster, traps) = cluster.nodes(&facts.trust_maps);
     settled.nodes.extend(of_cluster);
     settled.notes.extend(traps.into_iter().map(|(code, message, origin)| note(code, message, origin, &source)));
@@ -115,7 +121,8 @@ fn written(managed: Managed, maps: &[TrustMap]) -> Vec<TrustBundle> {
     all.problems = problems.into();
     let bundle = |key: Str, content: Content| TrustBundle {
         targets: Some(targets.clone()),
-        ..Content { public_roots, ..content }.at(&kind, &meta, key)
+        // trust-manager takes certificates alone out of its sources.
+        ..Content { public_roots, private_keys: 0, ..content }.at(&kind, &meta, key)
     };
     let store = Content { unread: Some("it is a key store, which is not read".into()), ..Content::default() };
     keys.into_iter().map(|(key, is_pem)| bundle(key, if is_pem { all.clone() } else { store.clone() })).collect()

@@ -30,17 +30,8 @@ pub(super) const OUTCOME: &str = "buildreach.dev/outcome";
 pub(super) const FINDING: &str = "buildreach.dev/finding";
 
 /// The kinds that are annotated.
-pub(super) const KINDS: &[&str] = &[
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "ReplicaSet",
-    "ReplicationController",
-    "Job",
-    "CronJob",
-    "PodTemplate",
-    "Pod",
-];
+pub(super) const KINDS: &[&str] =
+    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Pod"];
 
 /// Before what failed is tried again.
 const PAUSE: Duration = Duration::from_secs(30);

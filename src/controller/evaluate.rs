@@ -2,8 +2,8 @@
 
 use super::wish::{AuditId, Wish};
 use crate::demand::{self, Catalogue, Ranges};
-use crate::model::Snapshot;
 use crate::model::report::AuditReport;
+use crate::model::{Snapshot, codes};
 use crate::trace::report::{About, audit};
 use crate::trace::{Context, Profile};
 
@@ -24,7 +24,13 @@ pub type Answer = (AuditId, Result<AuditReport, String>);
 /// Answers every resource.
 pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish]) -> Vec<Answer> {
     let context = Context::new(snapshot, &setup.profile);
-    let (sets, _) = demand::sets_of(snapshot, &setup.catalogue);
+    let (mut sets, problems) = demand::sets_of(snapshot, &setup.catalogue);
+    // Who asks for a set asks for all of it: one of which a part was left out is not what they mean.
+    let is_partial = |set: &demand::EndpointSet| {
+        let of_shape = problems.iter().filter(|problem| problem.code.id == codes::OBJ_SHAPE.id);
+        of_shape.map(|problem| &snapshot.others[problem.object].meta.name).any(|name| *name == set.name)
+    };
+    sets.retain(|set| !is_partial(set));
     let answer = |wish: &Wish| {
         let (options, question) = wish.question(snapshot, &setup.catalogue, &sets)?;
         let demand = demand::build(snapshot, &setup.catalogue, &options);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::evaluate::Answer;
 use super::wish::AuditId;
 use crate::collect::kube::Watched;
-use crate::model::Outcome;
+use crate::report::prometheus;
 
 /// A loop that has not turned for so long stands still.
 const STANDSTILL: i64 = 120;
@@ -135,74 +135,16 @@ impl Metrics {
 /// What the audits say.
 fn audits(answers: &[Answer]) -> String {
     let mut out = String::new();
-    let answered: Vec<_> = answers.iter().filter_map(|(id, answer)| Some((name(id), answer.as_ref().ok()?))).collect();
     head(&mut out, "buildreach_audit_valid", "gauge", "Whether the spec of an audit can be answered.");
     for (id, answer) in answers {
         line(&mut out, "buildreach_audit_valid", &[("audit", &name(id))], u8::from(answer.is_ok()));
     }
-    head(&mut out, "buildreach_audit_timestamp_seconds", "gauge", "The instant of the facts of the last evaluation.");
-    for (audit, report) in &answered {
-        let seconds = report.instant.as_second();
-        line(&mut out, "buildreach_audit_timestamp_seconds", &[("audit", audit)], seconds);
-    }
-    head(&mut out, "buildreach_coverage_complete", "gauge", "Whether everything that may decide could be read.");
-    for (audit, report) in &answered {
-        let complete = u8::from(report.summary.coverage_complete);
-        line(&mut out, "buildreach_coverage_complete", &[("audit", audit)], complete);
-    }
-    let mut subjects: BTreeMap<(&str, &str, Outcome), u64> = BTreeMap::new();
-    let mut endpoints: BTreeMap<(&str, &str, &str, &str, Outcome), u64> = BTreeMap::new();
-    for (audit, report) in &answered {
-        for class in &report.results {
-            for subject in &class.subjects {
-                let namespace = subject.name.split('/').next().unwrap_or_default();
-                for outcome in Outcome::ALL {
-                    *subjects.entry((audit, namespace, outcome)).or_default() += u64::from(outcome == class.outcome);
-                }
-                for path in &class.paths {
-                    let step = path.trace.steps.iter().find(|step| step.outcome == path.outcome.into());
-                    let layer = step.filter(|_| path.outcome != Outcome::Reachable).map(|step| step.layer.to_string());
-                    let layer = layer.unwrap_or_default();
-                    let ecosystem = path.ecosystem.as_deref().unwrap_or_default();
-                    let layer = LAYERS.iter().find(|known| **known == layer).copied().unwrap_or_default();
-                    *endpoints.entry((audit, namespace, ecosystem, layer, path.outcome)).or_default() +=
-                        path.endpoints.len() as u64;
-                }
-            }
-        }
-    }
-    head(&mut out, "buildreach_subjects", "gauge", "Build subjects by the outcome over what they require.");
-    for ((audit, namespace, outcome), count) in subjects {
-        let labels = [("audit", audit), ("namespace", namespace), ("outcome", &outcome.to_string())];
-        line(&mut out, "buildreach_subjects", &labels, count);
-    }
-    let about = "Subject and endpoint pairs by outcome, and the layer that decides where they are not reached.";
-    head(&mut out, "buildreach_endpoints", "gauge", about);
-    for ((audit, namespace, ecosystem, layer, outcome), count) in endpoints {
-        let outcome = outcome.to_string();
-        let labels = [
-            ("audit", audit),
-            ("namespace", namespace),
-            ("ecosystem", ecosystem),
-            ("layer", layer),
-            ("outcome", &outcome),
-        ];
-        line(&mut out, "buildreach_endpoints", &labels, count);
-    }
-    head(&mut out, "buildreach_findings", "gauge", "Findings by code.");
-    for (audit, report) in &answered {
-        let mut findings: BTreeMap<(&str, String), u64> = BTreeMap::new();
-        for finding in &report.findings {
-            *findings.entry((&finding.code, finding.severity.to_string())).or_default() += 1;
-        }
-        for ((code, severity), count) in findings {
-            line(&mut out, "buildreach_findings", &[("audit", audit), ("code", code), ("severity", &severity)], count);
-        }
-    }
+    let answered: Vec<_> = answers.iter().filter_map(|(id, answer)| Some((name(id), answer.as_ref().ok()?))).collect();
+    // What one audit says in numbers is said by `-o prometheus` in the same way.
+    let reports = answered.iter().map(|(audit, report)| (audit.as_str(), *report));
+    out.push_str(&prometheus::text(&prometheus::families_by("audit", reports)));
     out
 }
-
-const LAYERS: [&str; 7] = ["config", "dns", "policy", "mesh", "cloud", "proxy", "tls"];
 
 /// An audit as labels and reports name it: `name`, or `namespace/name`.
 pub(super) fn name(id: &AuditId) -> String {

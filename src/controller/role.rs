@@ -75,7 +75,7 @@ const WRITES: &[Rule] = &[
     Rule {
         about: "Annotations of workloads",
         group: "",
-        resources: &["pods", "podtemplates", "replicationcontrollers"],
+        resources: &["pods", "replicationcontrollers"],
         verbs: &["patch"],
         when: When::With("--annotate"),
     },

@@ -82,6 +82,7 @@ impl Store {
             fingerprint: self.fingerprint.parse()?,
             public: PublicShare { present: self.public_roots, of: self.public_roots_known },
             additions: self.additions.into_iter().map(Certificate::into_facts).collect::<Result<_, _>>()?,
+            removed: Vec::new(),
             omitted: self.omitted_additions,
             modified: self.modified_time,
         })

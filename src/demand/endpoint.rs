@@ -2,18 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use serde::Deserialize;
-
 use super::catalogue::Catalogue;
-use super::presents::{Reference, Told, What};
 use super::{Addresses, Endpoint};
-use crate::model::{Protocol, Snapshot, Str};
+use crate::model::Protocol;
 
 /// Port of an endpoint that names none.
-const DEFAULT_PORT: u16 = 443;
-
-/// `apiVersion` of endpoint sets.
-const API_VERSION: &str = "buildreach.dev/v1alpha1";
+pub(super) const DEFAULT_PORT: u16 = 443;
 
 /// Why a text names no destination.
 #[derive(Debug, thiserror::Error)]
@@ -138,188 +132,6 @@ pub(super) fn endpoint(host: &str, port: u16, protocol: Protocol, catalogue: &Ca
     is_name.then(|| Endpoint { host: host.into(), port, protocol, addresses })
 }
 
-/// An `EndpointSet`: private registries and mirrors, and which ecosystems ask them instead of
-/// their public endpoints.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EndpointSet {
-    /// Object name.
-    pub name: Str,
-    /// Identifiers of ecosystems that need these endpoints instead of the public ones; empty if
-    /// every subject needs them beside what else it needs.
-    pub replaces: Vec<&'static str>,
-    /// The endpoints.
-    pub endpoints: Vec<Endpoint>,
-    /// What they present.
-    pub presents: Vec<Told>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    metadata: Metadata,
-    #[serde(default)]
-    spec: serde_json::Value,
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Spec {
-    #[serde(default)]
-    replaces: Vec<String>,
-    endpoints: Vec<SpecEndpoint>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SpecEndpoint {
-    host: String,
-    #[serde(default)]
-    port: Option<u16>,
-    #[serde(default)]
-    addresses: Vec<IpAddr>,
-    /// The CA that its server's chain leads to.
-    #[serde(default)]
-    ca: Option<SpecCertificates>,
-    /// The chain that its server presents, its own certificate first.
-    #[serde(default)]
-    chain: Option<SpecCertificates>,
-    /// Read by probes.
-    #[serde(default, rename = "probePath")]
-    _probe_path: Option<String>,
-}
-
-/// One of three places.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SpecCertificates {
-    #[serde(default)]
-    config_map: Option<SpecConfigMap>,
-    #[serde(default)]
-    inline: Option<String>,
-    #[serde(default)]
-    file: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SpecConfigMap {
-    #[serde(default)]
-    namespace: Option<Str>,
-    name: Str,
-    #[serde(default)]
-    key: Option<Str>,
-}
-
-impl SpecCertificates {
-    fn reference(self) -> Result<Reference, &'static str> {
-        match (self.config_map, self.inline, self.file) {
-            (Some(SpecConfigMap { namespace, name, key }), None, None) => {
-                Ok(Reference::ConfigMap { namespace, name, key })
-            }
-            (None, Some(text), None) => Ok(Reference::Text(text.into_bytes().into())),
-            (None, None, Some(path)) => Ok(Reference::File(path)),
-            _ => Err("certificates are in one place: configMap, inline or file"),
-        }
-    }
-}
-
-/// Reads a file of `EndpointSet` objects, several documents or a `List`.
-///
-/// # Errors
-///
-/// The text is not YAML, a document is of another kind, or an object is not usable.
-pub fn parse_endpoint_sets(text: &str, catalogue: &Catalogue) -> Result<Vec<EndpointSet>, EndpointError> {
-    let documents: Vec<Option<serde_json::Value>> =
-        serde_saphyr::from_multiple(text).map_err(|e| EndpointError::Yaml(e.to_string()))?;
-    let mut sets = Vec::new();
-    for (at, document) in documents.into_iter().flatten().enumerate() {
-        let items = match document.get("items").and_then(serde_json::Value::as_array) {
-            Some(items) if document.get("kind").and_then(|kind| kind.as_str()).is_some_and(|k| k.ends_with("List")) => {
-                items.clone()
-            }
-            _ => vec![document],
-        };
-        for item in items {
-            let document: Document = serde_json::from_value(item).map_err(|e| EndpointError::Yaml(e.to_string()))?;
-            sets.push(endpoint_set(document, at + 1, catalogue)?);
-        }
-    }
-    Ok(sets)
-}
-
-fn endpoint_set(document: Document, number: usize, catalogue: &Catalogue) -> Result<EndpointSet, EndpointError> {
-    let Document { api_version, kind, metadata: Metadata { name }, spec } = document;
-    if kind != "EndpointSet" || api_version != API_VERSION {
-        return Err(EndpointError::Kind { number, kind, api_version });
-    }
-    let fail = |why: String| EndpointError::Object { name: name.clone(), why };
-    let spec: Spec = serde_json::from_value(spec).map_err(|e| fail(e.to_string()))?;
-    let mut replaces = Vec::new();
-    for id in &spec.replaces {
-        replaces.extend(catalogue.resolve(id).map_err(|e| fail(e.to_string()))?);
-    }
-    replaces.sort_unstable();
-    replaces.dedup();
-    let mut endpoints = Vec::new();
-    let mut presents = Vec::new();
-    for written in spec.endpoints {
-        let port = written.port.unwrap_or(DEFAULT_PORT);
-        let mut endpoint = endpoint(&written.host, port, Protocol::Tcp, catalogue)
-            .filter(|_| port > 0)
-            .ok_or_else(|| fail(format!("`{}` is neither a name nor an address", written.host)))?;
-        if !written.addresses.is_empty() {
-            if matches!(endpoint.addresses, Addresses::Bare(_)) {
-                return Err(fail(format!("`{}` is an address and takes no addresses", written.host)));
-            }
-            endpoint.addresses = Addresses::Listed(written.addresses);
-        }
-        for (what, certificates) in [(What::Authority, written.ca), (What::Chain, written.chain)] {
-            let Some(certificates) = certificates else { continue };
-            presents.push(Told {
-                host: endpoint.host.clone(),
-                port: Some(port),
-                what,
-                reference: certificates.reference().map_err(|why| fail(format!("`{}`: {why}", written.host)))?,
-                from: format!("EndpointSet {name}").into(),
-            });
-        }
-        endpoints.push(endpoint);
-    }
-    Ok(EndpointSet { name: name.into(), replaces, endpoints, presents })
-}
-
-/// The endpoint sets among the objects that were read: what they tell about hosts is known, and nobody needs an endpoint
-/// because of them. One that is not usable gives the index of its object, and why.
-pub fn sets_of(snapshot: &Snapshot, catalogue: &Catalogue) -> (Vec<EndpointSet>, Vec<(usize, String)>) {
-    let (mut sets, mut problems) = (Vec::new(), Vec::new());
-    for (at, object) in
-        snapshot.others.iter().enumerate().filter(|(_, o)| o.group == "buildreach.dev" && o.kind == "EndpointSet")
-    {
-        let document = Document {
-            api_version: API_VERSION.to_owned(),
-            kind: object.kind.to_string(),
-            metadata: Metadata { name: object.meta.name.to_string() },
-            spec: object.spec.clone(),
-        };
-        match endpoint_set(document, at, catalogue) {
-            Ok(set) => sets.push(set),
-            Err(why) => problems.push((at, why.to_string())),
-        }
-    }
-    (sets, problems)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -398,31 +210,10 @@ mod tests {
         assert!(parse_endpoint_list("").unwrap().is_empty());
     }
 
-    #[test]
-    fn endpoint_sets_replace_ecosystems() {
-        let catalogue = Catalogue::builtin();
-        let text = "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nmetadata: {name: corp-nexus}\nspec:\n  replaces: [npm, pypi]\n  endpoints:\n  - {host: nexus.corp.example, port: 443, addresses: [10.20.0.15], ca: {configMap: {name: ca}}, probePath: /status}\n---\napiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nmetadata: {name: more}\nspec: {endpoints: [{host: 10.0.0.1, port: 8080}]}\n";
-        let sets = parse_endpoint_sets(text, &catalogue).unwrap();
-        assert_eq!(sets.len(), 2);
-        assert_eq!(sets[0].replaces, ["node", "python"]);
-        assert_eq!(sets[0].endpoints[0].addresses, Addresses::Listed(vec!["10.20.0.15".parse().unwrap()]));
-        assert_eq!((sets[1].endpoints[0].port, sets[1].replaces.len()), (8080, 0));
-        for bad in [
-            "kind: Pod\napiVersion: v1\n",
-            "[",
-            "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nspec: {replaces: [cobol], endpoints: []}\n",
-            "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nspec: {endpoint: []}\n",
-            "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nspec: {endpoints: [{host: a/b}]}\n",
-            "apiVersion: buildreach.dev/v1alpha1\nkind: EndpointSet\nspec: {endpoints: [{host: 10.0.0.1, addresses: [10.0.0.2]}]}\n",
-        ] {
-            assert!(parse_endpoint_sets(bad, &catalogue).is_err(), "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_text_panics(text in "[a-z0-9:./\\[\\]*é -]{0,20}") {
-            let _ = (parse(&text), parse_endpoint_list(&text), parse_endpoint_sets(&text, &Catalogue::builtin()));
+            let _ = (parse(&text), parse_endpoint_list(&text));
         }
     }
 }

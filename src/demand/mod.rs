@@ -3,6 +3,7 @@
 mod build;
 pub mod catalogue;
 mod endpoint;
+pub(crate) mod environment;
 mod goproxy;
 mod image;
 mod needs;
@@ -11,6 +12,7 @@ pub(crate) mod pattern;
 pub mod presents;
 pub mod ranges;
 mod select;
+mod sets;
 mod shell;
 mod signal;
 pub mod sources;
@@ -27,10 +29,12 @@ use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 
 pub use build::similar;
 pub use catalogue::Catalogue;
-pub use endpoint::{EndpointError, EndpointSet, parse_endpoint, parse_endpoint_list, parse_endpoint_sets, sets_of};
+pub use endpoint::{EndpointError, parse_endpoint, parse_endpoint_list};
 pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
+pub use sets::{EndpointSet, SetProblem, parse_endpoint_sets, sets_of};
+pub(crate) use shell::Command;
 pub use sources::SourceId;
 
 /// Who opens the connections.
@@ -179,8 +183,8 @@ pub struct Demand {
     pub nearest: Vec<Candidate>,
     /// With every pod a subject and the endpoints named by the user: what each of them needs, once.
     pub shared: Option<Vec<Requirement>>,
-    /// Endpoint sets among the objects that were read and that are not usable: index of the object, and why.
-    pub set_problems: Vec<(usize, String)>,
+    /// What is wrong with endpoint sets among the objects that were read.
+    pub set_problems: Vec<SetProblem>,
     /// What servers present: see [`Demand::presented`].
     pub presents: presents::Presents,
 }
@@ -219,7 +223,7 @@ pub struct DemandOptions {
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
     let mut demand = build::build(snapshot, catalogue, options);
-    let (sets, problems) = endpoint::sets_of(snapshot, catalogue);
+    let (sets, problems) = sets_of(snapshot, catalogue);
     demand.set_problems = problems;
     if !sets.is_empty() {
         for subject in &mut demand.subjects {
@@ -236,11 +240,14 @@ pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions
     demand
 }
 
-/// Puts the addresses that an endpoint set lists in the place of those that nobody publishes.
+/// Puts the addresses that an endpoint set lists for this host and port in the place of those that nobody publishes.
 fn with_addresses(mut requirement: Requirement, sets: &[EndpointSet]) -> Requirement {
     let endpoint = &mut requirement.endpoint;
     if endpoint.addresses == Addresses::Public {
-        let known = sets.iter().flat_map(|set| &set.endpoints).find(|known| known.host == endpoint.host);
+        let is_it = |known: &&Endpoint| {
+            known.host == endpoint.host && known.port == endpoint.port && known.protocol == endpoint.protocol
+        };
+        let known = sets.iter().flat_map(|set| &set.endpoints).find(is_it);
         if let Some(Addresses::Listed(addresses)) = known.map(|known| &known.addresses) {
             endpoint.addresses = Addresses::Listed(addresses.clone());
         }
@@ -254,7 +261,26 @@ pub(crate) fn programs(spec: &PodSpec, container: &Container) -> Vec<String> {
     let commands = shell::commands(container, &scripts);
     let image = container.image.as_deref().and_then(image::Image::parse);
     let of_image = image.and_then(|image| image.path.rsplit('/').next()).map(str::to_owned);
-    commands.iter().map(|command| command.program().to_owned()).chain(of_image).collect()
+    let module = |command: &Command| match command.words.as_slice() {
+        [python, flag, module, ..] if python == "python" && flag == "-m" => module.clone(),
+        _ => command.program().to_owned(),
+    };
+    commands.iter().map(module).chain(of_image).collect()
+}
+
+/// The commands of a container that can be read.
+pub(crate) fn commands(spec: &PodSpec, container: &Container) -> Vec<Command> {
+    shell::commands(container, &shell::scripts(spec))
+}
+
+/// Whether a command fetches something.
+pub(crate) fn is_fetch(command: &Command) -> bool {
+    tables::tables().command(command).is_some() || needs::is_fetch(command)
+}
+
+/// Whether what a command runs is hidden in a file, or in another tool's configuration.
+pub(crate) fn is_opaque(command: &Command) -> bool {
+    needs::is_opaque(command)
 }
 
 /// The words of a container's commands, assignments included, in order: what may change how its clients verify.

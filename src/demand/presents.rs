@@ -57,6 +57,8 @@ pub enum Reference {
     File(String),
     /// PEM.
     Text(Arc<[u8]>),
+    /// Somebody names certificates in a form that cannot be read; why.
+    Wrong(Str),
 }
 
 /// Somebody's word about what a host presents.
@@ -161,12 +163,23 @@ impl Reference {
         }
     }
 
+    /// What is missing where the reference leads: the ConfigMap does not exist, or its key, or a certificate in it.
+    pub(super) fn missing(&self, snapshot: &Snapshot) -> Option<String> {
+        let (namespace, name) = self.config_map()?;
+        if matches!(config_map(snapshot, &namespace, &name), Held::Unknown(_)) {
+            return None;
+        }
+        let (place, found) = self.find(snapshot);
+        Some(format!("{}: {}", place.trim_start_matches(", "), found.err()?))
+    }
+
     /// Words for the place, and the certificates or why they are not known.
     fn find(&self, snapshot: &Snapshot) -> (String, Result<List<Anchor>, Str>) {
         match self {
             // Whoever does I/O has replaced what could be read.
             Self::File(path) => (format!(", file {path}"), Err("the file was not read".into())),
             Self::Text(bytes) => (String::new(), read(bytes)),
+            Self::Wrong(why) => (String::new(), Err(why.clone())),
             Self::ConfigMap { namespace: None, name, .. } => {
                 (format!(", ConfigMap {name}"), Err("it does not say in which namespace the ConfigMap is".into()))
             }

@@ -35,17 +35,23 @@ pub(super) trait Build: Sized {
 
 impl Build for Container {
     fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push(EnvVar { name: name.into(), value: EnvValue::Text(value.into()), line: 31 });
+        self.env.push(EnvVar { name: name.into(), value: EnvValue::Text(value.into()), line: 31, place: None });
         self
     }
 
     fn env_from(mut self, name: &str, object: &str) -> Self {
-        self.env.push(EnvVar { name: name.into(), value: EnvValue::From(object.into()), line: 32 });
+        self.env.push(EnvVar { name: name.into(), value: EnvValue::From(object.into()), line: 32, place: None });
         self
     }
 
     fn all_env_from(mut self, kind: &str, name: &str, prefix: Option<&str>) -> Self {
-        self.env_from.push(EnvFrom { kind: kind.into(), name: name.into(), prefix: prefix.map(Into::into) });
+        self.env_from.push(EnvFrom {
+            kind: kind.into(),
+            name: name.into(),
+            prefix: prefix.map(Into::into),
+            optional: false,
+            doubt: None,
+        });
         self
     }
 

@@ -325,7 +325,7 @@ codes! {
     TLS_CA_EXPIRED "BR-TLS-073" High
         "A CA that a node trusts has expired"
         "A certificate that was added to a store, or to a registry's configuration, is past its end.";
-    TLS_NODE_PRIVATE_KEY "BR-TLS-074" High
+    TLS_PRIVATE_KEY "BR-TLS-074" High
         "A private key lies among certificates"
         "A file of certificates that everybody may read holds a private key.";
     TLS_CLIENT_PAIR "BR-TLS-075" High
@@ -372,5 +372,14 @@ codes! {
         "The cluster's image configuration switches verification off for a registry: whoever stands between may replace images.";
     TLS_NOT_BUILT_ON_NODES "BR-TLS-095" High
         "A CA is written to new nodes and never taken into their store"
-        "Cluster API writes a CA file into the input folder of the store, and no command builds the store of it.";
+        "A CA file is written into the input folder of the store of new nodes, and no command builds the store of it.";
+    TLS_PKI_DISTRUSTS "BR-TLS-096" High
+        "Bottlerocket distrusts a CA that lacks `trusted = true`"
+        "An entry of `settings.pki` without `trusted` takes its certificates out of the node's store.";
+    TLS_USER_DATA "BR-TLS-097" High
+        "The user data of nodes cannot be read"
+        "Nodes do not start with this user data, or without what it says: nothing is known about what they trust.";
+    TLS_LEAF_ANCHOR "BR-TLS-098" Medium
+        "A server's own certificate stands among the CAs"
+        "The file of CAs that a client reads holds the certificate of a server: some clients refuse it as an anchor, the others lose it when it is renewed.";
 }

@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod aws;
 pub mod base64;
+pub mod changes;
 pub mod codes;
 pub mod exception;
 pub mod few;
@@ -21,6 +22,7 @@ pub mod snapshot;
 pub mod text;
 pub mod trace;
 pub mod trust;
+pub mod variables;
 
 pub use addr::{AddrSet, Family};
 pub use few::Few;

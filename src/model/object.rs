@@ -121,6 +121,9 @@ pub struct Node {
     /// `status.nodeInfo.operatingSystem`, else the label `kubernetes.io/os`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Str>,
+    /// `status.nodeInfo.osImage`: `Bottlerocket OS 1.50.0 (aws-k8s-1.34)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_image: Option<Str>,
     /// Taints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,

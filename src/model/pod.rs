@@ -13,6 +13,7 @@ use super::object::{Meta, Owner, is_false};
 use super::port::Protocol;
 use super::scheduling::Scheduling;
 use super::text::Str;
+use super::variables::{KeySelector, ValuePlace};
 
 /// `status.phase` of a pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -206,6 +207,10 @@ pub struct EnvVar {
     /// Line in the pod's source, from 1; 0 where it is not known.
     #[serde(default)]
     pub line: u32,
+    /// The ConfigMap that the value is from, once it was looked up. Such a value is literal: Kubernetes expands no
+    /// `$(VAR)` in it.
+    #[serde(skip)]
+    pub place: Option<Arc<ValuePlace>>,
 }
 
 /// The value of an environment variable.
@@ -216,11 +221,15 @@ pub enum EnvValue {
     Text(Str),
     /// Set, but the value was not kept: no build setting, or one that may be secret.
     NotKept,
-    /// From an object that was not read: `ConfigMap ci/proxy`, `Secret ci/token`.
+    /// From an object that is never read: `Secret ci/token`.
     From(Str),
+    /// From a ConfigMap of the pod's namespace.
+    ConfigMapKey(Arc<KeySelector>),
+    /// It cannot be told, and why: found when ConfigMaps are looked up.
+    Unknown(Str),
 }
 
-/// One `envFrom` entry: variables whose names are not known.
+/// One `envFrom` entry: variables whose names only its object tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EnvFrom {
     /// `ConfigMap` or `Secret`.
@@ -230,6 +239,12 @@ pub struct EnvFrom {
     /// Put before every name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Str>,
+    /// The container starts without the object.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+    /// Why nothing is known about it, where that is more than that it was not read: found when ConfigMaps are looked up.
+    #[serde(skip)]
+    pub doubt: Option<Str>,
 }
 
 /// A declared container port.

@@ -54,6 +54,32 @@ pub struct AuditReport {
     /// Set when no build subject was found: what was looked for and what came nearest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_subjects: Option<NoSubjects>,
+    /// Set in a kept report that was cut to the size that its place has room for; the counts are those of the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<Omitted>,
+}
+
+/// What a kept report leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Omitted {
+    /// Paths: groups of endpoints of a class that share a trace.
+    pub results: u64,
+    /// Subjects that no result names.
+    pub subjects: u64,
+    /// Findings, the mildest, and what was accepted.
+    pub findings: u64,
+    /// Hits and near misses of the findings that are there; signals and notes of the subjects that are there.
+    pub details: u64,
+    /// Rows of the coverage, of what was read whole or is not installed.
+    pub coverage: u64,
+}
+
+impl Omitted {
+    /// Whether nothing is left out.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A layer that was left out.

@@ -10,6 +10,7 @@ use super::object::{
 };
 use super::text::Str;
 use super::trust::{NodeTrust, TrustBundle, TrustNote};
+use super::variables::VariableMap;
 
 /// The facts of one collection: the only input of an evaluation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -67,6 +68,9 @@ pub struct Snapshot {
     /// ConfigMaps that configure an engine, a mesh or DNS.
     #[serde(default)]
     pub config_maps: Vec<ConfigMap>,
+    /// ConfigMaps from which containers take variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variable_maps: Vec<VariableMap>,
     /// Objects of kinds that are not evaluated but may decide, or that mark an engine.
     #[serde(default)]
     pub others: Vec<OtherObject>,
@@ -101,6 +105,10 @@ pub enum World {
 /// [`Coverage::kind`] of the ConfigMaps of a live cluster that pods mount where trust is decided, or that somebody
 /// names for their certificates: each is read by its name, so one row for a namespace stands for all of them.
 pub const CERTIFICATE_CONFIG_MAPS: &str = "ConfigMaps with certificates";
+
+/// [`Coverage::kind`] of the ConfigMaps of a live cluster that containers take variables from: each is read by its
+/// name, so one row for a namespace stands for all of them.
+pub const VARIABLE_CONFIG_MAPS: &str = "ConfigMaps with variables";
 
 /// How completely one kind was read in one scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]

@@ -84,6 +84,9 @@ pub struct TrustStore {
     /// What it holds beside them.
     #[serde(default)]
     pub additions: Vec<Anchor>,
+    /// Public roots that somebody took out of it: told where the store is described and not listed, by whole certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Anchor>,
     /// How many more it holds beside them, where a report leaves some out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u32,
@@ -172,12 +175,13 @@ pub struct TrustNote {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeTrust {
-    /// Name of the node, origin of the facts.
+    /// Name of the node, origin of the facts. Labels are those that the nodes of a kind carry, where such facts tell:
+    /// they are of no node that has one of these labels with another value.
     pub meta: Meta,
     /// Kind and name of the object that says so, where it is not the node itself: `KubeadmConfig ci/workers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Str>,
-    /// `ID` and `VERSION_ID` of os-release.
+    /// `ID` and `VERSION_ID` of os-release; for all nodes of a kind the `ID` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Str>,
     /// When it was read; absent in what only describes nodes.
@@ -226,6 +230,9 @@ pub struct TrustBundle {
     /// Why it may hold more certificates than these: a key store, a Secret among its sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<Str>,
+    /// How many private keys lie among the certificates: their number alone is kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub private_keys: u32,
     /// It holds the public roots of a distribution beside these certificates.
     #[serde(default, skip_serializing_if = "is_false")]
     pub public_roots: bool,

@@ -19,7 +19,7 @@ const MOST: usize = 5;
 pub(super) fn audit(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "## {}\n", prose(&summary::headline(report)))?;
     let not_read: Vec<_> = summary::not_read(report).iter().map(|what| format!("not read: {}", prose(what))).collect();
-    let notes: Vec<_> = report.notes.iter().map(|note| prose(note)).collect();
+    let notes: Vec<_> = summary::left_out(report).iter().chain(&report.notes).map(|note| prose(note)).collect();
     for note in not_read.iter().chain(&notes) {
         writeln!(out, "> {note}  ")?;
     }
@@ -158,7 +158,7 @@ pub(super) fn explanation(explanation: &Explanation, out: &mut dyn Write) -> io:
 }
 
 /// Text of others inside Markdown: nothing in it is markup, a link, a mention or the end of a table cell.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let text = clean(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -178,7 +178,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Text of others as a code span. Not for cells of a table: a bar ends those even inside of code (GFM, "Tables").
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", clean(text).replace('`', "'"))
 }
 

@@ -6,11 +6,15 @@
 //!
 //! Whether to use colour, and how wide the terminal is, is for the caller to find out.
 
+pub mod changes;
 mod decided;
 mod explain;
 mod json;
+mod junit;
 mod markdown;
 mod page;
+pub mod prometheus;
+mod sarif;
 mod schema;
 mod subjects;
 mod summary;
@@ -23,6 +27,7 @@ use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 
+pub use junit::{Case, Junit, Said, Tally, Verdict};
 pub use schema::{explanation_schema, schema};
 
 use crate::model::report::{AuditReport, Explanation};
@@ -41,11 +46,37 @@ pub enum Format {
     Yaml,
     /// For the summary of a CI job: what the table says.
     Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for the test view of CI systems.
+    Junit,
+    /// Text exposition format 0.0.4 of Prometheus.
+    Prometheus,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 5] = [Self::Table, Self::Wide, Self::Json, Self::Yaml, Self::Markdown];
+    pub const ALL: [Self; 8] =
+        [Self::Table, Self::Wide, Self::Json, Self::Yaml, Self::Markdown, Self::Sarif, Self::Junit, Self::Prometheus];
+
+    /// Whether one trace can be written in it; the others are about a whole audit.
+    pub const fn explains(self) -> bool {
+        !matches!(self, Self::Sarif | Self::Junit | Self::Prometheus)
+    }
+
+    /// The name of a file that holds a report in it.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Table => "report.txt",
+            Self::Wide => "report.wide.txt",
+            Self::Json => "report.json",
+            Self::Yaml => "report.yaml",
+            Self::Markdown => "report.md",
+            Self::Sarif => "report.sarif",
+            Self::Junit => "report.junit.xml",
+            Self::Prometheus => "report.prom",
+        }
+    }
 
     /// The name that [`FromStr`] reads.
     pub const fn name(self) -> &'static str {
@@ -55,6 +86,9 @@ impl Format {
             Self::Json => "json",
             Self::Yaml => "yaml",
             Self::Markdown => "markdown",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+            Self::Prometheus => "prometheus",
         }
     }
 }
@@ -75,7 +109,7 @@ impl FromStr for Format {
 
 /// The text names no format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no output format: table, wide, json, yaml or markdown")]
+#[error("`{0}` is no output format: table, wide, json, yaml, markdown, sarif, junit or prometheus")]
 pub struct UnknownFormat(String);
 
 /// What a renderer needs to know about the place that it writes to.
@@ -100,6 +134,9 @@ pub fn render(report: &AuditReport, format: Format, options: &Options, out: &mut
         Format::Json => json::write(report, &mut out)?,
         Format::Yaml => yaml::write(report, &mut out)?,
         Format::Markdown => markdown::audit(report, &mut out)?,
+        Format::Sarif => sarif::audit(report, &mut out)?,
+        Format::Junit => junit::audit(report, &mut out)?,
+        Format::Prometheus => out.write_all(prometheus::text(&prometheus::families(report)).as_bytes())?,
     }
     out.flush()
 }
@@ -108,7 +145,7 @@ pub fn render(report: &AuditReport, format: Format, options: &Options, out: &mut
 ///
 /// # Errors
 ///
-/// What the writer says.
+/// What the writer says, and that the format is for audits alone ([`Format::explains`]).
 pub fn explain(explanation: &Explanation, format: Format, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     match format {
@@ -116,6 +153,10 @@ pub fn explain(explanation: &Explanation, format: Format, options: &Options, out
         Format::Json => json::write(explanation, &mut out)?,
         Format::Yaml => yaml::write(explanation, &mut out)?,
         Format::Markdown => markdown::explanation(explanation, &mut out)?,
+        Format::Sarif | Format::Junit | Format::Prometheus => {
+            let why = format!("{format} is a format for audits, and this is one trace");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
     }
     out.flush()
 }

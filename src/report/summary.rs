@@ -82,6 +82,21 @@ pub(super) fn not_read(report: &AuditReport) -> Vec<String> {
         .collect()
 }
 
+/// What a kept report leaves out for its size, in a sentence.
+pub(super) fn left_out(report: &AuditReport) -> Option<String> {
+    let omitted = report.omitted?;
+    let parts = [
+        (omitted.findings, "finding", "findings"),
+        (omitted.subjects, "subject", "subjects"),
+        (omitted.results, "result", "results"),
+        (omitted.details, "detail of these", "details of these"),
+        (omitted.coverage, "row of the coverage", "rows of the coverage"),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| counted(*n, one, many)).collect();
+    let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+    Some(format!("left out to fit where this report is kept: {what}; the counts are those of the whole"))
+}
+
 /// An assumption, and how many subjects have a result that rests on it.
 pub(super) struct Assumption<'a> {
     pub(super) text: &'a str,

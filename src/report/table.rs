@@ -59,7 +59,7 @@ pub(super) fn head(report: &AuditReport, page: &mut Page<'_>) -> io::Result<()> 
         let more = count(as_u64(not_read.len() - MOST_ASSUMPTIONS));
         page.prose("not read  ", 10, &format!("{more} more: -o json"))?;
     }
-    for note in &report.notes {
+    for note in summary::left_out(report).iter().chain(&report.notes) {
         page.prose("note      ", 10, note)?;
     }
     report.no_subjects.as_ref().map_or(Ok(()), |none| no_subjects(none, page))

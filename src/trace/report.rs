@@ -47,10 +47,10 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
     if !about.matrix {
         findings.extend(causes::findings(audit, &results));
     }
-    findings.extend(demand.set_problems.iter().map(|(at, why)| {
-        let object = &snapshot.others[*at];
+    findings.extend(demand.set_problems.iter().map(|problem| {
+        let object = &snapshot.others[problem.object];
         let evidence = context.object_evidence(&object.kind, &object.meta, Decided::ByRule);
-        finding(&codes::OBJ_SHAPE, why.clone(), vec![evidence])
+        finding(problem.code, problem.message.clone(), vec![evidence])
     }));
     let nobody = demand.subjects.is_empty();
     if nobody {
@@ -125,6 +125,7 @@ pub fn report(audit: &Audit<'_>, demand: &Demand, about: &About) -> AuditReport 
             hint: "name them with --subject, or label them buildreach.dev/build=true; --all-pods asks for every running pod"
                 .to_owned(),
         }),
+        omitted: None,
     }
 }
 

@@ -34,14 +34,8 @@ pub fn config_map<'s>(snapshot: &'s Snapshot, namespace: &str, name: &str) -> He
             here.push(bundle);
         }
     }
-    let about = |problem: &&crate::model::Problem| {
-        problem.class.leaves_unknown()
-            && problem.kind.as_deref() == Some("ConfigMap")
-            && problem.name.as_deref().is_none_or(|own| own == name)
-            && problem.namespace.as_deref().is_none_or(|own| own == namespace)
-    };
-    if let Some(problem) = snapshot.problems.iter().find(about) {
-        return Held::Unknown(format!("ConfigMap {namespace}/{name} cannot be told: {}", problem.message));
+    if let Some(why) = untold(snapshot, namespace, name) {
+        return Held::Unknown(why);
     }
     if !here.is_empty() {
         return Held::Keys(here);
@@ -57,10 +51,26 @@ pub fn config_map<'s>(snapshot: &'s Snapshot, namespace: &str, name: &str) -> He
     if IN_EVERY_NAMESPACE.contains(&name) {
         return Held::Unknown(format!("ConfigMap {name} is written into every namespace, and was not read here"));
     }
-    if let Some(why) = unread(snapshot, namespace) {
-        return Held::Unknown(format!("ConfigMap {namespace}/{name} was not read: {why}"));
-    }
-    Held::Absent
+    absence(snapshot, namespace, name, CERTIFICATE_CONFIG_MAPS).map_or(Held::Absent, Held::Unknown)
+}
+
+/// Why nobody can tell what a ConfigMap holds, even if one of its name was read: an object that may be it is not readable.
+pub fn untold(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<String> {
+    let about = |problem: &&crate::model::Problem| {
+        problem.class.leaves_unknown()
+            && problem.kind.as_deref() == Some("ConfigMap")
+            && problem.name.as_deref().is_none_or(|own| own == name)
+            && problem.namespace.as_deref().is_none_or(|own| own == namespace)
+    };
+    let problem = snapshot.problems.iter().find(about)?;
+    Some(format!("ConfigMap {namespace}/{name} cannot be told: {}", problem.message))
+}
+
+/// Why a ConfigMap that was not found may be there all the same; `None`: it does not exist. `purpose` is the kind of the
+/// coverage under which it would have been read.
+pub fn absence(snapshot: &Snapshot, namespace: &str, name: &str, purpose: &str) -> Option<String> {
+    let why = unread(snapshot, namespace, purpose)?;
+    Some(format!("ConfigMap {namespace}/{name} was not read: {why}"))
 }
 
 /// The ConfigMap that trust-manager writes into the namespace.
@@ -130,14 +140,14 @@ pub fn only_store(snapshot: &Snapshot) -> Vec<TrustNote> {
 }
 
 /// Why a ConfigMap of the namespace may be there although it was not read.
-fn unread(snapshot: &Snapshot, namespace: &str) -> Option<String> {
+fn unread(snapshot: &Snapshot, namespace: &str, purpose: &str) -> Option<String> {
     if snapshot.world == World::Closed {
         // A generator may make any object.
         let any = |p: &&crate::model::Problem| p.class == ProblemClass::NotRendered && p.name.is_none();
         return snapshot.problems.iter().find(any).map(|problem| problem.message.clone());
     }
     let of_namespace = snapshot.coverage.iter().filter(|row| {
-        [CERTIFICATE_CONFIG_MAPS, "ConfigMap"].contains(&row.kind.as_str())
+        [purpose, "ConfigMap"].contains(&row.kind.as_str())
             && row.namespace.as_deref().is_none_or(|own| own == namespace)
     });
     let mut is_read = false;
@@ -145,7 +155,7 @@ fn unread(snapshot: &Snapshot, namespace: &str) -> Option<String> {
         if row.state.is_incomplete() {
             return Some("the credentials may not read it, or reading it failed".to_owned());
         }
-        is_read |= row.kind == CERTIFICATE_CONFIG_MAPS;
+        is_read |= *row.kind == *purpose;
     }
     (!is_read).then(|| "only ConfigMaps that pods mount are read".to_owned())
 }

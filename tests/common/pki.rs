@@ -271,6 +271,23 @@ pub fn authority_key_id(id: &[u8]) -> Extension {
     extension("2.5.29.35", false, sequence(&[tlv(0x80, id)]))
 }
 
+/// A CA of that name and what a server of `host` presents that it signed, both in PEM.
+pub fn authority(ca: &str, host: &str) -> (String, String) {
+    let (root, leaf) = (Key::p256(), Key::p256());
+    let subject = common_name(ca);
+    let certificate = Spec::new(subject.clone(), subject.clone())
+        .with(basic_constraints(true, true, None))
+        .with(key_usage(0x06))
+        .with(subject_key_id(&[1, 2, 3, 4]))
+        .sign(&root, &root);
+    let server = Spec::new(common_name(host), subject)
+        .with(alternative_names(&[("DNS", host)]))
+        .with(ext_key_usage(&[SERVER_AUTH]))
+        .with(authority_key_id(&[1, 2, 3, 4]))
+        .sign(&leaf, &root);
+    (pem(&certificate), pem(&server))
+}
+
 /// PEM of a certificate.
 pub fn pem(der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

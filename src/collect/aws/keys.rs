@@ -44,6 +44,7 @@ const IGNORED: &[&str] = &[
     "Firewalls",
     "FlowLogs",
     "InternetGatewayExclusions",
+    "LaunchTemplates",
     "LoadBalancerAttributes",
     "LoadBalancerListeners",
     "LoadBalancerTargetHealth",

@@ -13,7 +13,7 @@ use super::super::facts::Facts;
 use super::super::json::{self, Page, Stop, WhenKindIsLate};
 use super::super::kinds::{self, Class};
 use super::super::kustomize::Kustomization;
-use super::super::{head, yaml};
+use super::super::{head, user_data, yaml};
 use super::text::{self, Content, SNIFF};
 use crate::model::object::Origin;
 use crate::model::{Problem, ProblemClass, Str};
@@ -136,6 +136,11 @@ impl Task<'_> {
     /// Reads what a file holds.
     pub(super) fn bytes(&self, bytes: &[u8], decoder: &mut Decoder) -> Outcome {
         match text::content(bytes) {
+            Content::Text(text) if user_data::is_user_data(&text) => {
+                let mut outcome = Outcome::default();
+                user_data::file(&text, self.source, &mut outcome.facts);
+                outcome
+            }
             Content::Text(text) => {
                 let mut outcome = self.text(&text, decoder);
                 if self.is_chart_file {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use crate::collect::user_data;
+
 /// A file to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -36,6 +38,20 @@ fn is_manifest(path: &Path) -> bool {
         .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending.eq_ignore_ascii_case(known)))
         // A kustomization may do without one.
         || path.file_name().is_some_and(|name| name == "Kustomization")
+}
+
+/// A larger file is no user data: EC2 takes 16 KiB of it, and base64 adds a third.
+const USER_DATA_LIMIT: u64 = 64 << 10;
+
+/// Whether a file of a folder is user data of nodes. Its name says only that it may be: most files in TOML are
+/// something else, so its content decides.
+fn is_user_data(path: &Path) -> bool {
+    let lower = |part: Option<&OsStr>| part.and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    let stem = lower(path.file_stem()).replace(['_', '.'], "-");
+    let is_named = matches!(stem.as_str(), "userdata" | "user-data") && !is_manifest(path);
+    (is_named || matches!(lower(path.extension()).as_str(), "toml" | "mime"))
+        && std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= USER_DATA_LIMIT)
+        && std::fs::read(path).is_ok_and(|bytes| user_data::is_user_data(&bytes))
 }
 
 /// Joins a name as it was given with a path below it.
@@ -124,7 +140,7 @@ impl Walk<'_> {
                 {
                     self.found.charts.insert(chart.to_owned());
                 }
-                if is_manifest(path) {
+                if is_manifest(path) || is_user_data(path) {
                     let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
                     self.add(path, canonical);
                 }
@@ -160,7 +176,7 @@ impl Walk<'_> {
                     } else if !is_dotted(&link) && !self.folders.contains(&target) {
                         self.enter(&link);
                     }
-                } else if target.is_file() && is_manifest(&link) {
+                } else if target.is_file() && (is_manifest(&link) || is_user_data(&link)) {
                     self.add(&link, target);
                 }
             }

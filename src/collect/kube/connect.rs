@@ -60,6 +60,36 @@ pub async fn client(options: &LiveOptions) -> anyhow::Result<Client> {
     Ok(connect(options).await?.client)
 }
 
+/// Where something is written: a client, the context's or the pod's namespace, and how long a request may take.
+pub struct Target {
+    /// The client.
+    pub client: Client,
+    /// The context's namespace, or that of the pod.
+    pub namespace: String,
+    timeout: Option<Duration>,
+}
+
+impl Target {
+    /// Gives a request as long as `--request-timeout` says.
+    ///
+    /// # Errors
+    ///
+    /// What the request says, or that there was no answer.
+    pub async fn within<T>(&self, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+        super::list::within(self.timeout, request).await
+    }
+}
+
+/// A client with its namespace.
+///
+/// # Errors
+///
+/// As [`client`].
+pub async fn target(options: &LiveOptions) -> anyhow::Result<Target> {
+    let Connection { client, namespace, timeout, .. } = connect(options).await?;
+    Ok(Target { client, namespace, timeout })
+}
+
 /// Which program gives the credentials, and what its kubeconfig says to who does not have it.
 fn plugin(user: &AuthInfo) -> String {
     let Some(exec) = &user.exec else { return String::new() };

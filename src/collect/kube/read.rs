@@ -16,8 +16,9 @@ use crate::collect::in_order::in_order;
 use crate::collect::json;
 use crate::collect::openshift;
 use crate::collect::trust_maps::Mounted;
+use crate::collect::variable_maps::Used;
 use crate::model::object::{Namespace, OtherObject};
-use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, Coverage, CoverageState};
+use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, Coverage, CoverageState, VARIABLE_CONFIG_MAPS};
 use crate::model::{Snapshot, Str};
 
 /// [`Coverage::source`] of everything that a cluster serves.
@@ -53,10 +54,8 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
     // Which ConfigMaps matter beside those is said by the pods that were read.
     let facts = found.iter().filter_map(|part| part.facts.as_ref()).map(|facts| &facts.facts);
-    let mounted = mounted(facts, &options.config_maps, &config_maps);
-    let named = config_maps.into_iter().map(|(ns, names)| (ns, names, "ConfigMap"));
-    let mounted = mounted.into_iter().map(|(ns, names)| (ns, names, CERTIFICATE_CONFIG_MAPS));
-    found.extend(in_order(named.chain(mounted).map(|(ns, names, what)| reader.config_maps(ns, names, what))).await);
+    let wanted = wanted(facts, &options.config_maps, config_maps);
+    found.extend(in_order(wanted.into_iter().map(|(namespace, names)| reader.config_maps(namespace, names))).await);
 
     for part in found {
         part.coverage.into_iter().for_each(|coverage| builder.coverage(coverage));
@@ -182,21 +181,25 @@ impl Reader<'_> {
             .map_err(|malformed| format!("the server's answer is not JSON: {malformed}"))
     }
 
-    /// Reads ConfigMaps of one namespace by name: the credentials need no list over all of them. `what` they are for
-    /// is recorded as their kind.
-    pub(super) async fn config_maps(&self, namespace: String, names: BTreeSet<String>, what: &str) -> Found {
+    /// Reads ConfigMaps of one namespace by name, each once: the credentials need no list over all of them. What they
+    /// are for is recorded as their kind.
+    pub(super) async fn config_maps(&self, namespace: String, names: Purposes) -> Found {
         let mut found = Found::default();
         let kind = Kind::config_map();
-        let mut worst = Ok(());
-        for name in names {
+        let all: BTreeSet<&String> = names.values().flatten().collect();
+        let mut errors: BTreeMap<&String, ReadError> = BTreeMap::new();
+        for name in all {
             let path = format!("{}/{name}", kind.path(Some(&namespace)));
             match self.object(&kind, &path, &mut found).await {
                 // Absent is a fact.
                 Ok(()) | Err(ReadError::NotFound) => {}
-                Err(error) => worst = Err(error),
+                Err(error) => drop(errors.insert(name, error)),
             }
         }
-        found.cover(what, Some(&namespace), state(worst));
+        for (what, names) in &names {
+            let worst = names.iter().rev().find_map(|name| errors.get(name)).cloned();
+            found.cover(what, Some(&namespace), state(worst.map_or(Ok(()), Err)));
+        }
         found
     }
 }
@@ -280,24 +283,30 @@ pub(super) fn config_maps(namespaces: &[NamespaceHead], all_known: bool) -> Vec<
     by_namespace.into_iter().collect()
 }
 
-/// The ConfigMaps that pods and templates mount where trust is decided, and those that somebody asks for, by
-/// namespace, without those that are read anyway.
-pub(super) fn mounted<'f>(
+/// Names of ConfigMaps by what they are for, which is the kind of their coverage.
+pub(super) type Purposes = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// The ConfigMaps to read, by namespace: `fixed`, those that pods and templates mount where trust is decided, those from
+/// which their containers take variables, and those that somebody asks for.
+pub(super) fn wanted<'f>(
     facts: impl Iterator<Item = &'f Facts> + Clone,
     asked: &[(Str, Str)],
-    read: &[(String, BTreeSet<String>)],
-) -> BTreeMap<String, BTreeSet<String>> {
-    let mut by_namespace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    fixed: Vec<(String, BTreeSet<String>)>,
+) -> BTreeMap<String, Purposes> {
+    let mut by_namespace: BTreeMap<String, Purposes> = BTreeMap::new();
+    for (namespace, names) in fixed {
+        by_namespace.entry(namespace).or_default().insert("ConfigMap", names);
+    }
     let of_pods = facts.clone().flat_map(|facts| Mounted::of(facts).names);
     let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
     let of_cluster = facts.clone().flat_map(openshift::named_maps);
-    let of_sets = facts.flat_map(|facts| named_by_sets(&facts.others));
-    for (namespace, name) in of_pods.chain(of_cluster).chain(of_sets).chain(asked.iter().cloned()) {
-        let is_read = read.iter().any(|(known, names)| *known == *namespace && names.contains(name.as_str()));
-        let names = by_namespace.entry(namespace.to_string()).or_default();
-        if !is_read {
-            names.insert(name.to_string());
-        }
+    let of_sets = facts.clone().flat_map(|facts| named_by_sets(&facts.others));
+    let certificates = of_pods.chain(of_cluster).chain(of_sets).chain(asked.iter().cloned());
+    let certificates = certificates.map(|named| (CERTIFICATE_CONFIG_MAPS, named));
+    let variables = facts.flat_map(|facts| Used::of(facts).names().collect::<Vec<_>>());
+    for (what, (namespace, name)) in certificates.chain(variables.map(|named| (VARIABLE_CONFIG_MAPS, named))) {
+        let purposes = by_namespace.entry(namespace.to_string()).or_default();
+        purposes.entry(what).or_default().insert(name.to_string());
     }
     by_namespace
 }

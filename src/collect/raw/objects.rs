@@ -93,6 +93,8 @@ pub(crate) struct NodeInfo<'a> {
     pub(crate) container_runtime_version: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) operating_system: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) os_image: Option<Text<'a>>,
 }
 
 /// Any kind with a pod template.

@@ -272,11 +272,12 @@ pub(crate) struct HostPath<'a> {
     pub(crate) path: Option<Text<'a>>,
 }
 
-/// A reference to an object of the same namespace.
+/// A reference to an object of the same namespace (`ConfigMapEnvSource`, `SecretEnvSource`).
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reference<'a> {
     #[serde(borrow)]
     pub(crate) name: Option<Text<'a>>,
+    pub(crate) optional: Option<bool>,
 }
 
 /// A container.
@@ -342,6 +343,9 @@ pub(crate) struct ValueFrom<'a> {
 pub(crate) struct KeyRef<'a> {
     #[serde(borrow)]
     pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) key: Option<Text<'a>>,
+    pub(crate) optional: Option<bool>,
 }
 
 /// One `envFrom` entry.

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::apply::Apply;
-use self::plan::Plan;
+use self::plan::{Got, Plan};
 use super::aws;
 use super::lines::Lines;
 use crate::model::Problem;
@@ -37,6 +37,38 @@ use crate::model::snapshot::CloudDocument;
 pub(crate) struct Planned {
     pub(crate) origin: Origin,
     plan: Plan,
+}
+
+/// A launch template as a plan leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LaunchTemplate<'p> {
+    pub(crate) address: &'p str,
+    /// Empty for one that is still to be made.
+    pub(crate) id: &'p str,
+    /// In base64; `None`: known only when the plan was applied.
+    pub(crate) user_data: Option<&'p str>,
+    pub(crate) line: u32,
+}
+
+impl Planned {
+    /// The launch templates that are there once the plan was applied.
+    pub(crate) fn launch_templates(&self) -> impl Iterator<Item = LaunchTemplate<'_>> {
+        let is = |r: &&plan::Resource| !r.is_data && r.stays() && r.kind == "aws_launch_template";
+        self.plan.resources.iter().filter(is).map(|resource| LaunchTemplate {
+            address: &resource.address,
+            id: match resource.get("id") {
+                Got::Value(id) => id.as_str().unwrap_or_default(),
+                Got::Null | Got::Unknown if resource.is_new() => "",
+                Got::Null | Got::Unknown => resource.before("id"),
+            },
+            user_data: match resource.get("user_data") {
+                Got::Value(value) => Some(value.as_str().unwrap_or_default()),
+                Got::Null => Some(""),
+                Got::Unknown => None,
+            },
+            line: resource.line,
+        })
+    }
 }
 
 /// Whether a document is a plan or a state, by the keys at its top.

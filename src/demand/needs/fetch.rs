@@ -20,7 +20,7 @@ const REPOSITORIES: &[(&str, &str)] =
     &[("bitbucket.org", "vcs_bitbucket"), ("github.com", "vcs_github"), ("gitlab.com", "vcs_gitlab")];
 
 /// Whether a command fetches something that [`Gathering::fetches`] or [`Gathering::images`] sees.
-pub(super) fn is_fetch(command: &Command) -> bool {
+pub(in crate::demand) fn is_fetch(command: &Command) -> bool {
     let is_git = GIT.iter().any(|pattern| command.is(pattern));
     let downloads = DOWNLOADERS.contains(&command.program()) && command.words.iter().any(|word| word.contains("://"));
     is_git || downloads || tables().command_rules(command).next().is_some()

@@ -15,12 +15,14 @@ use rustc_hash::FxHashSet;
 
 use super::catalogue::{Catalogue, Need, Row};
 use super::endpoint::endpoint;
+use super::environment;
 use super::shell::{self, Command};
 use super::tables::tables;
 use super::url::Url;
 use super::{Addresses, DemandOptions, Endpoint, Requirement, Setting, Speaks};
 use crate::model::object::PodSpec;
 use crate::model::{Few, Protocol, Snapshot, Str};
+pub(super) use fetch::is_fetch;
 use view::View;
 
 /// What a specification needs.
@@ -101,6 +103,7 @@ impl<'a> Reader<'a> {
 
     /// What a specification needs, with what the pod's labels tell.
     pub(super) fn needs(&self, spec: &PodSpec, namespace: &str, source: u32, hints: &Hints) -> Needs {
+        let spec = &*environment::resolved(self.snapshot, namespace, spec);
         let scripts = shell::scripts(spec);
         let views: Vec<View<'_>> =
             spec.containers.iter().map(|container| View::new(container, source, &scripts)).collect();
@@ -202,7 +205,7 @@ const OPAQUE: &[&str] = &[
     "zsh", ".",
 ];
 
-fn is_opaque(command: &Command) -> bool {
+pub(super) fn is_opaque(command: &Command) -> bool {
     let program = command.program();
     OPAQUE.contains(&program)
         || program.starts_with("script-") // of Tekton, for another interpreter than a shell

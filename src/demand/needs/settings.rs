@@ -168,10 +168,14 @@ impl Gathering<'_, '_> {
         if draft.requirement.doubt.is_none()
             && let Some(source) = self.view.container.env_from.iter().find(redirects)
         {
-            draft.requirement.doubt = Some(format!(
-                "container `{}` takes variables from {} {}, which was not read: a proxy or a registry may be among them",
-                self.view.container.name, source.kind, source.name
-            ));
+            let container = &self.view.container.name;
+            draft.requirement.doubt = Some(match &source.doubt {
+                Some(why) => format!("container `{container}` takes variables from a ConfigMap: {why}"),
+                None => format!(
+                    "container `{container}` takes variables from {} {}, which was not read: a proxy or a registry may be among them",
+                    source.kind, source.name
+                ),
+            });
         }
     }
 

@@ -37,7 +37,7 @@ impl<'a> View<'a> {
         let commands = shell::commands(container, scripts);
         let values = container.env.iter().filter_map(|variable| match &variable.value {
             EnvValue::Text(text) => Some(text.as_str()),
-            EnvValue::NotKept | EnvValue::From(_) => None,
+            _ => None,
         });
         let words = commands.iter().flat_map(|c| c.words.iter().chain(c.assignments.iter().map(|(_, value)| value)));
         let text = words.map(String::as_str).chain(values).chain(container.image.as_deref());
@@ -98,6 +98,9 @@ impl<'a> View<'a> {
         let name = &variable.name;
         let place = |text: String| Setting { text, source: self.source, line: variable.line };
         match &variable.value {
+            EnvValue::Text(text) if variable.place.is_some() => {
+                Found { value: Ok(text.to_string()), setting: self.placed(variable, &format!("{name}={text}")) }
+            }
             EnvValue::Text(text) => {
                 let value = self
                     .expand(text, at)
@@ -111,6 +114,25 @@ impl<'a> View<'a> {
                 value: Err(format!("`{name}` comes from {object}, which was not read")),
                 setting: place(format!("{name} from {object}")),
             },
+            // References are looked up before anybody looks at a container.
+            EnvValue::ConfigMapKey(selector) => Found {
+                value: Err(format!("`{name}` comes from ConfigMap {}, which was not read", selector.name)),
+                setting: place(format!("{name} from ConfigMap {}", selector.name)),
+            },
+            EnvValue::Unknown(why) => {
+                Found { value: Err(format!("`{name}` is not known: {why}")), setting: self.placed(variable, name) }
+            }
+        }
+    }
+
+    /// A setting where its ConfigMap has it, else where the pod has it.
+    fn placed(&self, variable: &EnvVar, text: &str) -> Setting {
+        match variable.place.as_deref() {
+            Some(place) => {
+                let key = if place.key == variable.name { String::new() } else { format!("key {} of ", place.key) };
+                Setting { text: format!("{text} of {key}{}", place.object), source: place.source, line: place.line }
+            }
+            None => Setting { text: text.to_owned(), source: self.source, line: variable.line },
         }
     }
 
@@ -177,7 +199,7 @@ mod tests {
             command: ["sh", "-c", script].map(Into::into).into_iter().collect(),
             env: env
                 .iter()
-                .map(|(name, value)| EnvVar { name: (*name).into(), value: value.clone(), line: 7 })
+                .map(|(name, value)| EnvVar { name: (*name).into(), value: value.clone(), line: 7, place: None })
                 .collect(),
             ..Container::default()
         }

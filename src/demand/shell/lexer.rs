@@ -8,6 +8,8 @@ pub(super) struct Lexer<'a> {
     word: Option<String>,
     heredocs: Vec<String>,
     depth: u8,
+    /// Nothing makes a command depend on another's failure, or run in a shell of its own.
+    plain: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -19,10 +21,12 @@ impl<'a> Lexer<'a> {
             word: None,
             heredocs: Vec::new(),
             depth: 0,
+            plain: true,
         }
     }
 
-    pub(super) fn commands(mut self) -> Vec<Vec<String>> {
+    /// The commands, and whether they are a plain list: each is run, in order, in one shell.
+    pub(super) fn commands(mut self) -> (Vec<Vec<String>>, bool) {
         while let Some(c) = self.chars.next() {
             match c {
                 '\'' => self.quoted('\''),
@@ -41,6 +45,17 @@ impl<'a> Lexer<'a> {
                     // `>&2` and `&>file` redirect; they end no command.
                     let redirects = c == '&'
                         && (self.word.as_deref().is_some_and(|w| w.ends_with('>')) || self.chars.peek() == Some(&'>'));
+                    // `||`, a command in the background, a subshell, a function.
+                    let is_double = self.chars.peek() == Some(&c);
+                    let is_plain = match c {
+                        '&' => is_double || redirects,
+                        '|' => !is_double,
+                        _ => c == ';',
+                    };
+                    self.plain &= is_plain;
+                    if c == '&' && is_double && !redirects {
+                        self.chars.next();
+                    }
                     if redirects { self.push(c) } else { self.end_command() }
                 }
                 '$' if self.chars.peek() == Some(&'{') => {
@@ -59,7 +74,7 @@ impl<'a> Lexer<'a> {
             }
         }
         self.end_command();
-        self.commands
+        (self.commands, self.plain)
     }
 
     fn push(&mut self, c: char) {
@@ -105,7 +120,7 @@ impl<'a> Lexer<'a> {
         if self.depth < 8 {
             let mut inner = Lexer::new(&script);
             inner.depth = self.depth;
-            self.commands.extend(inner.commands());
+            self.commands.extend(inner.commands().0);
         }
         self.depth -= 1;
     }

@@ -10,16 +10,18 @@ pub(super) use tekton::{Scripts, scripts};
 
 /// One simple command of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Command {
+pub(crate) struct Command {
     /// Variables that are set for it: prefixes, `env`, and what was exported before.
-    pub(super) assignments: Vec<(String, String)>,
+    pub(crate) assignments: Vec<(String, String)>,
     /// Words; the first is the program's name without its folder.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
+    /// It is run for sure, after all that stand before it: no condition, loop or function is around it.
+    pub(crate) certain: bool,
 }
 
 impl Command {
     /// Program name, empty for a bare assignment.
-    pub(super) fn program(&self) -> &str {
+    pub(crate) fn program(&self) -> &str {
         self.words.first().map_or("", String::as_str)
     }
 
@@ -91,8 +93,16 @@ const MAX_DEPTH: usize = 4;
 pub(super) fn commands(container: &Container, scripts: &Scripts) -> Vec<Command> {
     let argv: Vec<String> = container.command.iter().chain(&container.args).map(ToString::to_string).collect();
     let mut out = Vec::new();
-    collect(argv, &[], scripts, 0, &mut out);
+    collect(argv, &[], scripts, Depth { shells: 0, certain: true }, &mut out);
     out
+}
+
+/// Where a command line stands.
+#[derive(Clone, Copy)]
+struct Depth {
+    /// In how many shells within shells.
+    shells: usize,
+    certain: bool,
 }
 
 fn base_name(word: &str) -> &str {
@@ -120,7 +130,7 @@ fn collect(
     mut argv: Vec<String>,
     exported: &[(String, String)],
     scripts: &Scripts,
-    depth: usize,
+    depth: Depth,
     out: &mut Vec<Command>,
 ) {
     let mut assignments = exported.to_vec();
@@ -148,17 +158,11 @@ fn collect(
             argv = tekton_step(&argv);
         } else if name == "argoexec" && argv.iter().any(|word| word == "--") {
             argv = argv.into_iter().skip_while(|word| word != "--").skip(1).collect();
-        } else if let Some(script) = placed_script(first, scripts).filter(|_| depth < MAX_DEPTH) {
-            for (assignments, words) in parse(script, &assignments) {
-                collect(words, &assignments, scripts, depth + 1, out);
-            }
-            return;
-        } else if SHELLS.contains(&name.as_str()) && depth < MAX_DEPTH {
+        } else if let Some(script) = placed_script(first, scripts).filter(|_| depth.shells < MAX_DEPTH) {
+            return script_commands(script, &assignments, scripts, depth, out);
+        } else if SHELLS.contains(&name.as_str()) && depth.shells < MAX_DEPTH {
             if let Some(script) = script_of(&argv) {
-                for (assignments, words) in parse(&script, &assignments) {
-                    collect(words, &assignments, scripts, depth + 1, out);
-                }
-                return;
+                return script_commands(&script, &assignments, scripts, depth, out);
             }
             break;
         } else {
@@ -169,7 +173,22 @@ fn collect(
         *first = program_name(first);
     }
     if !argv.is_empty() {
-        out.push(Command { assignments, words: argv });
+        out.push(Command { assignments, words: argv, certain: depth.certain });
+    }
+}
+
+/// The commands of a script.
+fn script_commands(
+    script: &str,
+    assignments: &[(String, String)],
+    scripts: &Scripts,
+    depth: Depth,
+    out: &mut Vec<Command>,
+) {
+    let (commands, is_plain) = parse(script, assignments);
+    let depth = Depth { shells: depth.shells + 1, certain: depth.certain && is_plain };
+    for (assignments, words) in commands {
+        collect(words, &assignments, scripts, depth, out);
     }
 }
 
@@ -227,13 +246,20 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
 /// A simple command of a script: the variables that hold for it, and its words.
 type Simple = (Vec<(String, String)>, Vec<String>);
 
+/// Words of the shell's grammar that make a script more than a plain list, beside [`KEYWORDS`].
+const GRAMMAR: &[&str] = &["}", "case", "done", "esac", "eval", "fi", "for", "function", "select"];
+
 /// Splits a script into simple commands. It reads enough of the shell's grammar to find programs and
 /// their arguments; what it cannot know (expansions, functions, sourced files) stays as it is written.
-fn parse(script: &str, inherited: &[(String, String)]) -> Vec<Simple> {
+/// Also whether they are a plain list: each is run, in order.
+fn parse(script: &str, inherited: &[(String, String)]) -> (Vec<Simple>, bool) {
     let mut exported = inherited.to_vec();
     let mut variables: Vec<(String, String)> = Vec::new();
     let mut commands = Vec::new();
-    for mut words in Lexer::new(script).commands() {
+    let (lists, mut is_plain) = Lexer::new(script).commands();
+    for mut words in lists {
+        let is_grammar = |word: &String| [KEYWORDS, GRAMMAR].iter().any(|all| all.contains(&word.as_str()));
+        is_plain &= !words.first().is_some_and(is_grammar);
         while words.first().is_some_and(|word| KEYWORDS.contains(&word.as_str())) {
             words.remove(0);
         }
@@ -252,7 +278,7 @@ fn parse(script: &str, inherited: &[(String, String)]) -> Vec<Simple> {
         }
         commands.push((exported.clone(), words));
     }
-    commands
+    (commands, is_plain)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which program verifies the server that a requirement names.
 
-use crate::demand::{Requirement, programs};
+use crate::demand::{Command, Requirement, programs};
 use crate::model::object::{Container, PodSpec};
 use crate::trust::Client;
 use crate::trust::stock::Layout;
@@ -87,6 +87,21 @@ const PROGRAMS: &[(&[&str], &[Client])] = &[
     (&["buildah", "podman", "skopeo"], &[Client::Containers]),
     (&["buildctl", "buildctl-daemonless.sh", "buildkitd"], &[Client::Buildkit]),
 ];
+
+/// Whether a command runs the client.
+pub(super) fn runs(client: Client, command: &Command) -> bool {
+    let module = match command.words.as_slice() {
+        [python, m, module, ..] if python == "python" && m == "-m" => Some(module.as_str()),
+        _ => None,
+    };
+    let name = module.unwrap_or(command.program());
+    PROGRAMS.iter().any(|(names, clients)| names.contains(&name) && clients.contains(&client))
+}
+
+/// Whether a program is a client of which the rules are known.
+pub(super) fn is_known(name: &str) -> bool {
+    PROGRAMS.iter().any(|(names, _)| names.contains(&name))
+}
 
 /// Clients by the last part of an image's name.
 const IMAGES: &[(&[&str], &[Client])] = &[

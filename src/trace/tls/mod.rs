@@ -1,6 +1,7 @@
 //! The TLS layer: whether the client verifies the server that it reaches.
 
 mod clients;
+mod commands;
 mod findings;
 mod judge;
 mod node;
@@ -13,12 +14,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::demand::{self, Requirement, Speaks, Subject, command_words, sources};
+use crate::demand::{self, Requirement, Speaks, Subject, command_words, environment, sources};
 use crate::model::mount::TrustMount;
-use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
+use crate::model::object::{Container, EnvFrom, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::{Anchor, TrustNote};
 use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
 use crate::trust::stock;
+use crate::trust::tree::Tree;
 use crate::trust::{Certificate, Client, client, places, verify};
 
 use super::audit::Audit;
@@ -63,7 +65,7 @@ struct ContainerKey {
     args: List<Str>,
     init: bool,
     env: Vec<EnvVar>,
-    unread: bool,
+    env_from: List<EnvFrom>,
     mounts: List<TrustMount>,
 }
 
@@ -141,7 +143,7 @@ fn key_of(namespace: &str, spec: &PodSpec) -> Key {
         args: container.args.clone(),
         init: container.init,
         env: container.env.iter().filter(|v| decides(container, v)).cloned().collect(),
-        unread: !container.env_from.is_empty(),
+        env_from: container.env_from.clone(),
         mounts: container.trust_mounts.clone(),
     });
     Key::Pod { namespace: namespace.into(), containers: containers.collect(), socket: runtime_socket(spec).is_some() }
@@ -168,7 +170,8 @@ fn is_altered(container: &Container) -> bool {
     !container.trust_mounts.is_empty()
         || !container.env_from.is_empty()
         || container.env.iter().any(|variable| decides(container, variable))
-        || words.any(|word| places::is_about_trust(word) || is_switch(word))
+        // A flag of curl that switches verification off is a single letter.
+        || words.any(|word| places::is_about_trust(word) || is_switch(word) || word.contains("curl"))
 }
 
 /// The socket of the node's runtime, through which a container has the node build and pull.
@@ -299,6 +302,7 @@ impl<'q, 'a> Asking<'q, 'a> {
     }
 
     fn of_pod(&self, namespace: &str, spec: &PodSpec) -> (Step, Vec<TrustNote>) {
+        let spec = &*environment::resolved(self.context.snapshot, namespace, spec);
         let ecosystem = self.requirement.ecosystem.as_deref();
         if let Some(socket) = runtime_socket(spec).filter(|_| ecosystem.is_some_and(|id| id.starts_with("reg_"))) {
             let why = format!("the node's runtime pulls for it through {socket}, and its trust is the node's");
@@ -339,32 +343,57 @@ impl<'q, 'a> Asking<'q, 'a> {
         }
         let layouts = stock::layouts(container.image.as_deref());
         let words = command_words(spec, container);
+        let commands = demand::commands(spec, container);
+        let files: Vec<Tree> = layouts
+            .iter()
+            .map(|layout| place::files(self.context.snapshot, namespace, &layout.tree, container))
+            .collect();
+        let named = format!("{host}:{}", self.planned.endpoint.port);
         let mut opinions: Vec<Opinion> = Vec::new();
         for client in &clients.all {
-            let mut of_layouts: Vec<Opinion> = Vec::new();
-            for layout in layouts.iter().filter(|layout| clients::is_built(*client, layout)) {
-                let files = place::files(self.context.snapshot, namespace, &layout.tree, container);
-                let named = format!("{host}:{}", self.planned.endpoint.port);
-                let at = client::Place {
-                    arguments: &words,
-                    host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
-                    ..client::Place::new(&files, &env)
+            let built = layouts.iter().zip(&files).filter(|(layout, _)| clients::is_built(*client, layout));
+            let built: Vec<&Tree> = built.map(|(_, files)| files).collect();
+            let mut of_runs: Vec<Opinion> = Vec::new();
+            for run in commands::runs(*client, host, &commands, &words) {
+                let env = run.environment(&env);
+                let of_layout = |files: &Tree| {
+                    let at = client::Place {
+                        arguments: &run.words,
+                        written: &run.written,
+                        host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
+                        ..client::Place::new(files, &env)
+                    };
+                    let loaded = client::effective(*client, &at);
+                    let instant = self.context.snapshot.instant;
+                    let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
+                    opinion.assumptions.push("the image's trust store is the stock one".to_owned());
+                    if let Some(why) = run.unseen(files, container).filter(|_| opinion.outcome == Outcome::Blocked) {
+                        opinion.reason = format!("{why}; without it, {}", opinion.reason);
+                        opinion.outcome = Outcome::Unknown;
+                        opinion.code = None;
+                    }
+                    opinion
                 };
-                let loaded = client::effective(*client, &at);
-                let instant = self.context.snapshot.instant;
-                let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
-                opinion.assumptions.push("the image's trust store is the stock one".to_owned());
-                of_layouts.push(opinion);
+                let opinion =
+                    agree(built.iter().copied().map(of_layout).collect(), "how the files of the image are laid out");
+                of_runs.extend(opinion.map(|opinion| at_run_time(opinion, &run)));
             }
-            let opinion = agree(of_layouts, "how the files of the image are laid out");
-            let mut opinion = opinion.map(|opinion| at_run_time(opinion, &words));
+            let mut opinion = agree(of_runs, "which of its commands asks");
             // What an image has by itself is not the pod's doing.
             if let Some(opinion) = opinion.as_mut().filter(|_| !is_altered(container)) {
                 opinion.notes.clear();
             }
             opinions.extend(opinion);
         }
-        if clients.guessed { agree(opinions, "which program asks").into_iter().collect() } else { opinions }
+        if clients.guessed {
+            opinions = agree(opinions, "which program asks").into_iter().collect();
+        }
+        if let (Some(opinion), Some(files)) = (opinions.first_mut(), files.first())
+            && commands::are_readable(container, &commands, &words)
+        {
+            opinion.notes.extend(place::not_built(files, container));
+        }
+        opinions
     }
 
     fn presented(&self) -> Presented<'_> {
@@ -417,10 +446,20 @@ impl<'q, 'a> Asking<'q, 'a> {
             .iter()
             .find(|v| places::is_trust_variable(&v.name) && opinion.reason.contains(v.name.as_str()));
         let of_variable = |variable: &EnvVar| format!("container `{}` {}", container.name, variable.name);
-        let path = deciding.map_or_else(|| format!("container `{}`", container.name), of_variable);
+        let path = Some(deciding.map_or_else(|| format!("container `{}`", container.name), of_variable));
+        if let Some(place) = deciding.and_then(|variable| variable.place.as_deref()) {
+            return Evidence {
+                path: Some(format!("data.{}", place.key)),
+                file: Some(self.context.snapshot.source(place.source).into()),
+                line: (place.line > 0).then_some(place.line),
+                decided: Decided::ByRule,
+                detail: path,
+                ..Evidence::of(place.object.clone())
+            };
+        }
         let line = deciding.map(|variable| variable.line).filter(|line| *line > 0).unwrap_or(*line);
         Evidence {
-            path: Some(path),
+            path,
             file: Some(self.context.snapshot.source(*source).into()),
             line: (line > 0).then_some(line),
             decided: if deciding.is_some() { Decided::ByRule } else { Decided::ByDefault },
@@ -495,7 +534,8 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
         let mut first = first;
         for other in all {
             // A trap that only one of them has may not be there.
-            first.notes.retain(|note| other.notes.contains(note));
+            let alike = |a: &TrustNote, b: &TrustNote| a.code == b.code && a.path == b.path;
+            first.notes.retain(|note| other.notes.iter().any(|theirs| alike(note, theirs)));
             if first.client == other.client {
                 first.assumptions.extend(other.assumptions);
             }
@@ -510,18 +550,8 @@ fn agree(opinions: Vec<Opinion>, open: &str) -> Option<Opinion> {
 }
 
 /// What the container's own commands do to a store before the client reads it.
-fn at_run_time(mut opinion: Opinion, words: &[String]) -> Opinion {
-    if opinion.client == Client::Kaniko {
-        // Its flags are followed.
-        return opinion;
-    }
-    let rebuilds = words.iter().find(|word| {
-        ["update-ca-certificates", "update-ca-trust", "c_rehash", "rehash", "trust"].contains(&word.as_str())
-    });
-    let is_package = |word: &str| matches!(word, "ca-certificates" | "ca-certificates-bundle" | "ca-certificates-java");
-    let about =
-        words.iter().find(|word| places::is_about_trust(word) && !is_package(word) && !word.starts_with("update-ca-"));
-    let changes = match (about, rebuilds) {
+fn at_run_time(mut opinion: Opinion, run: &commands::Run) -> Opinion {
+    let changes = match (&run.doubt, &run.rebuilds) {
         (Some(word), _) => Some(word),
         (None, Some(word)) if opinion.outcome == Outcome::Blocked => Some(word),
         _ => None,

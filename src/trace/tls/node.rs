@@ -5,15 +5,16 @@ use std::sync::Arc;
 use super::judge::{self, Opinion, Presented};
 use super::{Asking, unknown};
 use crate::model::codes::{self, Code};
+use crate::model::object::Node;
 use crate::model::trust::{Anchor, NodeTrust, RegistryHost, RegistryTrust, StoreKind};
-use crate::model::{Decided, Doubt, Evidence, Layer, Outcome, Snapshot, Step, StepOutcome, Str};
+use crate::model::{Decided, Doubt, Evidence, Layer, Outcome, Step, StepOutcome, Str};
 use crate::trace::context::Context;
 use crate::trust::client::{Effective, Store};
 use crate::trust::{Certificate, Client, verify};
 
 /// The TLS step of a node that pulls an image.
 pub(super) fn step(asking: &Asking<'_, '_>, node: &Str) -> Step {
-    let (facts, described) = facts_of(asking.context.snapshot, node);
+    let (facts, described) = facts_of(asking.context, node);
     if facts.is_empty() {
         return Step::new(Layer::Tls, StepOutcome::NotAssessed, "the trust of the node was not read");
     }
@@ -22,18 +23,19 @@ pub(super) fn step(asking: &Asking<'_, '_>, node: &Str) -> Step {
         found.extend(of_runtimes(asking, trust).into_iter().map(|(opinion, entry)| (trust, opinion, entry)));
     }
     // Several descriptions, or several runtimes: nobody knows which it is.
-    let same = found.windows(2).all(|pair| pair[0].1.outcome == pair[1].1.outcome);
+    if let Some(why) = differ(&found) {
+        return unknown(why);
+    }
+    let mut names: Vec<&str> = found.iter().filter_map(|(trust, ..)| trust.from.as_deref()).collect();
+    names.dedup();
+    let describing = listed(&names);
     let Some((trust, opinion, entry)) = found.into_iter().next() else {
         return unknown("no container runtime of the node is known".to_owned());
     };
-    if !same {
-        return unknown(format!("runtimes or descriptions of the node differ; by one of them {}", opinion.reason));
-    }
     let mut step = Step::new(Layer::Tls, opinion.outcome, opinion.reason.clone());
     step.assumptions.extend(opinion.assumptions.iter().cloned());
     if described {
-        let from = trust.from.as_deref().unwrap_or_default();
-        step.assumptions.push(format!("the node is as {from} describes it"));
+        step.assumptions.push(format!("the node is as {describing} describes it"));
     }
     if opinion.outcome == Outcome::Unknown {
         if let Presented::Unknown(why) = asking.presented() {
@@ -57,11 +59,83 @@ pub(super) fn step(asking: &Asking<'_, '_>, node: &Str) -> Step {
     step
 }
 
+/// Who says what, where not all say the same.
+fn differ(found: &[(&NodeTrust, Opinion, Option<&RegistryTrust>)]) -> Option<String> {
+    let (first, opinion, _) = found.first()?;
+    let (other, another, _) = found.iter().find(|(_, other, _)| other.outcome != opinion.outcome)?;
+    Some(match (&first.from, &other.from) {
+        (Some(one), Some(two)) if one != two => {
+            format!("descriptions of the node differ: by {one} {}; by {two} {}", opinion.reason, another.reason)
+        }
+        _ => format!("runtimes of the node differ: {}; {}", opinion.reason, another.reason),
+    })
+}
+
+/// At most this many descriptions are named.
+const NAMED: usize = 3;
+
+fn listed(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(" or ");
+    if more > 0 { format!("{first} or one of {more} more") } else { first }
+}
+
 /// What is known about a node: its own facts, else what describes the nodes of its kind.
-fn facts_of<'s>(snapshot: &'s Snapshot, node: &Str) -> (Vec<&'s NodeTrust>, bool) {
-    let all = &snapshot.node_trust;
+fn facts_of<'s>(context: &Context<'s>, node: &Str) -> (Vec<&'s NodeTrust>, bool) {
+    let all = &context.snapshot.node_trust;
     let own: Vec<&NodeTrust> = all.iter().filter(|trust| trust.from.is_none() && trust.meta.name == *node).collect();
-    if own.is_empty() { (all.iter().filter(|trust| trust.from.is_some()).collect(), true) } else { (own, false) }
+    if !own.is_empty() {
+        return (own, false);
+    }
+    let mut described: Vec<&NodeTrust> = all.iter().filter(|trust| trust.from.is_some()).collect();
+    if let Some(node) = context.node(node) {
+        described.retain(|trust| may_describe(trust, node));
+        // One that the node itself names is certain.
+        let is_named = |trust: &&NodeTrust| BY.iter().any(|key| same_label(trust, node, key));
+        if described.iter().any(is_named) {
+            described.retain(is_named);
+        }
+    }
+    (described, true)
+}
+
+/// Labels by which a node names what it was made of: its launch template (Amazon EKS), its class (Karpenter).
+const BY: [&str; 3] = [
+    "eks.amazonaws.com/sourceLaunchTemplateId",
+    "eks.amazonaws.com/sourceLaunchTemplateVersion",
+    "karpenter.k8s.aws/ec2nodeclass",
+];
+
+fn same_label(trust: &NodeTrust, node: &Node, key: &str) -> bool {
+    let own = trust.meta.labels.get(key);
+    own.is_some() && own == node.meta.labels.get(key)
+}
+
+/// Whether nothing of a node speaks against a description.
+fn may_describe(trust: &NodeTrust, node: &Node) -> bool {
+    let is_by_another = BY.iter().any(|key| match (trust.meta.labels.get(key), node.meta.labels.get(key)) {
+        (Some(own), Some(of_node)) => own != of_node,
+        // It was made of something, and that is another kind of thing.
+        (None, Some(_)) => BY.iter().any(|other| trust.meta.labels.get(other).is_some()),
+        (_, None) => false,
+    });
+    let is_of = |os: &str| node.os_image.as_deref().is_none_or(|image| may_be_of(os, image));
+    !is_by_another && trust.os.as_deref().is_none_or(is_of)
+}
+
+/// Whether a node with this image (`status.nodeInfo.osImage`) may run that operating system. Images that are their own
+/// distribution are told by their name; all others may be built from anything.
+fn may_be_of(os: &str, image: &str) -> bool {
+    const OWN: [(&str, &str); 3] = [("bottlerocket", "Bottlerocket"), ("talos", "Talos"), ("windows", "Windows")];
+    match OWN.iter().find(|(id, _)| *id == os) {
+        Some((_, name)) => image.starts_with(name),
+        None if OWN.iter().any(|(_, name)| image.starts_with(name)) => false,
+        // `Amazon Linux 2023.9.20251020` is none of `Amazon Linux 2`.
+        None => match (os.strip_prefix("amzn "), image.strip_prefix("Amazon Linux ")) {
+            (Some(version), Some(of_image)) => of_image.split('.').next() == Some(version),
+            _ => true,
+        },
+    }
 }
 
 /// What each runtime of the node makes of the registry.
@@ -120,9 +194,7 @@ fn entries_of<'t>(
 ) -> impl Iterator<Item = &'t RegistryTrust> {
     let with_port = format!("{host}:{port}");
     trust.registries.iter().filter(move |entry| {
-        let authority = entry.host.split('/').next().unwrap_or_default();
-        // Docker Hub is named by its old name.
-        let authority = if authority == "docker.io" { "registry-1.docker.io" } else { authority };
+        let authority = docker_hub(entry.host.split('/').next().unwrap_or_default());
         entry.runtime == runtime
             && match authority.strip_prefix("*.") {
                 Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
@@ -131,11 +203,18 @@ fn entries_of<'t>(
     })
 }
 
+/// Where Docker Hub's images are, which are named `docker.io` and configured by that name.
+fn docker_hub(authority: &str) -> &str {
+    if authority == "docker.io" { "registry-1.docker.io" } else { authority }
+}
+
 /// What a runtime says by an entry. Where it is not sure that the entry counts, it has to say the same without it.
 fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Option<&RegistryTrust>) -> Opinion {
     let opinion = by_entry(asking, trust, runtime, entry);
     let with_port = |entry: &RegistryTrust| entry.host.split('/').next().is_some_and(|host| host.ends_with(":443"));
     let doubt = match entry {
+        // A runtime that does not load its configuration pulls nothing, whichever entry would count.
+        Some(entry) if entry.error.is_some() && entry.host == "_default" => return opinion,
         Some(entry) if entry.doubt.is_some() => entry.doubt.clone().unwrap_or_default(),
         Some(entry) if with_port(entry) => {
             format!("{} counts for images that are named with the port", entry.source).into()
@@ -240,7 +319,7 @@ fn at_place(
 /// Whether a place that is asked is the registry itself.
 fn is_own(place: &RegistryHost, host: &str, port: u16) -> bool {
     let rest = place.url.split_once("://").map_or(place.url.as_str(), |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
+    let authority = docker_hub(rest.split('/').next().unwrap_or_default());
     authority.is_empty() || (authority == host && port == 443) || authority == format!("{host}:{port}")
 }
 
@@ -280,6 +359,7 @@ impl<'q> Held<'q> {
             rule: "system store".to_owned(),
             sure: true,
             public: store.public.present > 0,
+            without: store.removed.iter().map(|anchor| anchor.sha256).collect(),
             certificates: Vec::new(),
         });
         if store.omitted > 0 {
@@ -331,7 +411,14 @@ impl<'q> Held<'q> {
             }
         }
         if !certificates.is_empty() {
-            let store = Store { path: path.to_owned(), rule: rule.to_owned(), sure: true, public: false, certificates };
+            let store = Store {
+                path: path.to_owned(),
+                rule: rule.to_owned(),
+                sure: true,
+                public: false,
+                without: Vec::new(),
+                certificates,
+            };
             self.loaded.stores.push(store);
         }
     }
@@ -358,4 +445,51 @@ pub(super) fn holders(context: &Context<'_>, subject: &str, is: &impl Fn(&Anchor
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Labels;
+    use crate::model::object::Meta;
+
+    #[test]
+    fn a_description_is_of_nodes_that_do_not_speak_against_it() {
+        let labels = |pairs: &[(&str, &str)]| Labels::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())));
+        let meta = |pairs: &[(&str, &str)]| Meta { labels: labels(pairs), ..Meta::default() };
+        let node = |image: &str, pairs: &[(&str, &str)]| Node {
+            os_image: Some(image.into()),
+            meta: meta(pairs),
+            ..Node::default()
+        };
+        let of = |os: Option<&str>, pairs: &[(&str, &str)]| NodeTrust {
+            os: os.map(Str::from),
+            meta: meta(pairs),
+            ..NodeTrust::default()
+        };
+        for (os, image, want) in [
+            (Some("bottlerocket"), "Bottlerocket OS 1.50.0 (aws-k8s-1.34)", true),
+            (Some("bottlerocket"), "Amazon Linux 2023.9.20251020", false),
+            (Some("talos"), "Talos (v1.11.0)", true),
+            (Some("amzn 2023"), "Amazon Linux 2023.9.20251020", true),
+            (Some("amzn 2023"), "Amazon Linux 2", false),
+            (Some("amzn 2"), "Amazon Linux 2023.9.20251020", false),
+            (Some("amzn 2"), "Amazon Linux 2", true),
+            (Some("amzn 2023"), "Red Hat Enterprise Linux 9.6 (Plow)", true),
+            (Some("amzn 2023"), "Bottlerocket OS 1.50.0 (aws-k8s-1.34)", false),
+            (None, "Talos (v1.11.0)", true),
+        ] {
+            assert_eq!(may_describe(&of(os, &[]), &node(image, &[])), want, "{os:?} {image}");
+        }
+        assert!(may_describe(&of(Some("talos"), &[]), &Node::default()));
+        for (own, of_node, want) in [
+            (&[(BY[0], "lt-1"), (BY[1], "2")][..], &[(BY[0], "lt-1"), (BY[1], "2")][..], true),
+            (&[(BY[0], "lt-1"), (BY[1], "1")], &[(BY[0], "lt-1"), (BY[1], "2")], false),
+            (&[(BY[0], "lt-1"), (BY[1], "1")], &[(BY[2], "builds")], false),
+            (&[(BY[2], "builds")], &[], true),
+            (&[], &[(BY[2], "builds")], true),
+        ] {
+            assert_eq!(may_describe(&of(None, own), &node("", of_node)), want, "{own:?} {of_node:?}");
+        }
+    }
 }

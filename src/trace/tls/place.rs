@@ -1,14 +1,17 @@
 //! What the clients in a container see: its files, as far as they are known, and its variables.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use crate::model::codes;
 use crate::model::mount::{MountSource, ObjectMount, TrustMount};
 use crate::model::object::{Container, EnvValue, EnvVar};
-use crate::model::trust::{Anchor, TrustBundle};
+use crate::model::trust::{Anchor, TrustBundle, TrustNote};
 use crate::model::{Selector, Snapshot, Str, base64};
 use crate::trust::client::Environment;
 use crate::trust::objects::{self, Held};
 use crate::trust::tree::{Content, Entry, Tree};
+use crate::trust::{Bundle, places};
 
 /// Where the cluster's own CA is, beside a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -18,17 +21,24 @@ pub(super) fn environment(container: &Container) -> Environment {
     let mut env = Environment::new();
     for (at, variable) in container.env.iter().enumerate() {
         match &variable.value {
-            EnvValue::Text(text) if text.contains("$(") => match expand(text, &container.env[..at]) {
-                Some(text) => env.set(&variable.name, &text),
-                None => env.unknown(&variable.name, "it refers to a variable that is not known"),
-            },
+            EnvValue::Text(text) if text.contains("$(") && variable.place.is_none() => {
+                match expand(text, &container.env[..at]) {
+                    Some(text) => env.set(&variable.name, &text),
+                    None => env.unknown(&variable.name, "it refers to a variable that is not known"),
+                }
+            }
             EnvValue::Text(text) => env.set(&variable.name, text),
             EnvValue::NotKept => env.unknown(&variable.name, "it was not kept"),
             EnvValue::From(object) => env.unknown(&variable.name, &format!("it comes from {object}")),
+            EnvValue::ConfigMapKey(selector) => {
+                env.unknown(&variable.name, &format!("it comes from ConfigMap {}", selector.name));
+            }
+            EnvValue::Unknown(why) => env.unknown(&variable.name, why),
         }
     }
     for from in &container.env_from {
-        env.unread(&format!("envFrom {} {}", from.kind, from.name));
+        let why = from.doubt.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        env.unread(&format!("envFrom {} {}{why}", from.kind, from.name));
     }
     env
 }
@@ -43,9 +53,9 @@ fn expand(text: &str, before: &[EnvVar]) -> Option<String> {
     while let Some(at) = rest.find("$(") {
         let (head, reference) = rest.split_at(at);
         let (name, tail) = reference[2..].split_once(')')?;
-        let value = before.iter().rev().find(|variable| variable.name == name)?;
-        let EnvValue::Text(value) = &value.value else { return None };
-        if value.contains("$(") {
+        let variable = before.iter().rev().find(|variable| variable.name == name)?;
+        let EnvValue::Text(value) = &variable.value else { return None };
+        if value.contains("$(") && variable.place.is_none() {
             return None;
         }
         out.push_str(head);
@@ -93,6 +103,43 @@ fn put(snapshot: &Snapshot, namespace: &str, tree: &mut Tree, mount: &TrustMount
             tree.put(&format!("{}/{path}", mount.path), entry);
         }
     }
+}
+
+/// Folders of which a tool builds a store: the folder, what is built, and the tool.
+const INPUTS: &[(&str, &str, &str)] = &[
+    ("/usr/local/share/ca-certificates", "/etc/ssl/certs", "update-ca-certificates"),
+    ("/etc/pki/ca-trust/source/anchors", "/etc/pki/ca-trust/extracted", "update-ca-trust"),
+];
+
+/// Certificates that are mounted where a tool takes them from, for a container in which nobody runs the tool: they are in
+/// none of its stores, unless these are mounted, too.
+pub(super) fn not_built(files: &Tree, container: &Container) -> Vec<TrustNote> {
+    let mounts = |path: &str| container.trust_mounts.iter().any(|mount| places::overlap(&mount.path, path));
+    let mut notes = Vec::new();
+    for (input, output, tool) in INPUTS.iter().filter(|(input, output, _)| mounts(input) && !mounts(output)) {
+        let below = format!("{input}/");
+        for (path, entry) in files.iter().filter(|(path, _)| path.starts_with(&below)) {
+            let Entry::File(Content::Bytes(bytes)) = entry else { continue };
+            // Debian's tool takes no other name, and says nothing.
+            let is_taken =
+                *tool != "update-ca-certificates" || Path::new(path).extension().is_some_and(|end| end == "crt");
+            let Some(certificate) = Bundle::read(bytes).certificates.into_iter().next().filter(|_| is_taken) else {
+                continue;
+            };
+            let message = format!(
+                "{path} holds {}, and no command runs {tool}: it is missing in the store below {output}",
+                certificate.anchor().subject
+            );
+            notes.push(TrustNote {
+                code: codes::TLS_STORE_NOT_BUILT.id.into(),
+                message: message.into(),
+                path: path.into(),
+                line: 0,
+                host: None,
+            });
+        }
+    }
+    notes
 }
 
 /// The files of a volume by their paths in it, or why they are not known.
@@ -143,7 +190,10 @@ fn of_config_map(snapshot: &Snapshot, namespace: &str, mount: &ObjectMount) -> R
         None if bundle.certificates.is_empty() && !is_of_certificates(&bundle.key) => {
             Entry::Unknown(format!("key {} of ConfigMap {namespace}/{} is not kept", bundle.key, mount.name))
         }
-        None => Entry::File(Content::Bytes(pem(bundle.certificates.iter()).into_bytes().into())),
+        None => {
+            let keys = NO_KEY.repeat(usize::try_from(bundle.private_keys).unwrap_or(1));
+            Entry::File(Content::Bytes((pem(bundle.certificates.iter()) + &keys).into_bytes().into()))
+        }
     };
     let keys = keys.into_iter().filter(|bundle| !bundle.key.is_empty());
     if mount.items.is_empty() {
@@ -163,6 +213,9 @@ fn of_config_map(snapshot: &Snapshot, namespace: &str, mount: &ObjectMount) -> R
     }
     Ok(files)
 }
+
+/// What stands for a private key in a file: that one lies there, and nothing of it.
+const NO_KEY: &str = "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n";
 
 fn is_of_certificates(key: &str) -> bool {
     let key = key.to_ascii_lowercase();

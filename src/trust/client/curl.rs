@@ -7,6 +7,7 @@
 
 use super::Client;
 use super::config;
+use super::flags;
 use super::openssl::{Family, family};
 use super::reader::{Names, Reader, Seen};
 use crate::model::codes;
@@ -48,7 +49,15 @@ pub(super) fn load(reader: &mut Reader<'_>) {
     settings(reader);
     let (mut file, mut directory) = (None, None);
     let mut sure = true;
-    match reader.variable("CURL_CA_BUNDLE") {
+    let words = reader.place.arguments;
+    if let Some(flag) = flags::has(words, &["curl"], &["-k", "--insecure"]) {
+        reader.off(flag, flag);
+    }
+    // The variables count only where no flag names a file.
+    let flag = flags::value(words, &["curl"], "--cacert");
+    let bundle = if flag.is_some() { Ok(None) } else { reader.variable("CURL_CA_BUNDLE") };
+    match bundle {
+        _ if flag.is_some() => file = flag.map(|path| (path, "--cacert", true)),
         Ok(Some(path)) => file = Some((path, "CURL_CA_BUNDLE", true)),
         set => {
             sure &= set.is_ok();

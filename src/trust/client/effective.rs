@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::trust::TrustNote;
+use crate::model::trust::{Fingerprint, TrustNote};
 use crate::trust::Certificate;
 
 /// Whether the client verifies at all.
@@ -28,6 +28,8 @@ pub struct Store {
     pub sure: bool,
     /// It holds the public roots, which are not listed in `certificates`.
     pub public: bool,
+    /// Public roots that it does not hold although it holds the others, by whole certificate.
+    pub without: Vec<Fingerprint>,
     /// Its other certificates, in order.
     pub certificates: Vec<Certificate>,
 }
@@ -55,7 +57,7 @@ pub struct Effective {
 }
 
 impl Effective {
-    /// Whether it accepts the public roots, all of them; `None`: it cannot be told.
+    /// Whether it accepts the public roots, all but those that its stores are without; `None`: it cannot be told.
     pub fn public(&self) -> Option<bool> {
         let public = |store: &&Store| store.public;
         match self.stores.iter().filter(public).map(|store| store.sure).max() {
@@ -73,6 +75,12 @@ impl Effective {
         let stores = self.stores.iter().filter(|store| store.sure || !sure);
         let certificates = stores.flat_map(|store| &store.certificates);
         certificates.filter(|certificate| seen.insert(certificate.anchor().sha256)).collect()
+    }
+
+    /// Whether every store that holds the public roots is without this one. `sure`: of the stores that it reads for sure.
+    pub fn is_without(&self, root: &Certificate, sure: bool) -> bool {
+        let mut public = self.stores.iter().filter(|store| store.public && (store.sure || !sure)).peekable();
+        public.peek().is_some() && public.all(|store| store.without.contains(&root.anchor().sha256))
     }
 
     /// The store that an anchor came from: the first that is sure, else the first.

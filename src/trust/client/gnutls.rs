@@ -4,6 +4,7 @@ use super::Client;
 use super::config::{self, Line};
 use super::curl::{built_in, default_file};
 use super::env::Variable;
+use super::flags;
 use super::openssl::{Family, family};
 use super::reader::{Names, Reader, Seen, Setting, Told, has_extension};
 use super::scope::{covers, url_covers};
@@ -84,7 +85,11 @@ fn git_configuration(reader: &mut Reader<'_>) -> GitConfiguration {
             lines.push((line, path.clone()));
         }
     }
+    let written = reader.place.written.iter();
+    lines.extend(written.filter_map(|(key, value)| git_line(key, value, "git config --global")));
     lines.extend(git_variables(reader));
+    let said = flags::said(reader.place.arguments, &["git"]).into_iter();
+    lines.extend(said.filter_map(|said| git_line(said.name, said.value, "the command line")));
     let mut found = GitConfiguration::default();
     // A setting for a URL beats one for all, wherever it stands.
     for scoped in [false, true] {
@@ -135,6 +140,17 @@ fn git_files(reader: &mut Reader<'_>) -> Vec<String> {
     files
 }
 
+/// A key of git's configuration as a line of it, with the place where it stands. Only the part in the middle, a URL, has
+/// upper and lower case that count.
+fn git_line(name: &str, value: &str, place: &str) -> Option<(Line, String)> {
+    let (section, last) = name.rsplit_once('.')?;
+    let section = match section.split_once('.') {
+        Some((first, url)) => format!("{}.{url}", first.to_ascii_lowercase()),
+        None => section.to_ascii_lowercase(),
+    };
+    Some((Line { section, key: last.to_ascii_lowercase(), value: value.to_owned() }, place.to_owned()))
+}
+
 /// `GIT_CONFIG_COUNT` with its pairs of keys and values.
 fn git_variables(reader: &mut Reader<'_>) -> Vec<(Line, String)> {
     let mut lines = Vec::new();
@@ -145,12 +161,7 @@ fn git_variables(reader: &mut Reader<'_>) -> Vec<(Line, String)> {
     for at in 0..count {
         let (key, value) = (format!("GIT_CONFIG_KEY_{at}"), format!("GIT_CONFIG_VALUE_{at}"));
         let (Ok(Some(name)), Ok(Some(text))) = (reader.variable(&key), reader.variable(&value)) else { continue };
-        let Some((section, last)) = name.rsplit_once('.') else { continue };
-        let section = match section.split_once('.') {
-            Some((first, url)) => format!("{}.{url}", first.to_ascii_lowercase()),
-            None => section.to_ascii_lowercase(),
-        };
-        lines.push((Line { section, key: last.to_ascii_lowercase(), value: text.to_owned() }, value));
+        lines.extend(git_line(name, text, &value));
     }
     if let Variable::Set(value) = reader.place.env.filled("GIT_CONFIG_PARAMETERS")
         && value.to_ascii_lowercase().contains("ssl")
@@ -179,7 +190,12 @@ pub(super) fn wget(reader: &mut Reader<'_>) {
         })
     };
     let (verify, file, directory) = (setting("check_certificate"), setting("ca_certificate"), setting("ca_directory"));
-    if let Some(setting) = verify.filter(|setting| config::is_off(&setting.value)) {
+    let words = reader.place.arguments;
+    let told = flags::value(words, &["wget"], "--ca-certificate");
+    let file = told.map(|path| Setting { value: path.to_owned(), rule: "--ca-certificate".to_owned() }).or(file);
+    if let Some(flag) = flags::has(words, &["wget"], &["--no-check-certificate"]) {
+        reader.off(flag, flag);
+    } else if let Some(setting) = verify.filter(|setting| config::is_off(&setting.value)) {
         reader.off(&setting.rule, &setting.rule);
     }
     match directory {

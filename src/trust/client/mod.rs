@@ -19,6 +19,7 @@ mod config;
 mod curl;
 mod effective;
 mod env;
+pub mod flags;
 mod gnutls;
 mod go;
 pub mod hash;
@@ -149,8 +150,10 @@ pub struct Place<'a> {
     pub files: &'a Tree,
     /// Its variables, those that its image sets included.
     pub env: &'a Environment,
-    /// Its command line, as far as it is known: kaniko and Java are told of CAs there.
+    /// Its command line, as far as it is known, the name of the program first: some are told of CAs there.
     pub arguments: &'a [String],
+    /// Settings that commands before wrote into the configuration of its user, key and value ([`flags::writes`]).
+    pub written: &'a [(String, String)],
     /// The server, `host[:port]`: some settings count for one host alone. Without it they are a reason not to know.
     pub host: Option<&'a str>,
     /// Major and minor version of the client, where that is known: Node.js and curl changed their rules.
@@ -160,7 +163,7 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// Files and variables; nothing is known of command line, server and version.
     pub fn new(files: &'a Tree, env: &'a Environment) -> Self {
-        Self { files, env, arguments: &[], host: None, version: None }
+        Self { files, env, arguments: &[], written: &[], host: None, version: None }
     }
 }
 
@@ -176,6 +179,9 @@ fn load(reader: &mut Reader<'_>) {
     match reader.client {
         Client::Go | Client::Containerd => go::load(reader),
         Client::Containers | Client::Docker => {
+            if let Some(flag) = flags::has(reader.place.arguments, flags::CONTAINERS, &["--tls-verify=false"]) {
+                reader.off(flag, flag);
+            }
             go::load(reader);
             go::registry_directories(reader);
         }

@@ -6,6 +6,7 @@
 
 use super::Client;
 use super::config::{self, Line};
+use super::flags;
 use super::openssl;
 use super::reader::{Names, NotKnown, Reader, Seen, Setting, Told, is_pem};
 use crate::model::codes;
@@ -188,6 +189,9 @@ fn load_unsure(reader: &mut Reader<'_>, why: &str) {
 }
 
 fn strict_ssl(reader: &mut Reader<'_>) {
+    if let Some(flag) = flags::has(reader.place.arguments, flags::NPM, &["--strict-ssl=false", "--no-strict-ssl"]) {
+        return reader.off(flag, flag);
+    }
     match npm_settings(reader, "strict-ssl").map(|all| all.into_iter().next()) {
         Ok(Some(setting)) if config::is_off(&setting.value) => {
             reader.off(&format!("{} = {}", setting.rule, setting.value), &setting.rule);
@@ -200,10 +204,18 @@ fn strict_ssl(reader: &mut Reader<'_>) {
 /// The values of a setting of npm by rank: the variable in any case, the user's file, the one for all.
 fn npm_settings(reader: &mut Reader<'_>, name: &str) -> Result<Vec<Setting>, NotKnown> {
     let mut all = Vec::new();
+    let flag = format!("--{name}");
+    if let Some(value) = flags::value(reader.place.arguments, flags::NPM, &flag) {
+        all.push(Setting { value: value.to_owned(), rule: flag });
+    }
     for variable in [format!("npm_config_{}", name.replace('-', "_")), format!("npm_config_{name}")] {
         if let Some(value) = reader.told(reader.place.env.any_case(&variable))? {
             all.push(Setting { value: value.to_owned(), rule: variable });
         }
+    }
+    let written = reader.place.written.iter().rev().find(|(key, _)| key == name);
+    if let Some((key, value)) = written {
+        all.push(Setting { value: value.clone(), rule: format!("npm config set {key}") });
     }
     let user = match reader.told(reader.place.env.any_case("npm_config_userconfig"))? {
         Some(path) => vec![path.to_owned()],

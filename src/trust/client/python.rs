@@ -1,6 +1,7 @@
 //! Python: `ssl`, requests and pip.
 
 use super::config;
+use super::flags;
 use super::openssl;
 use super::reader::{Names, Reader, Seen, Setting, Told};
 use crate::trust::tree::{Content, Found};
@@ -116,6 +117,10 @@ fn truststore(reader: &mut Reader<'_>, sure: bool) {
 
 /// A setting of pip: variable, then the files of configuration, of which the last wins.
 fn pip_setting(reader: &mut Reader<'_>, name: &str) -> Told<Setting> {
+    let flag = format!("--{name}");
+    if let Some(value) = flags::value(reader.place.arguments, &["pip"], &flag) {
+        return Ok(Some(Setting { value: value.to_owned(), rule: flag }));
+    }
     let variable = format!("PIP_{}", name.replace('-', "_").to_ascii_uppercase());
     if let Some(value) = reader.variable(&variable)? {
         return Ok(Some(Setting { value: value.to_owned(), rule: variable }));
@@ -140,6 +145,14 @@ fn pip_setting(reader: &mut Reader<'_>, name: &str) -> Told<Setting> {
 
 /// `--trusted-host`: that host is not verified.
 fn trusted_hosts(reader: &mut Reader<'_>) {
+    let words = reader.place.arguments;
+    if let Some(host) = reader.place.host.filter(|host| flags::trusts_host(words, host)) {
+        return reader.off(&format!("--trusted-host {host}"), "--trusted-host");
+    }
+    if flags::has(words, &["pip"], &["--trusted-host"]).is_some() {
+        // The flag takes the place of the setting.
+        return;
+    }
     match pip_setting(reader, "trusted-host") {
         Ok(Some(setting)) => {
             let named: Vec<_> = setting.value.split_whitespace().map(str::to_owned).collect();

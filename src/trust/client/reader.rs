@@ -88,6 +88,7 @@ impl<'a> Reader<'a> {
             rule: rule.to_owned(),
             sure,
             public: true,
+            without: Vec::new(),
             certificates: Vec::new(),
         });
     }
@@ -97,7 +98,7 @@ impl<'a> Reader<'a> {
         match self.find(path) {
             Ok(Found::File(Content::PublicRoots)) => self.store(path, rule, sure, true, Vec::new()),
             Ok(Found::File(Content::Bytes(bytes))) => {
-                let certificates = pem(bytes);
+                let certificates = self.read(bytes, path);
                 self.store(path, rule, sure, false, certificates);
             }
             Ok(Found::Directory { .. } | Found::Absent) => return Seen::Missing,
@@ -167,7 +168,7 @@ impl<'a> Reader<'a> {
             let file = format!("{}/{name}", path.trim_end_matches('/'));
             match self.find(&file) {
                 Ok(Found::File(Content::PublicRoots)) => public = true,
-                Ok(Found::File(Content::Bytes(bytes))) => certificates.extend(pem(bytes)),
+                Ok(Found::File(Content::Bytes(bytes))) => certificates.extend(self.read(bytes, &file)),
                 Ok(Found::Directory { .. } | Found::Absent) => {}
                 Ok(Found::Unknown(why)) | Err(why) => self.unknown(why),
             }
@@ -192,7 +193,7 @@ impl<'a> Reader<'a> {
             let file = format!("{}/{hash}.{number}", path.trim_end_matches('/'));
             match self.find(&file) {
                 Ok(Found::File(Content::Bytes(bytes))) => {
-                    let loaded = pem(bytes);
+                    let loaded = self.read(bytes, &file);
                     certificates.extend(loaded.into_iter().filter(|c| subject_hash(c).as_deref() == Some(hash)));
                 }
                 // A file of many certificates under one hash gives those of that hash.
@@ -219,6 +220,20 @@ impl<'a> Reader<'a> {
             Ok(Found::File(Content::PublicRoots)) => true,
             _ => false,
         })
+    }
+
+    /// Certificates of a PEM file that the client loads, with a note where a private key lies among them.
+    fn read(&mut self, bytes: &[u8], path: &str) -> Vec<Certificate> {
+        if !is_pem(bytes) {
+            // DER is not PEM, and no client of these takes it.
+            return Vec::new();
+        }
+        let bundle = Bundle::read(bytes);
+        if bundle.private_keys > 0 && !bundle.certificates.is_empty() {
+            let message = format!("{path}, which clients read for its certificates, holds a private key");
+            self.note(&codes::TLS_PRIVATE_KEY, path, message);
+        }
+        bundle.certificates
     }
 
     /// More may lie in a directory than is known.
@@ -260,7 +275,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn store(&mut self, path: &str, rule: &str, sure: bool, public: bool, certificates: Vec<Certificate>) {
         let public = public || public::holds_all(&certificates);
-        self.out.stores.push(Store { path: path.to_owned(), rule: rule.to_owned(), sure, public, certificates });
+        let (path, rule) = (path.to_owned(), rule.to_owned());
+        self.out.stores.push(Store { path, rule, sure, public, without: Vec::new(), certificates });
     }
 
     pub(super) fn unknown(&mut self, why: impl Into<String>) {
@@ -327,11 +343,6 @@ impl<'a> Reader<'a> {
 /// Whether a file name ends so; case counts, as it does for the programs that ask.
 pub(super) fn has_extension(name: &str, extension: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, last)| last == extension)
-}
-
-/// Certificates of a PEM file; DER is not PEM, and no client of these takes it.
-pub(super) fn pem(bytes: &[u8]) -> Vec<Certificate> {
-    if is_pem(bytes) { Bundle::read(bytes).certificates } else { Vec::new() }
 }
 
 /// Whether bytes hold a PEM block.

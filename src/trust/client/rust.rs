@@ -1,6 +1,7 @@
 //! Clients written in Rust: uv and cargo.
 
 use super::config;
+use super::flags;
 use super::reader::{Names, NotKnown, Reader, Seen, Setting, Told};
 use crate::model::codes;
 use crate::trust::tree::Found;
@@ -170,6 +171,10 @@ fn probed_file(reader: &mut Reader<'_>, sure: bool) {
 
 /// `http.cainfo`: the variable, then the file in cargo's home.
 fn cainfo(reader: &mut Reader<'_>) -> Told<Setting> {
+    let flag = "--config http.cainfo";
+    if let Some(value) = flags::value(reader.place.arguments, &["cargo"], flag) {
+        return Ok(Some(Setting { value: value.to_owned(), rule: flag.to_owned() }));
+    }
     let name = "CARGO_HTTP_CAINFO";
     if let Some(value) = reader.variable(name)? {
         return Ok(Some(Setting { value: value.to_owned(), rule: name.to_owned() }));

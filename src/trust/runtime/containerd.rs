@@ -102,6 +102,9 @@ pub(super) fn instance(reading: &mut Reading<'_>, instance: Instance<'_>) {
         );
     };
     let mut settings = settings(&documents.read, instance);
+    if settings.config_path.is_none() {
+        settings.config_path = reading.about.config_path.as_deref().map(str::to_owned);
+    }
     settings.doubt = settings.doubt.or(documents.missing);
     let instance = Instance { version: settings.version, ..instance };
     let mut conflict = None;

@@ -154,9 +154,14 @@ pub(super) fn with_scheme(url: &str) -> String {
         None if url.is_empty() => return String::new(),
         None => ("https", url),
     };
+    format!("{scheme}://{}", without_user(rest))
+}
+
+/// What follows the scheme of a URL, without user and password.
+pub(super) fn without_user(rest: &str) -> String {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
+    format!("{host}{path}")
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 // The programs that are followed here tell the endings of names apart by case.
 #![allow(clippy::case_sensitive_file_extension_comparisons)]
 
+mod bottlerocket;
 mod buildkit;
 mod certs_d;
 mod containerd;
 mod containers;
+mod described;
 mod docker;
 mod environment;
 mod files;
@@ -30,6 +32,8 @@ use crate::model::object::Meta;
 use crate::model::trust::NodeTrust;
 
 pub use crate::trust::client::public::{is_public_root, share};
+pub use bottlerocket::bottlerocket;
+pub use described::described_store;
 pub use files::NodeFiles;
 use reading::Reading;
 pub use store::OUTPUT_FILES;
@@ -43,6 +47,9 @@ pub struct About {
     pub observed: Timestamp,
     /// `status.nodeInfo.containerRuntimeVersion` of the Node: `containerd://1.7.27`.
     pub container_runtime: Option<Str>,
+    /// `config_path` of containerd where the configuration does not set it: what a tool that completes the
+    /// configuration puts in.
+    pub config_path: Option<Str>,
 }
 
 /// CAs that expire within this many days are worth a note.

@@ -121,7 +121,7 @@ impl<'f> Reading<'f> {
         }
         if bundle.private_keys > 0 {
             let message = format!("{path} holds a private key among certificates");
-            self.note(codes::TLS_NODE_PRIVATE_KEY, At(path, 0), None, message);
+            self.note(codes::TLS_PRIVATE_KEY, At(path, 0), None, message);
         }
         Some(bundle)
     }

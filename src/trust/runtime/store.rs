@@ -157,6 +157,7 @@ fn add(reading: &mut Reading<'_>, path: &str, kind: StoreKind, found: Vec<Anchor
         fingerprint,
         public: public::share(unique.values()),
         additions,
+        removed: Vec::new(),
         omitted: 0,
         modified: reading.files.modified(path),
     });

@@ -34,7 +34,10 @@ fn node(files: &[(&str, &str)]) -> NodeFiles {
 
 fn read(files: &[(&str, &str)], runtime: Option<&str>) -> NodeTrust {
     let container_runtime = runtime.map(Into::into);
-    facts(&node(files), &About { name: "n".into(), observed: NOW.parse().unwrap(), container_runtime })
+    facts(
+        &node(files),
+        &About { name: "n".into(), observed: NOW.parse().unwrap(), container_runtime, config_path: None },
+    )
 }
 
 /// Codes of the notes with their lines.

@@ -46,7 +46,7 @@ pub fn anchors(loaded: &Effective, sure: bool) -> Vec<Certificate> {
     let mut anchors: Vec<Certificate> = loaded.anchors(sure).into_iter().cloned().collect();
     let public = loaded.public();
     if public == Some(true) || (!sure && public.is_none()) {
-        anchors.extend(public::roots().iter().cloned());
+        anchors.extend(public::roots().iter().filter(|root| !loaded.is_without(root, sure)).cloned());
     }
     anchors
 }

@@ -7,7 +7,7 @@ mod follow;
 mod sent;
 mod store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -20,7 +20,6 @@ use super::connect::connect;
 use super::discover::discover;
 use super::kinds::plan;
 use super::read::{self, Found, Reader};
-use crate::model::snapshot::CERTIFICATE_CONFIG_MAPS;
 use crate::model::{Snapshot, Str};
 
 /// How often kinds are discovered and ConfigMaps read.
@@ -32,8 +31,8 @@ const WAITING: usize = 256;
 /// Events that are taken in before anybody else has a turn.
 const AT_ONCE: usize = 1024;
 
-/// ConfigMaps by namespace and name, with the name of their coverage.
-type Names = Vec<(String, BTreeSet<String>, &'static str)>;
+/// ConfigMaps by namespace, and there by what they are for.
+type Names = BTreeMap<String, read::Purposes>;
 
 /// A cluster that is watched.
 pub struct Cluster {
@@ -92,7 +91,7 @@ impl Cluster {
             sender,
             events,
             config_maps: Vec::new(),
-            read: Vec::new(),
+            read: Names::new(),
             next_round: Instant::now() + PERIOD,
             aged: jiff::Timestamp::now(),
         };
@@ -217,18 +216,15 @@ impl Cluster {
             facts.clone().flat_map(|facts| &facts.namespaces).map(read::NamespaceHead::of).collect::<Vec<_>>();
         let all_known = self.namespaces.is_empty() && !namespaces.is_empty();
         let fixed = read::config_maps(&namespaces, all_known);
-        let mounted = read::mounted(facts, &self.asked, &fixed);
-        let fixed = fixed.into_iter().map(|(namespace, names)| (namespace, names, "ConfigMap"));
-        let mounted = mounted.into_iter().map(|(namespace, names)| (namespace, names, CERTIFICATE_CONFIG_MAPS));
-        fixed.chain(mounted).collect()
+        read::wanted(facts, &self.asked, fixed)
     }
 
     /// Reads them; returns whether they are others than before.
     async fn read_config_maps(&mut self) -> bool {
         let names = self.names();
         let mut found = Vec::new();
-        for (namespace, names, what) in &names {
-            found.push(self.reader.config_maps(namespace.clone(), names.clone(), what).await);
+        for (namespace, names) in &names {
+            found.push(self.reader.config_maps(namespace.clone(), names.clone()).await);
         }
         let said = |all: &[Found]| {
             let parts = all.iter().map(|found| (&found.coverage, found.facts.as_ref().map(|f| &f.facts)));

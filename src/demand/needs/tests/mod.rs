@@ -30,11 +30,9 @@ fn what_cannot_be_read_is_a_doubt() {
             .collect()
     };
     assert!(
-        doubts(c().env_from("GOPROXY", "ConfigMap ci/go"))
-            .iter()
-            .all(|d| d.contains("`GOPROXY` comes from ConfigMap ci/go"))
+        doubts(c().env_from("GOPROXY", "Secret ci/go")).iter().all(|d| d.contains("`GOPROXY` comes from Secret ci/go"))
     );
-    assert!(doubts(c().all_env_from("ConfigMap", "env", None)).iter().all(|d| d.contains("ConfigMap env")));
+    assert!(doubts(c().all_env_from("ConfigMap", "env", None)).iter().all(|d| d.contains("/env does not exist")));
     assert!(doubts(c().all_env_from("Secret", "env", Some("GO"))).iter().all(|d| d.contains("Secret env")));
     assert!(doubts(c().all_env_from("Secret", "env", Some("APP_"))).iter().all(String::is_empty));
     let proxied = doubts(c().env("HTTPS_PROXY", "http://proxy.example:3128"));

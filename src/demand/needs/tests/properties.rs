@@ -69,6 +69,7 @@ fn variable() -> impl Strategy<Value = EnvVar> {
         name: name.into(),
         value,
         line: 1,
+        place: None,
     })
 }
 

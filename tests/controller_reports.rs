@@ -34,6 +34,11 @@ fn install(server: &ApiServer, definition: &str) {
 /// A server with the definitions, the demo, and a user that has the two roles that the documents show.
 fn server() -> Option<ApiServer> {
     let server = ApiServer::start(&[USER])?;
+    prepare(&server);
+    Some(server)
+}
+
+fn prepare(server: &ApiServer) {
     for definition in buildreach::crd::definitions().unwrap() {
         server.apply(&serde_saphyr::from_str::<Value>(&definition.yaml).unwrap());
     }
@@ -54,7 +59,6 @@ fn server() -> Option<ApiServer> {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
         }));
     }
-    Some(server)
 }
 
 fn audit_of_tools() -> Value {
@@ -142,6 +146,8 @@ fn reports_events_and_annotations_follow_the_policies() {
     let results = report["results"].as_array().unwrap();
     let ids: BTreeSet<_> = results.iter().map(|r| r["properties"]["resultID"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), results.len(), "nothing is said twice");
+    // docs/controller.md says how much room a result takes.
+    assert!(serde_json::to_vec(results).unwrap().len() < results.len() * 1024);
     // The owner of a pod whose kind the server does not even serve.
     let (report, _) = wait(&server, &format!("{OPEN}/go-builds/reports/buildreach-taskrun-build-api"), LONG, |_| true);
     let owner = &report["metadata"]["ownerReferences"][0];
@@ -216,11 +222,18 @@ fn reports_events_and_annotations_follow_the_policies() {
     }
     assert!(!metrics.contains("result=\"failure\""), "{metrics}");
 
+    let _controller = keep_house(&server, controller, &path);
+    // So are the annotations, now that the flag is off.
+    wait(&server, "/api/v1/namespaces/ci/pods/runner-7", LONG, is_left_alone);
+}
+
+/// What is there is what somebody asks about, whatever happened.
+fn keep_house(server: &ApiServer, controller: Controller, path: &str) -> Controller {
     // A report that somebody deletes comes back; that of a workload that is gone goes, without a garbage collector too.
-    server.delete(&path);
-    wait(&server, &path, LONG, |_| true);
+    server.delete(path);
+    wait(server, path, LONG, |_| true);
     server.delete(WORKER);
-    wait_until_gone(&server, &path);
+    wait_until_gone(server, path);
     assert!(server.get(&format!("{OPEN}/go-builds/reports/buildreach-taskrun-build-api")).is_some());
     controller.stop();
 
@@ -229,12 +242,11 @@ fn reports_events_and_annotations_follow_the_policies() {
         "metadata": {"name": "theirs", "namespace": "go-builds"}, "results": []});
     server.apply(&theirs);
     server.delete("/apis/buildreach.dev/v1alpha1/clusterbuildaudits/default");
-    let _controller = Controller::start(&server, USER, &[]);
-    wait(&server, "/apis/openreports.io/v1alpha1/reports", LONG, |all| {
+    let controller = Controller::start(server, USER, &[]);
+    wait(server, "/apis/openreports.io/v1alpha1/reports", LONG, |all| {
         all["items"].as_array().unwrap().iter().map(|r| &r["metadata"]["name"]).eq(["theirs"])
     });
-    // So are the annotations, now that the flag is off.
-    wait(&server, "/api/v1/namespaces/ci/pods/runner-7", LONG, is_left_alone);
+    controller
 }
 
 #[test]
@@ -253,6 +265,42 @@ fn policy_reports_serve_until_open_reports_come() {
     let _controller = Controller::start(&server, USER, &["--reports", "policyreport"]);
     wait(&server, &report_of_worker(POLICY), LONG, |_| true);
     wait_until_gone(&server, &report_of_worker(OPEN));
+}
+
+#[test]
+fn a_report_that_is_too_large_is_cut_and_says_so() {
+    let Some(server) = server() else { return };
+    install(&server, "openreports");
+    // Says what etcd says, of reports that are far smaller.
+    server.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "small"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{"apiGroups": ["openreports.io"], "apiVersions": ["*"],
+                "operations": ["CREATE", "UPDATE"], "resources": ["reports"]}]},
+            "validations": [{"expression": "size(object.results) <= 2", "message": "etcdserver: request is too large"}],
+        },
+    }));
+    server.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "small"}, "spec": {"policyName": "small", "validationActions": ["Deny"]},
+    }));
+    // The server takes a policy into account a second or so after it was written.
+    std::thread::sleep(Duration::from_secs(4));
+    server.apply(&audit_of_tools());
+    let controller = Controller::start(&server, USER, &[]);
+    let (report, _) = wait(&server, &report_of_worker(OPEN), LONG, |_| true);
+    let listed = report["results"].as_array().unwrap().len();
+    let total: i64 = report["summary"].as_object().unwrap().values().filter_map(Value::as_i64).sum();
+    let omitted: i64 =
+        report["metadata"]["annotations"]["buildreach.dev/omitted-results"].as_str().unwrap().parse().unwrap();
+    assert!((1..=2).contains(&listed) && total > 2, "{report:#}");
+    assert_eq!(i64::try_from(listed).unwrap() + omitted, total);
+    assert!(controller.said().contains("too large"), "{}", controller.said());
+    // It is there, and not written over and over.
+    std::thread::sleep(Duration::from_secs(3));
+    let again = server.get(&report_of_worker(OPEN)).unwrap();
+    assert_eq!(again["metadata"]["resourceVersion"], report["metadata"]["resourceVersion"]);
+    assert!(controller.get("/metrics").1.contains("buildreach_writes_total{kind=\"report\",result=\"success\"} 1"));
 }
 
 #[test]

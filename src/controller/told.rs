@@ -128,13 +128,16 @@ impl Told {
     }
 }
 
+/// By namespace, kind and name of an owner: kind and name of something that it owns.
+type Owned<'a> = FxHashMap<(&'a str, &'a str, &'a str), (Str, Str)>;
+
 /// Finds the way to the objects of subjects.
 struct Ways<'a> {
     snapshot: &'a Snapshot,
     /// Namespace, kind and name of what has pod templates.
     read: FxHashSet<(&'a str, &'a str, &'a str)>,
-    /// By namespace, kind and name of an owner: kind and name of something that it owns. Made when it is asked for.
-    owned: Option<FxHashMap<(&'a str, &'a str, &'a str), (Str, Str)>>,
+    /// Made when it is asked for.
+    owned: Option<Owned<'a>>,
 }
 
 impl<'a> Ways<'a> {
@@ -159,16 +162,16 @@ impl<'a> Ways<'a> {
     }
 }
 
-fn owned(snapshot: &Snapshot) -> FxHashMap<(&str, &str, &str), (Str, Str)> {
+fn owned(snapshot: &Snapshot) -> Owned<'_> {
     let pods = snapshot.pods.iter().map(|pod| (&pod.meta, pod.owner.as_ref(), Str::from("Pod")));
     let workloads = snapshot.workloads.iter().map(|one| (&one.meta, one.owner.as_ref(), one.kind.clone()));
-    let mut owned = FxHashMap::default();
+    let mut found = Owned::default();
     for (meta, owner, kind) in workloads.chain(pods) {
         let Some(owner) = owner else { continue };
         let key = (namespace(meta), owner.kind.as_str(), owner.name.as_str());
-        owned.entry(key).or_insert_with(|| (kind, meta.name.clone()));
+        found.entry(key).or_insert_with(|| (kind, meta.name.clone()));
     }
-    owned
+    found
 }
 
 fn namespace(meta: &Meta) -> &str {

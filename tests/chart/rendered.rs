@@ -244,17 +244,8 @@ pub(crate) fn flags(command: &str) -> Option<BTreeSet<String>> {
 }
 
 /// Flags that the chart passes and that commands get one after the other: one that is missing is told, not wrong, as yet.
-const COMING: &[&str] = &[
-    "--annotate",
-    "--archive",
-    "--archive-config-map",
-    "--aws",
-    "--aws-interval",
-    "--exit-zero",
-    "--log-format",
-    "--reports",
-    "--retain",
-];
+const COMING: &[&str] =
+    &["--archive", "--archive-config-map", "--aws", "--aws-interval", "--exit-zero", "--log-format", "--retain"];
 
 #[test]
 fn the_program_has_the_flags_that_the_chart_passes() {

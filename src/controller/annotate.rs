@@ -68,8 +68,10 @@ pub(super) struct Annotator {
     metrics: Arc<Metrics>,
     namespaces: Vec<String>,
     enabled: bool,
-    /// Ours that are there; `None` until they were looked for.
-    there: Option<BTreeMap<Key, Says>>,
+    /// Ours that are there, as far as is known.
+    there: BTreeMap<Key, Says>,
+    /// They were looked for.
+    is_found: bool,
     /// What was refused: not tried again until it is something else.
     refused: BTreeMap<Key, Says>,
     said: BTreeSet<String>,
@@ -83,7 +85,8 @@ impl Annotator {
             metrics,
             namespaces: namespaces.to_vec(),
             enabled,
-            there: None,
+            there: BTreeMap::new(),
+            is_found: false,
             refused: BTreeMap::new(),
             said: BTreeSet::new(),
             retry: None,
@@ -107,9 +110,9 @@ impl Annotator {
                 continue;
             }
             self.retry = None;
-            if self.there.is_none() {
+            if !self.is_found {
                 match self.find().await {
-                    Ok(found) => self.there = Some(found),
+                    Ok(found) => (self.there, self.is_found) = (found, true),
                     Err(why) => {
                         self.say(&why);
                         self.retry = Some(Instant::now() + PAUSE);
@@ -126,7 +129,7 @@ impl Annotator {
 
     async fn write(&mut self, told: &Told) {
         let wanted = if self.enabled { wanted(told) } else { BTreeMap::new() };
-        let there = self.there.clone().unwrap_or_default();
+        let there = &self.there;
         let mut changes: Vec<(Key, Says)> = wanted
             .iter()
             .filter(|(key, says)| there.get(key) != Some(says))
@@ -145,17 +148,14 @@ impl Annotator {
                 Ok(true) => {
                     self.metrics.wrote("annotation", true);
                     self.refused.remove(&key);
-                    let there = self.there.get_or_insert_default();
                     if says.is_empty() {
-                        there.remove(&key)
+                        self.there.remove(&key);
                     } else {
-                        there.insert(key, says)
-                    };
+                        self.there.insert(key, says);
+                    }
                 }
                 Ok(false) => {
-                    if let Some(there) = &mut self.there {
-                        there.remove(&key);
-                    }
+                    self.there.remove(&key);
                 }
                 Err((is_final, why)) => {
                     self.metrics.wrote("annotation", false);
@@ -261,5 +261,30 @@ impl Annotator {
         if self.said.len() < 1000 && self.said.insert(what.to_owned()) {
             tracing::warn!("{what}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::told::testing::told;
+    use super::*;
+
+    #[test]
+    fn only_what_does_not_reach_what_it_needs_is_annotated() {
+        use Outcome::{Blocked, Reachable, Unknown};
+        let mut told = told(
+            0,
+            &["a", "b"],
+            &[("x", &[(0, Reachable), (1, Blocked)]), ("y", &[(0, Reachable)]), ("z", &[(0, Unknown)])],
+        );
+        let of = |told: &Told| -> Vec<(String, String)> {
+            wanted(told).into_iter().map(|((_, _, name), says)| (name, says[OUTCOME].clone())).collect()
+        };
+        let pair = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
+        assert_eq!(of(&told), [pair("x", "Blocked"), pair("z", "Unknown")]);
+        // An object of a kind that is known by its name only is left alone.
+        let owned = told.subjects.get_mut("x");
+        owned.into_iter().for_each(|x| x.whom.way = Way::Through("Pod".into(), "x-1".into()));
+        assert_eq!(of(&told), [pair("z", "Unknown")]);
     }
 }

@@ -211,13 +211,7 @@ impl Teller<'_> {
                 self.publish(&of_audit(audit), *outcome, note.clone(), Some(reference.clone())).await;
             }
         }
-        let mut rest: BTreeMap<&Audit, (usize, Outcome)> = BTreeMap::new();
-        for (audit, outcome, _) in changes.iter().skip(MOST).flat_map(|change| &change.audits) {
-            let (count, known) = rest.entry(audit).or_insert((0, *outcome));
-            *count += 1;
-            *known = Outcome::along([*known, *outcome]).unwrap_or(*outcome);
-        }
-        for (audit, (count, outcome)) in rest {
+        for (audit, (count, outcome)) in rest(changes) {
             let note =
                 format!("{count} more subjects of {} changed; its status has the counts", metrics::name(&audit.0));
             self.publish(&of_audit(audit), outcome, note, None).await;
@@ -256,6 +250,17 @@ impl Teller<'_> {
     }
 }
 
+/// By audit, how many changes are too many to be told, and the worst outcome of them.
+fn rest(changes: &[Change]) -> BTreeMap<&Audit, (usize, Outcome)> {
+    let mut rest: BTreeMap<&Audit, (usize, Outcome)> = BTreeMap::new();
+    for (audit, outcome, _) in changes.iter().skip(MOST).flat_map(|change| &change.audits) {
+        let (count, known) = rest.entry(audit).or_insert((0, *outcome));
+        *count += 1;
+        *known = Outcome::along([*known, *outcome]).unwrap_or(*outcome);
+    }
+    rest
+}
+
 fn of_audit((id, uid): &Audit) -> ObjectReference {
     let (api_version, kind, namespace, name) = match id {
         AuditId::Cluster { name } => {
@@ -279,31 +284,8 @@ fn of_audit((id, uid): &Audit) -> ObjectReference {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::reports::rows::Rows;
-    use super::super::told::{ByAudit, Way};
+    use super::super::told::testing::told;
     use super::*;
-
-    /// An evaluation at a second: subjects with what each audit says.
-    fn told(second: i64, audits: &[&str], subjects: &[(&str, &[(usize, Outcome)])]) -> Told {
-        let id = |name: &&str| (AuditId::Cluster { name: (*name).to_owned() }, format!("uid-{name}"));
-        let subject = |(name, says): &(&str, &[(usize, Outcome)])| {
-            let whom = Whom { namespace: "ci".into(), kind: "Job".into(), name: (*name).into(), way: Way::Direct };
-            let by = |(audit, outcome): &(usize, Outcome)| ByAudit {
-                audit: *audit,
-                outcome: *outcome,
-                rows: Arc::new(Rows::new(Vec::new())),
-                own: None,
-            };
-            let outcome = Outcome::along(says.iter().map(|(_, outcome)| *outcome)).unwrap();
-            (Str::from(*name), Subject { whom, outcome, by: says.iter().map(by).collect() })
-        };
-        Told {
-            instant: jiff::Timestamp::from_second(second).unwrap(),
-            audits: audits.iter().map(id).collect(),
-            subjects: subjects.iter().map(subject).collect(),
-            is_whole: true,
-        }
-    }
 
     fn in_short(changes: &[Change]) -> Vec<(String, Option<Outcome>, Vec<Outcome>)> {
         let one = |c: &Change| {
@@ -368,6 +350,18 @@ mod tests {
         assert_eq!(untold.0.len(), KEPT.0);
         untold.keep(Vec::new(), jiff::Timestamp::from_second(1000).unwrap());
         assert!(untold.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_too_much_is_counted() {
+        let mut seen = Seen::default();
+        seen.see(&told(0, &["a"], &[]));
+        let names: Vec<String> = (0..MOST + 10).map(|n| format!("j{n}")).collect();
+        let all: Vec<(&str, &[(usize, Outcome)])> =
+            names.iter().map(|name| (name.as_str(), [(0, Blocked)].as_slice())).collect();
+        let changes = seen.see(&told(1, &["a"], &all));
+        assert_eq!(rest(&changes).into_values().collect::<Vec<_>>(), [(10, Blocked)]);
+        assert!(rest(&changes[..MOST]).is_empty());
     }
 
     #[test]

@@ -177,3 +177,32 @@ fn owned(snapshot: &Snapshot) -> Owned<'_> {
 fn namespace(meta: &Meta) -> &str {
     meta.namespace.as_deref().unwrap_or_default()
 }
+
+#[cfg(test)]
+pub(super) mod testing {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// An evaluation at a second: Jobs of `ci` with what each audit says, by its place.
+    pub(in crate::controller) fn told(second: i64, audits: &[&str], subjects: &[(&str, &[(usize, Outcome)])]) -> Told {
+        let id = |name: &&str| (AuditId::Cluster { name: (*name).to_owned() }, format!("uid-{name}"));
+        let subject = |(name, says): &(&str, &[(usize, Outcome)])| {
+            let whom = Whom { namespace: "ci".into(), kind: "Job".into(), name: (*name).into(), way: Way::Direct };
+            let by = |(audit, outcome): &(usize, Outcome)| ByAudit {
+                audit: *audit,
+                outcome: *outcome,
+                rows: Arc::new(Rows::new(Vec::new())),
+                own: None,
+            };
+            let outcome = Outcome::along(says.iter().map(|(_, outcome)| *outcome)).unwrap();
+            (Str::from(*name), Subject { whom, outcome, by: says.iter().map(by).collect() })
+        };
+        Told {
+            instant: jiff::Timestamp::from_second(second).unwrap(),
+            audits: audits.iter().map(id).collect(),
+            subjects: subjects.iter().map(subject).collect(),
+            is_whole: true,
+        }
+    }
+}

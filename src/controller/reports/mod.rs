@@ -293,18 +293,27 @@ impl Keeper {
                 Outcome::TooLarge => {
                     self.metrics.wrote("report", false);
                     tracing::warn!("the report {}/{} is too large for the server, however short", key.0, key.1);
-                    self.refused.insert(key, digest);
+                    failures += self.refuse(form, key, digest).await;
                 }
                 Outcome::Refused(why) => {
                     self.metrics.wrote("report", false);
                     tracing::warn!("the report {}/{} was refused: {why}", key.0, key.1);
-                    self.refused.insert(key, digest);
+                    failures += self.refuse(form, key, digest).await;
                 }
                 Outcome::Failed(why) => {
                     failures += 1;
                     self.metrics.wrote("report", false);
                     self.say(&format!("the report {}/{} was not written: {why}", key.0, key.1));
                 }
+            }
+        }
+        if told.is_whole {
+            let stale: Vec<Key> = self.kept.keys().filter(|key| !wanted.contains(key)).cloned().collect();
+            for key in stale {
+                if failures >= IN_A_ROW {
+                    break;
+                }
+                failures += u32::from(!self.delete(form, &key).await);
             }
         }
         if failures == 0 {
@@ -314,13 +323,17 @@ impl Keeper {
             self.retry = Some(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(PAUSE.1);
         }
-        if told.is_whole {
-            let stale: Vec<Key> = self.kept.keys().filter(|key| !wanted.contains(key)).cloned().collect();
-            for key in stale {
-                self.delete(form, &key).await;
-            }
-        }
         self.refused.retain(|key, _| wanted.contains(key));
+    }
+
+    /// What the server does not take is not tried again, and what an older evaluation said does not stay there either.
+    /// Returns the number of failures.
+    async fn refuse(&mut self, form: Form, key: Key, digest: String) -> u32 {
+        let is_clean = !self.kept.contains_key(&key) || self.delete(form, &key).await;
+        if is_clean {
+            self.refused.insert(key, digest);
+        }
+        u32::from(!is_clean)
     }
 
     async fn write_one(&mut self, form: Form, told: &Told, subject: &Subject) -> Outcome {
@@ -363,24 +376,25 @@ impl Keeper {
         }
     }
 
-    async fn delete(&mut self, form: Form, key: &Key) {
+    /// Returns whether it is gone.
+    async fn delete(&mut self, form: Form, key: &Key) -> bool {
         let api = self.api(form, Some(&key.0));
-        match within(api.delete(&key.1, &DeleteParams::default())).await {
+        let why = match within(api.delete(&key.1, &DeleteParams::default())).await {
             Ok(Ok(_)) => {
                 self.metrics.wrote("report", true);
                 self.kept.remove(key);
+                return true;
             }
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
                 self.kept.remove(key);
+                return true;
             }
-            Ok(Err(error)) => self.not_deleted(key, &describe(&error)),
-            Err(why) => self.not_deleted(key, &why),
-        }
-    }
-
-    fn not_deleted(&mut self, key: &Key, why: &str) {
+            Ok(Err(error)) => describe(&error),
+            Err(why) => why,
+        };
         self.metrics.wrote("report", false);
         self.say(&format!("the report {}/{} was not deleted: {why}", key.0, key.1));
+        false
     }
 
     /// Says something once, until everything could be written again.

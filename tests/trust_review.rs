@@ -559,3 +559,26 @@ fn near_misses_are_of_the_same_key() {
     let near = step["nearMisses"].to_string();
     assert!(near.contains("\"spare\"") && !near.contains("\"corp\""), "{near}");
 }
+
+#[test]
+fn configuration_in_a_home_that_may_be_another() {
+    let root = Ca::root("Corp Root");
+    let told = [("--endpoint-ca", &*root.pem)];
+    let npm = format!("npm ci --registry https://{HOST}/");
+    let maps = config_map("corp", "ca.crt", &root.pem) + &config_map("rc", ".npmrc", "cafile=/corp/ca.crt\n");
+    let at = |path: &str, env: &str| {
+        let pod = pod("node:22", &npm, env)
+            .replace("[{name: ca, configMap", "[{name: rc, configMap: {name: rc}}, {name: ca, configMap")
+            .replace("volumeMounts: [", &format!("volumeMounts: [{{name: rc, mountPath: {path}, subPath: .npmrc}}, "));
+        tls(&(pod + &maps), HOST, &told)
+    };
+    let own = at("/root/.npmrc", "");
+    // What it says is not kept: it may hold credentials.
+    assert_eq!(said(&own), "Unknown", "{own}");
+    let other = at("/home/node/.npmrc", "");
+    assert_eq!(said(&other), "Unknown", "{other}");
+    assert!(other["summary"].as_str().unwrap().contains("/home/node/.npmrc"), "{other}");
+    assert_eq!(said(&at("/home/node/.npmrc", "{name: HOME, value: /home/node}")), "Unknown");
+    let elsewhere = at("/home/node/.npmrc", "{name: HOME, value: /root}");
+    assert_eq!(said(&elsewhere), "Blocked BR-TLS-010", "{elsewhere}");
+}

@@ -108,6 +108,7 @@ const VALUE_NAMES: &[&str] = &[
     "github_server_url",
     "gitlab_ci",
     "grpc_default_ssl_roots_file_path",
+    "home",
     "httplib2_ca_certs",
     "https_ca_file",
     "java_opts",

@@ -33,9 +33,13 @@ const PATHS: &[&str] = &[
     "/var/lib/ca-certificates",
 ];
 
+/// Configuration in a home directory, wherever that is: which one is the user's, the image may say.
+const OF_USERS: &[&str] =
+    &[".cargo", ".config", ".curlrc", ".gitconfig", ".npmrc", ".pip", ".wgetrc", ".yarnrc", ".yarnrc.yml"];
+
 /// Parts of the names of variables, in lower case, that name a file of certificates or a client's configuration.
 const VARIABLES: &[&str] =
-    &["cert", "ssl", "cafile", "cainfo", "capath", "ca_", "_ca", "java", "_opts", "options", "config", "curl_home"];
+    &["cert", "ssl", "cafile", "cainfo", "capath", "ca_", "_ca", "java", "_opts", "options", "config", "home"];
 
 /// Parts of words of a command line that is about certificates.
 const WORDS: &[&str] = &[
@@ -72,7 +76,10 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// known places.
 pub fn is_trust_place(path: &str) -> bool {
     let path = trimmed(path);
-    path.ends_with("cacerts") || path.contains("/lib/security") || PATHS.iter().any(|known| overlap(known, path))
+    path.ends_with("cacerts")
+        || path.contains("/lib/security")
+        || path.split('/').any(|part| OF_USERS.contains(&part))
+        || PATHS.iter().any(|known| overlap(known, path))
 }
 
 /// Whether one of two paths is the other or leads to it.
@@ -129,6 +136,8 @@ mod tests {
             "/opt/java/openjdk/lib/security/cacerts",
             "/opt/jdk-21/lib/security",
             "/etc/docker/certs.d",
+            "/home/node/.npmrc",
+            "/workspace/.config/pip",
         ] {
             assert!(is_trust_place(path), "{path}");
         }

@@ -30,7 +30,7 @@ pub(super) fn of_user(reader: &mut Reader<'_>, names: &[&str]) -> Vec<String> {
         }
         let others = homes.iter().flat_map(|user| names.iter().map(move |name| format!("/home/{user}/{name}")));
         for other in others.collect::<Vec<_>>() {
-            if reader.exists(&other) == Some(true) {
+            if reader.exists(&other) != Some(false) {
                 reader.unknown(format!("{other} counts if that is the home of the user, which is not known"));
             }
         }

@@ -98,9 +98,7 @@ fn the_status_follows_the_policies() {
     server.apply(&audit);
     wait(&server, &path, long, |o| condition(o, "Ready")["status"] == "True");
 
-    controller.kill("-TERM");
-    let mut controller = controller;
-    assert_eq!(controller.child.wait().unwrap().code(), Some(0));
+    controller.stop();
 }
 
 #[test]

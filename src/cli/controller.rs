@@ -9,7 +9,7 @@ use super::audit::EngineArgs;
 use super::source::{self, LiveArgs};
 use super::{Exit, agent};
 use crate::collect::kube;
-use crate::controller::{self, LeaseOptions, Options, Setup};
+use crate::controller::{self, LeaseOptions, Options, Reports, Setup};
 use crate::demand::{Catalogue, Ranges};
 
 /// Arguments of `controller`.
@@ -30,6 +30,13 @@ pub(super) struct Args {
     /// Write a status that does not change again after this time
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = source::duration)]
     heartbeat: Duration,
+    /// Write full results, a report for each subject: auto (OpenReports, else PolicyReports, as the cluster has them),
+    /// openreports, policyreport or none
+    #[arg(long, value_name = "API", default_value_t = Reports::Auto)]
+    reports: Reports,
+    /// Annotate workloads that do not reach what they need; needs the right to patch workloads
+    #[arg(long)]
+    annotate: bool,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
@@ -74,6 +81,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         debounce: args.debounce,
         heartbeat: args.heartbeat.max(Duration::from_secs(1)),
         default_audit: args.default_audit,
+        reports: args.reports,
+        annotate: args.annotate,
         setup: Setup { catalogue: Catalogue::builtin(), ranges: Ranges::builtin(), profile: args.engine.profile()? },
     };
     let live = kube::LiveOptions {

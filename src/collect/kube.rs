@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::model::Str;
 
 pub use self::connect::{Target, client, describe, is_configured, target};
+pub use self::kinds::built_in_resource as built_in;
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::{RoleScope, reader_role, reader_rules};

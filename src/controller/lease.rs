@@ -87,6 +87,8 @@ pub(super) async fn release(client: Client, options: &LeaseOptions) {
     }
     spec.holder_identity = Some(String::new());
     spec.lease_duration_seconds = Some(1);
+    // Until now everything was told.
+    spec.renew_time = Some(MicroTime(Timestamp::now()));
     if let Err(error) = leases.replace(&options.name, &PostParams::default(), &lease).await {
         tracing::warn!("the lease was not released: {}", describe(&error));
     }

@@ -146,7 +146,8 @@ fn audits(answers: &[Answer]) -> String {
     out
 }
 
-fn name(id: &AuditId) -> String {
+/// An audit as labels and reports name it: `name`, or `namespace/name`.
+pub(super) fn name(id: &AuditId) -> String {
     match id {
         AuditId::Cluster { name } => name.clone(),
         AuditId::Namespaced { namespace, name } => format!("{namespace}/{name}"),

@@ -2,17 +2,25 @@
 //!
 //! ```text
 //!  watches ──► store ──► Snapshot ──► evaluate ──► status, metrics
+//!                                         └──► told ──► reports, events, annotations
 //! ```
 //!
 //! Every evaluation is that of `buildreach audit` on the snapshot that a collection would have made at that instant.
 
+mod annotate;
 mod audits;
+mod beside;
 mod evaluate;
+mod events;
 mod insist;
 mod lease;
 mod metrics;
+mod reports;
+mod role;
 mod serve;
 pub mod status;
+mod target;
+mod told;
 mod wish;
 mod write;
 
@@ -24,15 +32,20 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use self::annotate::ANNOTATOR;
 pub use self::evaluate::{Answer, Setup, evaluate};
 pub use self::lease::LeaseOptions;
 pub use self::metrics::Metrics;
+pub use self::reports::Reports;
+pub use self::role::writer_role;
 pub use self::wish::{AuditId, Wish};
 pub use self::write::FIELD_MANAGER;
 
 use self::audits::Audits;
+use self::beside::Beside;
 use self::insist::Insistence;
 use self::lease::Role;
+use self::told::Told;
 use self::write::Written;
 use crate::collect::kube::{Cluster, LiveOptions};
 
@@ -44,6 +57,8 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// How long a watch that is open again is given to tell what happened while it was not.
 const AFTER_DOUBT: Duration = Duration::from_secs(1);
+/// One request of those who write beside the status may take so long.
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// How the controller runs.
 #[derive(Debug)]
@@ -60,6 +75,10 @@ pub struct Options {
     pub heartbeat: Duration,
     /// Create the ClusterBuildAudit `default` if there is none.
     pub default_audit: bool,
+    /// Which reports are written.
+    pub reports: Reports,
+    /// Annotate workloads that do not reach what they need.
+    pub annotate: bool,
     /// Catalogue, ranges, profile.
     pub setup: Setup,
 }
@@ -94,7 +113,9 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
             std::future::pending().await
         })
     };
+    let beside = Beside::start(&client, &metrics, &options, &role);
     let mut controller = Controller {
+        beside,
         cluster,
         audits,
         role,
@@ -127,6 +148,8 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
 }
 
 struct Controller {
+    /// Reports, events, annotations.
+    beside: Beside,
     cluster: Cluster,
     audits: Audits,
     role: watch::Receiver<Role>,
@@ -195,6 +218,7 @@ impl Controller {
         let start = Instant::now();
         self.answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
         let took = start.elapsed();
+        self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &self.answers)));
         tracing::debug!("answered {} audits in {took:?}", wishes.len());
         self.metrics.evaluated(&self.answers, took);
         self.metrics.watched(self.cluster.watched());
@@ -270,4 +294,10 @@ impl Controller {
             Err(error) => tracing::warn!("the ClusterBuildAudit `default` was not created: {error}"),
         }
     }
+}
+
+/// The answer to a request, if it comes in time.
+async fn within<T>(request: impl Future<Output = T>) -> Result<T, String> {
+    let late = |_| format!("no answer within {} s", REQUEST.as_secs());
+    tokio::time::timeout(REQUEST, request).await.map_err(late)
 }

@@ -81,6 +81,18 @@ fn the_controller_writes_its_own_and_the_workloads_only_if_it_is_told_to() {
 }
 
 #[test]
+fn the_controller_may_do_what_its_table_says() {
+    let Some(tools) = Tools::find() else { return };
+    let more = ["--set", "controller.annotate=true,controller.reports=auto,controller.leaderElection.enabled=true"];
+    let objects = tools.render(None, &more).unwrap();
+    let mut may = allowed(object(&objects, "ClusterRole", "buildreach-writer"));
+    may.extend(allowed(object(&objects, "Role", "buildreach-lease")));
+    let needed: Value = serde_saphyr::from_str(&buildreach::controller::writer_role()).unwrap();
+    let missing: Vec<_> = allowed(&needed).into_iter().filter(|one| !may.contains(one)).collect();
+    assert!(missing.is_empty() && allowed(&needed).len() > 20, "{missing:?}");
+}
+
+#[test]
 fn the_controller_may_follow_every_kind_of_ours_and_write_the_status_of_audits() {
     let Some(tools) = Tools::find() else { return };
     let objects = tools.render(None, &[]).unwrap();

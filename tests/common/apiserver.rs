@@ -165,6 +165,27 @@ impl ApiServer {
         }
     }
 
+    /// Starts the garbage collector of kube-controller-manager, which deletes what an object owned; `None` where that
+    /// binary is not there. It runs until what this returns is dropped.
+    pub fn collect_garbage(&self) -> Option<GarbageCollector> {
+        let assets = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?);
+        if !assets.join("kube-controller-manager").is_file() {
+            eprintln!("skipped: no kube-controller-manager in KUBEBUILDER_ASSETS, so nobody collects garbage");
+            return None;
+        }
+        let log = fs::File::create(self.dir.join("controller-manager.log")).expect("the log");
+        let child = Command::new(assets.join("kube-controller-manager"))
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig(ADMIN, None))
+            .args(["--controllers=garbage-collector-controller", "--leader-elect=false", "--secure-port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("kube-controller-manager");
+        Some(GarbageCollector(child))
+    }
+
     async fn wait_until_ready(&self) {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
@@ -299,6 +320,16 @@ impl ApiServer {
 
 fn kubeconfig_name(user: &str, namespace: &str) -> String {
     format!("kubeconfig-{user}-{namespace}")
+}
+
+/// Ends the process when it is dropped.
+pub struct GarbageCollector(Child);
+
+impl Drop for GarbageCollector {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The objects of a document: those of a list, or itself.

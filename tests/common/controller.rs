@@ -91,6 +91,12 @@ impl Controller {
         None
     }
 
+    /// Ends it in order.
+    pub fn stop(mut self) {
+        self.kill("-TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+
     /// Sends a signal.
     pub fn kill(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
@@ -130,6 +136,7 @@ fn prepare(server: &ApiServer) {
     let mut blind = reader.clone();
     blind["metadata"]["name"] = json!("blind");
     blind["rules"].as_array_mut().unwrap().retain(|rule| rule["apiGroups"] != json!(["networking.k8s.io"]));
+    let writer: Value = serde_saphyr::from_str(include_str!("../../docs/rbac-writer.yaml")).unwrap();
     let mut watcher = reader;
     for role in [&mut watcher, &mut blind] {
         for rule in role["rules"].as_array_mut().unwrap() {
@@ -137,13 +144,7 @@ fn prepare(server: &ApiServer) {
                 rule["verbs"] = json!(["get", "list", "watch"]);
             }
         }
-        let rules = role["rules"].as_array_mut().unwrap();
-        rules.push(json!({"apiGroups": ["buildreach.dev"], "resources": ["buildaudits", "clusterbuildaudits"],
-            "verbs": ["get", "list", "watch", "create"]}));
-        rules.push(json!({"apiGroups": ["buildreach.dev"],
-            "resources": ["buildaudits/status", "clusterbuildaudits/status"], "verbs": ["patch"]}));
-        rules.push(json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
-            "verbs": ["get", "create", "update"]}));
+        role["rules"].as_array_mut().unwrap().extend(writer["rules"].as_array().unwrap().iter().cloned());
     }
     for (user, role) in [(USER, watcher), ("blind", blind)] {
         server.apply(&role);

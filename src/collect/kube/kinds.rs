@@ -1,5 +1,7 @@
 //! Which kinds are read from a cluster: the one table behind collection, preflight and the reader role.
 
+use kube::core::ApiResource;
+
 use super::discover::{Resource, Served};
 use super::groups::{GROUPS, Group};
 
@@ -97,6 +99,20 @@ pub(super) const BUILT_IN: &[BuiltIn] = &[
     built_in("", "v1", "services", "Service", true),
     built_in("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true),
 ];
+
+/// How a built-in kind of that name is asked for; `None` if it is none of those that are read.
+pub fn built_in_resource(kind: &str) -> Option<ApiResource> {
+    let found = BUILT_IN.iter().find(|known| known.kind == kind)?;
+    let api_version =
+        if found.group.is_empty() { found.version.to_owned() } else { format!("{}/{}", found.group, found.version) };
+    Some(ApiResource {
+        group: found.group.to_owned(),
+        version: found.version.to_owned(),
+        api_version,
+        kind: found.kind.to_owned(),
+        plural: found.plural.to_owned(),
+    })
+}
 
 /// A kind with what discovery said about it.
 #[derive(Debug, PartialEq, Eq)]

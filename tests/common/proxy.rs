@@ -167,7 +167,7 @@ async fn answer(
     seen: &Mutex<Vec<Seen>>,
 ) -> Response<AnyBody> {
     let (mut head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let is_watch = path.contains("watch=true");
     note(seen, head.method.clone(), path, String::from_utf8_lossy(&body).into_owned());

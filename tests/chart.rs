@@ -11,6 +11,8 @@ mod common;
 mod monitoring;
 #[path = "chart/network.rs"]
 mod network;
+#[path = "chart/release.rs"]
+mod release;
 #[path = "chart/rendered.rs"]
 mod rendered;
 #[path = "chart/rights.rs"]

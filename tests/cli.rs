@@ -236,6 +236,37 @@ fn the_demo_is_all_of_its_folder() {
 }
 
 #[test]
+fn several_namespaces_narrow_the_subjects_to_theirs() {
+    let subjects = |arguments: &[&str]| -> Vec<String> {
+        let (code, out, error) = buildreach(&[&["audit", "-o", "json", "--fail-on", "none"], arguments].concat());
+        assert_eq!(code, 0, "{error}");
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let classes = report["results"].as_array().unwrap().iter();
+        let mut names: Vec<_> = classes
+            .flat_map(|class| class["subjects"].as_array().unwrap())
+            .map(|subject| subject["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    let two = ["ci/Pod/runner-7", "tools/Deployment/cargo-worker"];
+    assert_eq!(subjects(&["--demo", "-n", "tools", "-n", "ci"]), two);
+    assert_eq!(subjects(&["--demo", "-n", "ci", "-n", "ci"]), two[..1]);
+    let (code, _, error) = buildreach(&["audit", "--demo", "-n", "ci", "-n", "tools", "--subject", "web"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("no pod or template is called web in the namespaces ci, tools"), "{error}");
+
+    // Objects that name no namespace go into the one that is asked for, and of several into none of them.
+    let folder = tempfile::tempdir().unwrap();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: golang, command: [go, build]}]}\n";
+    fs::write(folder.path().join("pod.yaml"), pod).unwrap();
+    let folder = folder.path().to_string_lossy();
+    assert_eq!(subjects(&[&folder, "-n", "ci"]), ["ci/Pod/web"]);
+    assert_eq!(subjects(&[&folder, "-n", "ci", "-n", "default"]), ["default/Pod/web"]);
+}
+
+#[test]
 fn no_subject_says_what_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: c, image: golang}]}\n";

@@ -22,6 +22,8 @@ const READER: &str = "reader";
 const NO_POLICIES: &str = "no-policies";
 /// May read the namespace `ci` only.
 const CI_ONLY: &str = "ci-only";
+/// May read the namespaces `ci` and `shop` only.
+const CI_AND_SHOP: &str = "ci-and-shop";
 /// May do nothing.
 const NOBODY: &str = "nobody";
 
@@ -50,15 +52,28 @@ fn roles() -> (Value, Value) {
 }
 
 fn start() -> Option<ApiServer> {
-    let server = ApiServer::start(&[READER, NO_POLICIES, CI_ONLY, NOBODY])?;
+    let server = ApiServer::start(&[READER, NO_POLICIES, CI_ONLY, CI_AND_SHOP, NOBODY])?;
     server.load(&fixture());
     let (role, without_policies) = roles();
     server.apply(&role);
     server.apply(&without_policies);
     server.apply(&cluster_binding(READER, "buildreach-reader"));
     server.apply(&cluster_binding(NO_POLICIES, "no-policies"));
+    for (namespace, users) in [("ci", [CI_ONLY, CI_AND_SHOP].as_slice()), ("shop", &[CI_AND_SHOP])] {
+        open_namespace(&server, namespace, users);
+    }
+    Some(server)
+}
+
+/// Lets users read one namespace.
+fn open_namespace(server: &ApiServer, namespace: &str, users: &[&str]) {
+    let users: Vec<_> = users
+        .iter()
+        .map(|user| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}))
+        .collect();
+    let metadata = json!({"name": "reader", "namespace": namespace});
     server.apply(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "ci", "namespace": "ci"},
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
         "rules": [
             {"apiGroups": ["", "apps", "batch", "networking.k8s.io", "crd.projectcalico.org"],
              "resources": ["pods", "deployments", "statefulsets", "jobs", "cronjobs", "networkpolicies"],
@@ -67,11 +82,10 @@ fn start() -> Option<ApiServer> {
         ],
     }));
     server.apply(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "ci", "namespace": "ci"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "ci"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": CI_ONLY}],
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+        "subjects": users,
     }));
-    Some(server)
 }
 
 fn cluster_binding(user: &str, role: &str) -> Value {
@@ -230,7 +244,7 @@ fn forbidden_policies_are_forbidden_and_not_absent() {
 #[test]
 fn credentials_for_one_namespace_read_that_namespace() {
     let Some(server) = server() else { return };
-    let by_flag = LiveOptions { namespace: Some("ci".to_owned()), ..options(server, CI_ONLY) };
+    let by_flag = LiveOptions { namespaces: vec!["ci".to_owned()], ..options(server, CI_ONLY) };
     let by_context = LiveOptions { kubeconfig: Some(server.kubeconfig(CI_ONLY, Some("ci"))), ..LiveOptions::default() };
     for options in [by_flag, by_context] {
         let live = read(&options).unwrap();
@@ -252,6 +266,33 @@ fn credentials_for_one_namespace_read_that_namespace() {
 }
 
 #[test]
+fn credentials_for_several_namespaces_read_each_of_them() {
+    let Some(server) = server() else { return };
+    // A namespace that is named twice is read once; one that is closed is no other than all those that nobody named.
+    let names = ["shop", "ci", "shop", "kube-system"].map(str::to_owned);
+    let live = read(&LiveOptions { namespaces: names.to_vec(), ..options(server, CI_AND_SHOP) }).unwrap();
+    for kind in ["Namespace", "NetworkPolicy", "Pod"] {
+        assert_eq!(coverage(&live, kind, None), Some(&CoverageState::Forbidden), "{kind}");
+        assert_eq!(coverage(&live, kind, Some("ci")), Some(&CoverageState::Read), "{kind}");
+        assert_eq!(coverage(&live, kind, Some("shop")), Some(&CoverageState::Read), "{kind}");
+        assert_eq!(coverage(&live, kind, Some("kube-system")), None, "{kind}");
+    }
+    let everything = read(&options(server, READER)).unwrap();
+    let pods = |snapshot: &Snapshot| -> Vec<_> {
+        let pods = snapshot.pods.iter().filter(|pod| pod.meta.namespace.as_deref() != Some("kube-system"));
+        pods.map(|pod| (pod.meta.namespace.clone(), pod.meta.name.clone())).collect()
+    };
+    assert_eq!(pods(&live), pods(&everything));
+    assert_eq!(live.namespaces.len(), 2);
+
+    let options = LiveOptions { namespaces: vec!["ci".to_owned(), "shop".to_owned()], ..options(server, CI_AND_SHOP) };
+    let rows = runtime().block_on(preflight(&options)).unwrap();
+    let pods = rows.iter().filter(|row| row.resource == "pods" && row.group.is_empty());
+    let pods: Vec<_> = pods.map(|row| (row.namespace.as_deref(), row.allowed)).collect();
+    assert_eq!(pods, [(None, false), (Some("ci"), true), (Some("shop"), true)]);
+}
+
+#[test]
 fn preflight_says_what_may_be_read() {
     let Some(server) = server() else { return };
     let ask = |options: &LiveOptions| runtime().block_on(preflight(options)).unwrap();
@@ -268,7 +309,7 @@ fn preflight_says_what_may_be_read() {
     assert!(pods.why.contains("buildreach-reader"), "{}", pods.why);
     assert_eq!(find(&reader, "configmaps", "", None).unwrap().verb, "get");
 
-    let of_ci = ask(&LiveOptions { namespace: Some("ci".to_owned()), ..options(server, CI_ONLY) });
+    let of_ci = ask(&LiveOptions { namespaces: vec!["ci".to_owned()], ..options(server, CI_ONLY) });
     for (resource, group, namespace, allowed) in [
         ("pods", "", None, false),
         ("pods", "", Some("ci"), true),

@@ -154,7 +154,11 @@ pub(super) fn run(args: &Args, quiet: bool) -> anyhow::Result<Exit> {
     let prepared = Prepared::new(&args.what, &args.source, &snapshot)?;
     stage(&format!("found {} subjects", prepared.demand.subjects.len()), start);
     if let (Some(subject), true) = (args.what.subject.first(), prepared.demand.subjects.is_empty()) {
-        let scope = args.source.namespace.as_ref().map_or_else(String::new, |n| format!(" in namespace {n}"));
+        let scope = match args.source.namespace.as_slice() {
+            [] => String::new(),
+            [one] => format!(" in namespace {one}"),
+            several => format!(" in the namespaces {}", several.join(", ")),
+        };
         bail!("no pod or template is called {subject}{scope}");
     }
     known_sources(&args.what.source, &snapshot)?;

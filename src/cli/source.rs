@@ -17,9 +17,10 @@ pub(super) struct SourceArgs {
     /// Read the built-in example
     #[arg(long)]
     pub(super) demo: bool,
-    /// Namespace: narrows the subjects, never the facts; objects of files that name none go there
+    /// Namespace: narrows the subjects, never the facts; repeatable. Objects of files that name none go there, if it is
+    /// one alone
     #[arg(short, long, value_name = "NS")]
-    pub(super) namespace: Option<String>,
+    pub(super) namespace: Vec<String>,
     /// All namespaces (the default)
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub(super) all_namespaces: bool,
@@ -86,7 +87,12 @@ pub(super) fn collect(
         }
         return Ok(crate::demo::snapshot(instant));
     }
-    let options = files::Options { instant, default_namespace: args.namespace.clone(), kustomize: args.kustomize };
+    // Of several none is the one that is meant.
+    let default_namespace = match args.namespace.as_slice() {
+        [namespace] => Some(namespace.clone()),
+        _ => None,
+    };
+    let options = files::Options { instant, default_namespace, kustomize: args.kustomize };
     let mut snapshot = if !sources.is_empty() {
         files::collect(sources, &options)?
     } else if args.aws.name_a_place() && !kube::is_configured(&live_options(args)) {
@@ -106,7 +112,7 @@ pub(super) fn collect(
 
 /// The options of the live collector.
 pub(super) fn live_options(args: &SourceArgs) -> kube::LiveOptions {
-    kube::LiveOptions { namespace: args.namespace.clone(), ..cluster_options(&args.live) }
+    kube::LiveOptions { namespaces: args.namespace.clone(), ..cluster_options(&args.live) }
 }
 
 /// The options for reaching a cluster.

@@ -46,9 +46,9 @@ pub struct LiveOptions {
     pub as_groups: Vec<String>,
     /// `--as-uid`.
     pub as_uid: Option<String>,
-    /// `--namespace`: where to read what may not be read over all namespaces; else the context's.
+    /// `--namespace`, repeatable: where to read what may not be read over all namespaces; else the context's.
     /// It narrows nothing: where the credentials reach all namespaces, all are read.
-    pub namespace: Option<String>,
+    pub namespaces: Vec<String>,
     /// `--request-timeout` of one request, not of the whole; `Some(0)`: none. Default 60 s.
     pub request_timeout: Option<Duration>,
     /// Whether requests that the server is too busy for are sent again at once, a few times.
@@ -71,7 +71,7 @@ impl Default for LiveOptions {
             as_user: None,
             as_groups: Vec::new(),
             as_uid: None,
-            namespace: None,
+            namespaces: Vec::new(),
             request_timeout: None,
             retries: true,
             page_size: 500,

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use buildreach::crd;
 use serde_json::{Value, json};
 
+use crate::release::flags;
 use crate::tools::{OPERATOR, Tools, chart, example, examples, must_succeed, object, of_kind, pods, text, texts};
 
 #[test]
@@ -235,25 +235,8 @@ fn the_agent_is_the_one_of_the_documentation() {
     }
 }
 
-/// The flags that a command of the program has, out of its help.
-pub(crate) fn flags(command: &str) -> Option<BTreeSet<String>> {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach")).args([command, "--help"]).output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let words = help.split_whitespace().map(|word| word.trim_end_matches([',', '.', '…']));
-    output.status.success().then(|| words.filter(|word| word.starts_with('-')).map(str::to_owned).collect())
-}
-
 /// Flags that the chart passes and that commands get one after the other: one that is missing is told, not wrong, as yet.
-const COMING: &[&str] = &[
-    "--annotate",
-    "--archive",
-    "--archive-config-map",
-    "--aws",
-    "--aws-interval",
-    "--exit-zero",
-    "--reports",
-    "--retain",
-];
+const COMING: &[&str] = &["--annotate", "--aws", "--aws-interval", "--reports"];
 
 #[test]
 fn the_program_has_the_flags_that_the_chart_passes() {
@@ -308,6 +291,8 @@ fn a_row_of_the_plan_says_what_is_run_and_where_its_report_goes() {
             "30",
             "-n",
             "release",
+            "-n",
+            "hotfix",
             "-l",
             "team in (build,release),tier!=test",
             "-v",

@@ -1,4 +1,4 @@
-//! A real kube-apiserver with etcd on loopback.
+//! A real kube-apiserver with etcd on loopback, and with kube-controller-manager where a test asks for it.
 //!
 //! The binaries are found through `$KUBEBUILDER_ASSETS` (`tests/kube-binaries.sh` builds them). Without
 //! it a test says that it was skipped; with `CI=true` that is a failure.
@@ -24,7 +24,15 @@ pub struct ApiServer {
     /// Ends the processes and removes the folder when its input, a pipe from here, is closed: that is
     /// so in whatever way the test process ends, and however long this value lives.
     shell: Child,
+    /// Whether there is a controller manager.
+    has_controllers: bool,
 }
+
+/// The controllers that make of objects what tests look at. Nobody runs pods here, so those that act on what nodes and pods
+/// do not do are left out: the pods of a DaemonSet would be agents that never become ready, and Nodes would be lost.
+const CONTROLLERS: &str = "clusterrole-aggregation-controller,cronjob-controller,deployment-controller,\
+    garbage-collector-controller,job-controller,namespace-controller,replicaset-controller,\
+    root-ca-certificate-publisher-controller,serviceaccount-controller,ttl-after-finished-controller";
 
 impl Drop for ApiServer {
     fn drop(&mut self) {
@@ -37,6 +45,16 @@ impl ApiServer {
     /// Starts a server that knows the user `admin` and the given ones; `None` (and a line that says so)
     /// where there are no binaries.
     pub fn start(users: &[&str]) -> Option<Self> {
+        Self::start_with(users, false)
+    }
+
+    /// The same with the controller manager: what is made of Deployments, Jobs and CronJobs is there, what has lost its
+    /// owner goes, and pods have service accounts. No pod is scheduled.
+    pub fn with_controllers(users: &[&str]) -> Option<Self> {
+        Self::start_with(users, true)
+    }
+
+    fn start_with(users: &[&str], has_controllers: bool) -> Option<Self> {
         let Some(assets) = env::var_os("KUBEBUILDER_ASSETS").filter(|path| !path.is_empty()) else {
             assert!(
                 env::var_os("CI").is_none_or(|ci| ci != "true"),
@@ -46,10 +64,10 @@ impl ApiServer {
             return None;
         };
         install_crypto_provider();
-        Some(Self::start_in(Path::new(&assets), users))
+        Some(Self::start_in(Path::new(&assets), users, has_controllers))
     }
 
-    fn start_in(assets: &Path, users: &[&str]) -> Self {
+    fn start_in(assets: &Path, users: &[&str], has_controllers: bool) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder").keep();
         let [store, peer, secure] = free_ports();
         let url = format!("https://127.0.0.1:{secure}");
@@ -75,7 +93,7 @@ impl ApiServer {
         ];
         // The key that the server makes for its own certificate also serves for service accounts.
         let key = path("pki/apiserver.key");
-        let apiserver = [
+        let mut apiserver = vec![
             program(assets, "kube-apiserver"),
             format!("--etcd-servers={store_url}"),
             "--bind-address=127.0.0.1".to_owned(),
@@ -87,17 +105,30 @@ impl ApiServer {
             format!("--service-account-issuer={url}/"),
             format!("--service-account-key-file={key}"),
             format!("--service-account-signing-key-file={key}"),
-            "--disable-admission-plugins=ServiceAccount".to_owned(),
             format!("--token-auth-file={}", path("tokens.csv")),
             "--endpoint-reconciler-type=none".to_owned(),
+        ];
+        if !has_controllers {
+            // Nobody makes the account `default` of a namespace, without which no pod would be admitted.
+            apiserver.push("--disable-admission-plugins=ServiceAccount".to_owned());
+        }
+        let manager = [
+            assets.join("kube-controller-manager").display().to_string(),
+            format!("--kubeconfig={}", path(&kubeconfig_name(ADMIN, "default"))),
+            format!("--controllers={CONTROLLERS}"),
+            format!("--root-ca-file={}", path("pki/apiserver.crt")),
+            "--leader-elect=false".to_owned(),
+            "--secure-port=0".to_owned(),
         ];
         // Nothing here is worth an orderly end, for which the server would wait for its store.
         let script = format!(
             "cd {}\n{} >etcd.log 2>&1 </dev/null & etcd=$!\n{} >apiserver.log 2>&1 </dev/null & apiserver=$!\n\
-             read -r _\nkill -9 $apiserver $etcd\nwait\ncd /\nrm -rf {}\n",
+             if read -r _; then\n{} >controllers.log 2>&1 </dev/null & manager=$!\nread -r _\nfi\n\
+             kill -9 $manager $apiserver $etcd\nwait\ncd /\nrm -rf {}\n",
             quote(&path("")),
-            etcd.map(|argument| quote(&argument)).join(" "),
-            apiserver.map(|argument| quote(&argument)).join(" "),
+            line(&etcd),
+            line(&apiserver),
+            line(&manager),
             quote(&path("")),
         );
         let shell = Command::new("sh")
@@ -107,9 +138,31 @@ impl ApiServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("sh");
-        let server = Self { dir, url, shell };
+        let mut server = Self { dir, url, shell, has_controllers };
         block_on(server.wait_until_ready());
+        if has_controllers {
+            program(assets, "kube-controller-manager");
+            server.start_controllers();
+        }
         server
+    }
+
+    /// Its kubeconfig needs the certificate that the server makes when it starts: so it begins when the server is ready.
+    fn start_controllers(&mut self) {
+        self.kubeconfig(ADMIN, None);
+        let stdin = self.shell.stdin.as_mut().expect("the shell's input");
+        std::io::Write::write_all(stdin, b"\n").expect("the shell");
+        block_on(async { self.wait_for_account(&self.client(ADMIN).await, "default").await });
+    }
+
+    /// Waits for the account `default` of a namespace, without which pods are refused.
+    async fn wait_for_account(&self, client: &Client, namespace: &str) {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while let Err(error) = client.request_text(request(Method::GET, &path, None)).await {
+            assert!(Instant::now() < deadline, "no controller manager: {error}\n{}", self.logs());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     async fn wait_until_ready(&self) {
@@ -133,7 +186,7 @@ impl ApiServer {
             let lines: Vec<_> = text.lines().collect();
             format!("{name}:\n{}\n", lines[lines.len().saturating_sub(15)..].join("\n"))
         };
-        tail("etcd.log") + &tail("apiserver.log")
+        tail("etcd.log") + &tail("apiserver.log") + &tail("controllers.log")
     }
 
     /// The server's URL.
@@ -143,7 +196,11 @@ impl ApiServer {
 
     /// A kubeconfig for a user, with that namespace as the context's where given. Its context is named `test`.
     pub fn kubeconfig(&self, user: &str, namespace: Option<&str>) -> PathBuf {
-        let namespace = namespace.unwrap_or("default");
+        self.kubeconfig_with(user, &format!("token-{user}"), namespace.unwrap_or("default"))
+    }
+
+    /// The same for who holds that token.
+    pub fn kubeconfig_with(&self, user: &str, token: &str, namespace: &str) -> PathBuf {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -153,9 +210,9 @@ impl ApiServer {
                 "server": self.url,
                 "certificate-authority": self.dir.join("pki/apiserver.crt"),
             }}],
-            "users": [{"name": user, "user": {"token": format!("token-{user}")}}],
+            "users": [{"name": user, "user": {"token": token}}],
         });
-        let path = self.dir.join(format!("kubeconfig-{user}-{namespace}"));
+        let path = self.dir.join(kubeconfig_name(user, namespace));
         // Tests run at once, and none may meet a file that another is writing.
         let mut file = tempfile::NamedTempFile::new_in(&self.dir).expect("a file");
         std::io::Write::write_all(&mut file, config.to_string().as_bytes()).expect("the kubeconfig");
@@ -233,8 +290,15 @@ impl ApiServer {
         for name in names {
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             apply(client, &object).await;
+            if self.has_controllers {
+                self.wait_for_account(client, name).await;
+            }
         }
     }
+}
+
+fn kubeconfig_name(user: &str, namespace: &str) -> String {
+    format!("kubeconfig-{user}-{namespace}")
 }
 
 /// The objects of a document: those of a list, or itself.
@@ -349,6 +413,11 @@ fn program(assets: &Path, name: &str) -> String {
     let program = assets.join(name);
     assert!(program.is_file(), "{} is missing in KUBEBUILDER_ASSETS", program.display());
     program.display().to_string()
+}
+
+/// A command of a shell script.
+fn line(command: &[String]) -> String {
+    command.iter().map(|argument| quote(argument)).collect::<Vec<_>>().join(" ")
 }
 
 /// A word of a shell script.

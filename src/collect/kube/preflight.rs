@@ -9,7 +9,7 @@ use super::discover::discover;
 use super::groups::CONFIG_MAPS;
 use super::kinds::{How, Kind, plan};
 use super::list::within;
-use super::read::fallback_namespace;
+use super::read::fallback_namespaces;
 use crate::collect::in_order::in_order;
 
 /// Whether the credentials may do one thing.
@@ -30,8 +30,8 @@ pub struct PreflightRow {
 }
 
 /// Asks the server (`SelfSubjectAccessReview`) for each kind that [`collect`](super::collect) would
-/// read: over all namespaces first, then, where that is closed, in that of [`LiveOptions::namespace`] or
-/// the context's.
+/// read: over all namespaces first, then, where that is closed, in those of
+/// [`LiveOptions::namespaces`] or the context's.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub struct PreflightRow {
 pub async fn preflight(options: &LiveOptions) -> anyhow::Result<Vec<PreflightRow>> {
     let connection = connect(options).await?;
     let served = discover(&connection).await?;
-    let fallback = fallback_namespace(&connection, options);
+    let fallback = fallback_namespaces(&connection, options);
     let kinds = plan(&served).into_iter().filter(|planned| planned.how == How::List).map(|planned| planned.kind);
     let rows = in_order(kinds.map(|kind| kind_rows(&connection, kind, &fallback))).await;
     let config_maps = config_map_rows(&connection).await;
@@ -63,7 +63,7 @@ async fn config_map_rows(connection: &Connection) -> Vec<PreflightRow> {
     std::iter::once(all).chain(in_order(each).await).collect()
 }
 
-async fn kind_rows(connection: &Connection, kind: Kind, namespace: &str) -> Vec<PreflightRow> {
+async fn kind_rows(connection: &Connection, kind: Kind, namespaces: &[String]) -> Vec<PreflightRow> {
     let question = |namespace: Option<&str>| Question {
         namespace: namespace.map(str::to_owned),
         verb: "list",
@@ -75,12 +75,14 @@ async fn kind_rows(connection: &Connection, kind: Kind, namespace: &str) -> Vec<
     if rows[0].allowed {
         return rows;
     }
-    if kind.namespaced {
-        rows.push(ask(connection, question(Some(namespace))).await);
-    } else if kind.kind == "Namespace" {
-        // A namespace counts as inside itself, so a Role can open it.
-        let question = Question { verb: "get", name: Some(namespace.to_owned()), ..question(Some(namespace)) };
-        rows.push(ask(connection, question).await);
+    for namespace in namespaces {
+        if kind.namespaced {
+            rows.push(ask(connection, question(Some(namespace))).await);
+        } else if kind.kind == "Namespace" {
+            // A namespace counts as inside itself, so a Role can open it.
+            let question = Question { verb: "get", name: Some(namespace.clone()), ..question(Some(namespace)) };
+            rows.push(ask(connection, question).await);
+        }
     }
     rows
 }

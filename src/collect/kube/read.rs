@@ -39,7 +39,7 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
     let mut builder = Builder::live(instant);
     builder.set_cluster(&connection.name);
     let source = builder.source(&format!("cluster {}", connection.name));
-    let fallback = fallback_namespace(&connection, options);
+    let fallback = fallback_namespaces(&connection, options);
     let reader = Reader { connection, page_size: options.page_size, progress, instant, source, fallback };
 
     // Namespaces come first: they tell where the ConfigMaps can be.
@@ -93,7 +93,7 @@ pub(super) struct Reader<'a> {
     pub(super) instant: jiff::Timestamp,
     pub(super) source: u32,
     /// Where to read what may not be read over all namespaces.
-    pub(super) fallback: String,
+    pub(super) fallback: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -117,19 +117,20 @@ impl Reader<'_> {
         found
     }
 
-    /// Reads of one namespace what may not be read over all of them.
+    /// Reads of single namespaces what may not be read over all of them.
     async fn fall_back(&self, kind: &Kind, name: &str, found: &mut Found) {
-        let namespace = &self.fallback;
-        let result = if kind.namespaced {
-            self.list(kind, Some(namespace), found).await
-        } else if kind.kind == "Namespace" {
-            self.object(kind, &format!("{}/{namespace}", kind.path(None)), found).await
-        } else {
-            return;
-        };
-        // That the namespace is closed too is said by the row for all namespaces.
-        if result != Err(ReadError::Forbidden) {
-            found.cover(name, Some(namespace), state(result));
+        for namespace in &self.fallback {
+            let result = if kind.namespaced {
+                self.list(kind, Some(namespace), found).await
+            } else if kind.kind == "Namespace" {
+                self.object(kind, &format!("{}/{namespace}", kind.path(None)), found).await
+            } else {
+                return;
+            };
+            // That the namespace is closed too is said by the row for all namespaces.
+            if result != Err(ReadError::Forbidden) {
+                found.cover(name, Some(namespace), state(result));
+            }
         }
     }
 
@@ -204,9 +205,13 @@ impl Reader<'_> {
     }
 }
 
-/// The namespace to read where the whole may not be read: that of `-n`, else the context's.
-pub(super) fn fallback_namespace(connection: &Connection, options: &LiveOptions) -> String {
-    options.namespace.clone().unwrap_or_else(|| connection.namespace.clone())
+/// The namespaces to read where the whole may not be read: those of `-n`, each once and in order, else the context's.
+pub(super) fn fallback_namespaces(connection: &Connection, options: &LiveOptions) -> Vec<String> {
+    if options.namespaces.is_empty() {
+        return vec![connection.namespace.clone()];
+    }
+    let sorted: BTreeSet<&String> = options.namespaces.iter().collect();
+    sorted.into_iter().cloned().collect()
 }
 
 fn merge(into: &mut Option<Builder>, facts: Builder) {

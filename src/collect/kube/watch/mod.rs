@@ -75,7 +75,7 @@ impl Cluster {
     pub async fn watch(options: &LiveOptions, namespaces: &[String]) -> anyhow::Result<Self> {
         let connection = connect(options).await?;
         let store = Store::new(&connection.name);
-        let fallback = read::fallback_namespace(&connection, options);
+        let fallback = read::fallback_namespaces(&connection, options);
         let reader = Reader {
             connection,
             page_size: options.page_size,

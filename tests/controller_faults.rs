@@ -77,8 +77,9 @@ fn by_place(seen: &[Seen]) -> BTreeMap<(String, bool), usize> {
 
 #[test]
 fn no_change_is_lost_over_a_restart_and_the_server_is_not_run_down() {
+    let start = Instant::now();
     let Some((server, proxy, controller)) = begin(&[]) else { return };
-    let watches = by_place(&proxy.seen_since(Instant::now() - LONG)).keys().filter(|(_, is_watch)| *is_watch).count();
+    let watches = by_place(&proxy.seen_since(start)).keys().filter(|(_, is_watch)| *is_watch).count();
     let seconds = 6;
     let during = survives(&proxy, &server, &controller, Mode::Cut, Duration::from_secs(seconds));
     // One a second for each watch, and the few that are no watch's.

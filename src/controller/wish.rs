@@ -163,7 +163,7 @@ fn selector(written: &LabelSelector) -> Result<Selector, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::needless_pass_by_value, clippy::unwrap_used)]
+    #![allow(clippy::needless_pass_by_value, clippy::unwrap_used)] // `json!` makes values
 
     use serde_json::json;
 

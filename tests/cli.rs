@@ -56,6 +56,20 @@ fn the_reference_is_what_help_prints() {
 }
 
 #[test]
+fn logs_are_lines_of_json_where_that_is_asked_for() {
+    let run = |more: &[&str]| buildreach(&[&["controller", "--kubeconfig", "/nonexistent/config"], more].concat());
+    let (code, out, log) = run(&["--log-format", "json", "-v"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "ERROR");
+    assert!(last["message"].as_str().unwrap().contains("/nonexistent/config"), "{log}");
+    let (code, _, log) = run(&[]);
+    assert_eq!(code, 2);
+    assert!(log.starts_with("error: ") && log.contains("/nonexistent/config"), "{log}");
+}
+
+#[test]
 fn exit_codes_say_what_happened() {
     let broken = tempfile::tempdir().unwrap();
     fs::write(broken.path().join("a.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: {name: [}\n").unwrap();

@@ -14,6 +14,7 @@ mod source;
 mod test;
 mod trust;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -31,11 +32,24 @@ struct Cli {
     /// Log to stderr; twice for more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How logs are written.
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
     /// No progress and no hints on stderr.
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    // Lines for people.
+    #[default]
+    Text,
+    // One JSON object a line; warnings always, and the error that ends the program with them.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,7 +94,7 @@ enum Exit {
 /// Parses the arguments, runs, and says how the process ends.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.verbose);
+    log(cli.verbose, cli.log_format);
     let result = match cli.command {
         Command::Audit(args) => audit::run(&args, cli.quiet),
         Command::Explain(args) => explain::run(&args, cli.quiet),
@@ -108,18 +122,31 @@ pub fn run() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(&error);
+            match cli.log_format {
+                LogFormat::Text => output::error(&error),
+                LogFormat::Json => tracing::error!("{error:#}"),
+            }
             ExitCode::from(2)
         }
     }
 }
 
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => "info",
+fn log(verbose: u8, format: LogFormat) {
+    let level = match (verbose, format) {
+        (0, LogFormat::Text) => return,
+        (0, LogFormat::Json) => "warn",
+        (1, _) => "info",
         _ => "debug",
     };
-    let filter = tracing_subscriber::EnvFilter::new(format!("buildreach={level},kube={level}"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // The client tells its callers of every request that fails; here they say it once, with what it means.
+    let client = if level == "debug" { "" } else { ",kube_client::client::builder=off" };
+    let filter = tracing_subscriber::EnvFilter::new(format!("buildreach={level},kube={level}{client}"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
 }

@@ -23,7 +23,7 @@ pub use self::connect::{Target, client, describe, is_configured, target};
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::{RoleScope, reader_role, reader_rules};
-pub use self::watch::{Cluster, Watched};
+pub use self::watch::{Cluster, Event, Scope, Watched, follow};
 
 /// Which cluster to read, as whom, and how. The defaults are kubectl's.
 #[derive(Clone, Debug)]

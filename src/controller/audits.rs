@@ -1,38 +1,28 @@
 //! Watches the audit resources.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use futures::StreamExt as _;
-use kube::api::{Api, ApiResource, DynamicObject};
-use kube::runtime::watcher;
-use kube::{Client, ResourceExt as _};
+use ::kube::api::{Api, ApiResource, DynamicObject};
+use ::kube::{Client, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::status::says_the_same;
 use super::wish::{AuditId, Wish};
+use crate::collect::kube;
 use crate::crd::{BuildAudit, ClusterBuildAudit};
-
-/// The least time between two requests of a watch that fails, and the most.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+use crate::model::CoverageState;
 
 /// What a watch says.
-#[derive(Debug)]
-enum Event {
-    /// All that there is at one place.
-    All(Vec<Wish>),
-    /// One is new or another.
-    One(Box<Wish>),
-    /// One is gone.
-    Gone(AuditId),
-}
+type Event = kube::Event<DynamicObject>;
 
 /// The audit resources of a cluster.
 pub(super) struct Audits {
     wishes: BTreeMap<AuditId, Wish>,
     /// By place: whether it was listed.
     listed: Vec<bool>,
+    /// By place: what a list in progress has sent so far.
+    listing: Vec<Vec<Wish>>,
     events: mpsc::Receiver<(usize, Event)>,
     tasks: Vec<JoinHandle<()>>,
     /// Which resources are at a place.
@@ -53,9 +43,16 @@ impl Audits {
         let tasks = places
             .iter()
             .enumerate()
-            .map(|(at, place)| tokio::spawn(follow(client.clone(), place.clone(), at, sender.clone())))
+            .map(|(at, place)| tokio::spawn(follow(client.clone(), place.as_deref(), at, sender.clone())))
             .collect();
-        Self { wishes: BTreeMap::new(), listed: vec![false; places.len()], events, tasks, places }
+        Self {
+            wishes: BTreeMap::new(),
+            listed: vec![false; places.len()],
+            listing: vec![Vec::new(); places.len()],
+            events,
+            tasks,
+            places,
+        }
     }
 
     /// Whether all that there is is known.
@@ -80,23 +77,47 @@ impl Audits {
     pub(super) async fn changed(&mut self) -> bool {
         let Some((place, event)) = self.events.recv().await else { return std::future::pending().await };
         match event {
-            Event::All(all) => {
-                self.listed[place] = true;
-                let scope = self.places[place].clone();
-                let is_here = |id: &AuditId| match (&scope, id) {
-                    (None, AuditId::Cluster { .. }) => true,
-                    (Some(of), AuditId::Namespaced { namespace, .. }) => of.is_empty() || of == namespace,
-                    _ => false,
-                };
-                self.wishes.retain(|id, _| !is_here(id) || all.iter().any(|wish| wish.id == *id));
-                for wish in all {
-                    self.take(wish);
-                }
-                true
+            Event::Init => {
+                self.listing[place].clear();
+                false
             }
-            Event::One(wish) => self.take(*wish),
-            Event::Gone(id) => self.wishes.remove(&id).is_some(),
+            Event::Listed(object) => {
+                self.listing[place].push(wish(&object));
+                false
+            }
+            Event::Done => self.all(place),
+            Event::Resumed => false,
+            Event::Applied(object) => self.take(wish(&object)),
+            Event::Gone(object) => self.wishes.remove(&id(&object)).is_some(),
+            Event::Failed(state) => {
+                tracing::warn!("audits are not watched: {state:?}");
+                // Nobody can write one that may not be read: what there is to answer is known.
+                let is_closed =
+                    state == CoverageState::NotInstalled || state == CoverageState::Forbidden && !self.listed[place];
+                if is_closed {
+                    self.listing[place].clear();
+                    return self.all(place);
+                }
+                false
+            }
         }
+    }
+
+    /// What was listed is all that there is at a place.
+    fn all(&mut self, place: usize) -> bool {
+        self.listed[place] = true;
+        let all = std::mem::take(&mut self.listing[place]);
+        let scope = &self.places[place];
+        let is_here = |id: &AuditId| match (scope, id) {
+            (None, AuditId::Cluster { .. }) => true,
+            (Some(of), AuditId::Namespaced { namespace, .. }) => of.is_empty() || of == namespace,
+            _ => false,
+        };
+        self.wishes.retain(|id, _| !is_here(id) || all.iter().any(|wish| wish.id == *id));
+        for wish in all {
+            self.take(wish);
+        }
+        true
     }
 
     fn take(&mut self, wish: Wish) -> bool {
@@ -119,49 +140,22 @@ impl Drop for Audits {
     }
 }
 
-async fn follow(client: Client, place: Option<String>, at: usize, events: mpsc::Sender<(usize, Event)>) {
-    let resource = match &place {
+fn follow(
+    client: Client,
+    place: Option<&str>,
+    at: usize,
+    events: mpsc::Sender<(usize, Event)>,
+) -> impl Future<Output = ()> + use<> {
+    let resource = match place {
         None => ApiResource::erase::<ClusterBuildAudit>(&()),
         Some(_) => ApiResource::erase::<BuildAudit>(&()),
     };
-    let api: Api<DynamicObject> = match &place {
+    let api: Api<DynamicObject> = match place {
         Some(namespace) if !namespace.is_empty() => Api::namespaced_with(client, namespace, &resource),
         _ => Api::all_with(client, &resource),
     };
-    let mut stream = std::pin::pin!(watcher(api, watcher::Config::default().timeout(120)));
-    let mut pause = PAUSE.0;
-    let mut listing = Vec::new();
-    while let Some(item) = stream.next().await {
-        let event = match item {
-            Ok(watcher::Event::Init) => {
-                listing.clear();
-                continue;
-            }
-            Ok(watcher::Event::InitApply(object)) => {
-                listing.push(wish(&object));
-                continue;
-            }
-            Ok(watcher::Event::InitDone) => Event::All(std::mem::take(&mut listing)),
-            Ok(watcher::Event::Apply(object)) => Event::One(Box::new(wish(&object))),
-            Ok(watcher::Event::Delete(object)) => Event::Gone(id(&object)),
-            Err(error) => {
-                tracing::warn!("watching {}: {error}", resource.plural);
-                // Nobody can write one that may not be read: what there is to answer is known.
-                let is_closed = matches!(&error,
-                    watcher::Error::InitialListFailed(kube::Error::Api(status)) if matches!(status.code, 403 | 404));
-                if is_closed && events.send((at, Event::All(Vec::new()))).await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE.1);
-                continue;
-            }
-        };
-        pause = PAUSE.0;
-        if events.send((at, event)).await.is_err() {
-            return;
-        }
-    }
+    let scope = kube::Scope { name: resource.kind, page_size: None, field_selector: None };
+    kube::follow(api, scope, at, events)
 }
 
 fn id(object: &DynamicObject) -> AuditId {

@@ -8,6 +8,7 @@
 
 mod audits;
 mod evaluate;
+mod insist;
 mod lease;
 mod metrics;
 mod serve;
@@ -30,6 +31,7 @@ pub use self::wish::{AuditId, Wish};
 pub use self::write::FIELD_MANAGER;
 
 use self::audits::Audits;
+use self::insist::Insistence;
 use self::lease::Role;
 use self::write::Written;
 use crate::collect::kube::{Cluster, LiveOptions};
@@ -39,6 +41,9 @@ const TURN: Duration = Duration::from_secs(10);
 
 /// How long to wait before what could not be written is written again.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// How long a watch that is open again is given to tell what happened while it was not.
+const AFTER_DOUBT: Duration = Duration::from_secs(1);
 
 /// How the controller runs.
 #[derive(Debug)]
@@ -95,6 +100,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
         role,
         metrics,
         answers: Vec::new(),
+        insistence: Insistence::default(),
         due: None,
         started_default: !options.default_audit,
         options,
@@ -126,6 +132,7 @@ struct Controller {
     role: watch::Receiver<Role>,
     metrics: Arc<Metrics>,
     answers: Vec<Answer>,
+    insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
     /// The default audit is there, or nobody asks for it.
@@ -137,22 +144,31 @@ impl Controller {
     /// The loop; it ends only with an error.
     async fn turn(&mut self) -> anyhow::Result<()> {
         let mut beat = Instant::now() + self.options.heartbeat;
+        let mut was_in_doubt = false;
         loop {
             self.metrics.turn();
-            let due = self.due.filter(|_| self.is_settled());
             let now = Instant::now();
-            if due.is_some_and(|due| due <= now) || beat <= now {
+            // What may be another by now is not said again. It is known, or counts as old, in a moment.
+            let is_in_doubt = self.cluster.is_in_doubt();
+            if was_in_doubt && !is_in_doubt {
+                // A watch that is open again first tells what happened meanwhile.
+                self.due = Some(now + self.options.debounce.max(AFTER_DOUBT));
+            }
+            was_in_doubt = is_in_doubt;
+            let may_answer = self.is_settled() && !is_in_doubt;
+            let due = self.due.filter(|_| may_answer);
+            if due.is_some_and(|due| due <= now) || (beat <= now && may_answer) {
                 beat = now + self.options.heartbeat;
                 self.due = None;
                 self.answer().await;
                 continue;
             }
-            let next = due.map_or(beat, |due| due.min(beat)).min(now + TURN);
+            let next = if may_answer { due.map_or(beat, |due| due.min(beat)) } else { now + RETRY };
             let changed = tokio::select! {
                 changed = self.cluster.changed() => changed,
                 changed = self.audits.changed() => changed,
                 became = self.role.changed() => became.is_ok(),
-                () = tokio::time::sleep_until(next) => false,
+                () = tokio::time::sleep_until(next.min(now + TURN)) => false,
             };
             if changed && self.due.is_none() {
                 self.due = Some(Instant::now() + self.options.debounce);
@@ -187,31 +203,51 @@ impl Controller {
             return;
         }
         self.metrics.set_leader();
+        let mut again: Option<Instant> = None;
         let mut failed = false;
         let now = snapshot.instant;
+        self.insistence.keep(self.answers.iter().map(|(id, _)| id));
         for (wish, (id, answer)) in wishes.iter().zip(&self.answers) {
+            self.metrics.turn();
             let status = status::status(wish, answer, now);
             if wish.status.as_ref().is_some_and(|before| self.is_fresh(before, &status)) {
+                continue;
+            }
+            let is_repeated = wish.status.as_ref().is_some_and(|before| status::says_the_same(before, &status));
+            let from = self.insistence.may_write(id, &status).filter(|from| !is_repeated && *from > Instant::now());
+            if let Some(from) = from {
+                again = Some(again.map_or(from, |again| again.min(from)));
                 continue;
             }
             match write::status(&self.cluster.client(), id, &status).await {
                 Written::Yes => {
                     self.metrics.wrote("status", true);
+                    if !is_repeated {
+                        self.insistence.wrote(id, &status, Instant::now());
+                    }
                     self.audits.wrote(id, status);
                 }
                 Written::Gone => {}
-                Written::Failed(why) => {
+                Written::Refused(why) => {
                     self.metrics.wrote("status", false);
                     tracing::warn!("{why}");
                     failed = true;
                 }
+                Written::Unanswered(why) => {
+                    self.metrics.wrote("status", false);
+                    tracing::warn!("{why}");
+                    failed = true;
+                    break;
+                }
             }
         }
         if failed {
-            self.due = Some(Instant::now() + RETRY);
+            let retry = Instant::now() + RETRY;
+            again = Some(again.map_or(retry, |again| again.min(retry)));
         } else {
             self.metrics.succeeded();
         }
+        self.due = again;
     }
 
     /// Whether a status that was written need not be written again.

@@ -250,3 +250,132 @@ fn short(text: &str) -> String {
     }
     line.chars().take(MOST_WORDS - 1).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::super::wish::AuditId;
+    use super::*;
+
+    fn at(seconds: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn wish(status: Option<AuditStatus>) -> Wish {
+        Wish {
+            id: AuditId::Namespaced { namespace: "ci".to_owned(), name: "builds".to_owned() },
+            uid: "u".to_owned(),
+            generation: 3,
+            namespaces: None,
+            spec: Ok(crate::crd::build_audit::BuildAuditSpec::default()),
+            status,
+        }
+    }
+
+    /// A report of some subjects, all of which a finding of that severity hits where there is one.
+    fn report(counts: &Value, severity: Option<&str>, subjects: usize, coverage: &Value) -> AuditReport {
+        let hits: Vec<_> = (0..subjects)
+            .map(|n| json!({"subject": format!("ci/Deployment/builder-{n}"), "endpoints": ["proxy.golang.org:443", "sum.golang.org:443"]}))
+            .collect();
+        let finding = severity.map(|severity| {
+            json!({"code": "BR-NET-001", "severity": severity, "title": "Egress is closed", "message": "no rule\nadmits it",
+                "hits": hits, "fingerprint": "f"})
+        });
+        let mut counts = counts.clone();
+        for outcome in ["Reachable", "Blocked", "Partial", "Unknown"] {
+            counts.as_object_mut().unwrap().entry(outcome).or_insert(json!(0));
+        }
+        serde_json::from_value(json!({
+            "apiVersion": "buildreach.dev/v1alpha1", "kind": "AuditReport", "version": "0", "instant": "2027-01-15T08:00:00Z",
+            "catalogue": "2027-01-01", "coverage": coverage, "notAssessed": [], "results": [],
+            "summary": {"subjects": counts, "outcomes": counts, "findings": {}, "coverageComplete": coverage == &json!([])},
+            "findings": finding.into_iter().collect::<Vec<_>>(),
+        }))
+        .unwrap()
+    }
+
+    fn of(status: &AuditStatus, kind: &str) -> (Truth, String, jiff::Timestamp) {
+        let condition = status.conditions.iter().find(|condition| condition.kind == kind).unwrap();
+        (condition.status, condition.reason.clone(), condition.last_transition_time)
+    }
+
+    fn compliant(report: AuditReport) -> (Truth, String) {
+        let (truth, reason, _) = of(&status(&wish(None), &Ok(report), at(0)), kinds::COMPLIANT);
+        (truth, reason)
+    }
+
+    #[test]
+    fn nothing_is_compliant_of_which_something_is_not_known() {
+        let all = json!([]);
+        let closed = json!([{"source": "kubernetes", "kind": "NetworkPolicy", "state": "Forbidden"}]);
+        let is = |truth, reason: &str| (truth, reason.to_owned());
+        let (one, unknown) = (json!({"Reachable": 1}), json!({"Reachable": 1, "Unknown": 1}));
+        assert_eq!(compliant(report(&one, None, 0, &all)), is(Truth::True, reasons::ALL_REACHABLE));
+        assert_eq!(compliant(report(&one, None, 0, &closed)), is(Truth::Unknown, reasons::COVERAGE_INCOMPLETE));
+        assert_eq!(compliant(report(&unknown, None, 0, &all)), is(Truth::Unknown, reasons::OUTCOMES_UNKNOWN));
+        assert_eq!(compliant(report(&json!({}), None, 0, &all)), is(Truth::Unknown, reasons::NO_SUBJECTS));
+        let blocked = json!({"Blocked": 1});
+        assert_eq!(compliant(report(&blocked, Some("high"), 1, &all)), is(Truth::False, reasons::ENDPOINTS_BLOCKED));
+        // What is certainly wrong stays wrong, whatever else was not read.
+        assert_eq!(compliant(report(&blocked, Some("high"), 1, &closed)), is(Truth::False, reasons::ENDPOINTS_BLOCKED));
+        assert_eq!(compliant(report(&one, Some("high"), 1, &all)), is(Truth::False, reasons::FINDINGS));
+        assert_eq!(compliant(report(&one, Some("medium"), 1, &all)), is(Truth::True, reasons::ALL_REACHABLE));
+    }
+
+    #[test]
+    fn times_are_kept_as_long_as_things_are_so() {
+        let blocked = || Ok(report(&json!({"Blocked": 1}), Some("high"), 1, &json!([])));
+        let first = status(&wish(None), &blocked(), at(0));
+        assert_eq!((first.observed_generation, first.last_audit_time), (Some(3), Some(at(0))));
+        assert_eq!(first.findings[0].since, Some(at(0)));
+        let second = status(&wish(Some(first.clone())), &blocked(), at(60));
+        assert_eq!(second.last_audit_time, Some(at(60)));
+        assert_eq!(second.findings[0].since, Some(at(0)));
+        assert!(says_the_same(&first, &second));
+        // Another subject is hit: a finding of its own, and no transition.
+        let third =
+            status(&wish(Some(second)), &Ok(report(&json!({"Blocked": 2}), Some("high"), 2, &json!([]))), at(90));
+        let since: Vec<_> = third.findings.iter().map(|row| row.since.unwrap()).collect();
+        assert_eq!(since, [at(0), at(90)]);
+        assert_eq!(of(&third, kinds::COMPLIANT).2, at(0));
+        let well = status(&wish(Some(third)), &Ok(report(&json!({"Reachable": 2}), None, 0, &json!([]))), at(120));
+        assert_eq!(of(&well, kinds::COMPLIANT), (Truth::True, reasons::ALL_REACHABLE.to_owned(), at(120)));
+        assert_eq!(of(&well, kinds::READY).2, at(0), "that has not changed");
+        // What comes back is new.
+        let again = status(&wish(Some(well)), &blocked(), at(150));
+        assert_eq!(again.findings[0].since, Some(at(150)));
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_answered_says_nothing_else() {
+        let before = status(&wish(None), &Ok(report(&json!({"Reachable": 1}), None, 0, &json!([]))), at(0));
+        let status = status(&wish(Some(before)), &Err("ecosystems: golangg".to_owned()), at(5));
+        assert_eq!(of(&status, kinds::READY), (Truth::False, reasons::INVALID_SPEC.to_owned(), at(5)));
+        assert_eq!(of(&status, kinds::COMPLIANT).0, Truth::Unknown);
+        assert_eq!(status.subjects, SubjectCounts::default());
+    }
+
+    #[test]
+    fn thousands_of_findings_make_no_large_status() {
+        let mut many = report(&json!({"Blocked": 5000}), Some("critical"), 5000, &json!([]));
+        let status_of = |report: &AuditReport| status(&wish(None), &Ok(report.clone()), at(0));
+        let short = status_of(&many);
+        assert_eq!((short.findings.len(), short.omitted_findings), (MOST_FINDINGS, 4980));
+        assert_eq!(short.findings[0].message, "no rule admits it", "one line");
+        assert_eq!(short.findings[0].more_endpoints, 1);
+        // Names as long as the API lets them be, of characters of four bytes.
+        for hit in &mut many.findings[0].hits {
+            hit.subject = format!("ci/Deployment/{}", "x".repeat(253)).into();
+            hit.endpoints = vec![format!("{}:443", "y".repeat(253)).into()];
+        }
+        many.findings[0].message = "𝄞".repeat(5000);
+        let long = status_of(&many);
+        assert!(!long.findings.is_empty() && long.findings.len() < MOST_FINDINGS);
+        assert_eq!(long.omitted_findings, 5000 - i64::try_from(long.findings.len()).unwrap());
+        assert!(serde_json::to_vec(&long).unwrap().len() < 16 << 10);
+        assert!(long.findings[0].message.chars().count() <= MOST_WORDS);
+    }
+}

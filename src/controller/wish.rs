@@ -160,3 +160,104 @@ fn selector(written: &LabelSelector) -> Result<Selector, String> {
     });
     Selector::new(labels, expressions).map_err(|why| why.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::collect::files::{Options, from_texts};
+
+    const NAMESPACES: &str = "\
+        {apiVersion: v1, kind: Namespace, metadata: {name: ci, labels: {team: build, tier: a}}}\n---\n\
+        {apiVersion: v1, kind: Namespace, metadata: {name: web, labels: {team: web}}}\n---\n\
+        {apiVersion: v1, kind: Namespace, metadata: {name: bare}}\n";
+
+    fn cluster(spec: serde_json::Value) -> Wish {
+        let audit = json!({"apiVersion": "buildreach.dev/v1alpha1", "kind": "ClusterBuildAudit",
+            "metadata": {"name": "all", "generation": 2, "uid": "u"}, "spec": spec});
+        Wish::cluster(serde_json::from_value(audit).unwrap())
+    }
+
+    fn namespaced(spec: serde_json::Value) -> Wish {
+        let audit = json!({"apiVersion": "buildreach.dev/v1alpha1", "kind": "BuildAudit",
+            "metadata": {"name": "builds", "namespace": "ci", "generation": 2}, "spec": spec});
+        Wish::namespaced(serde_json::from_value(audit).unwrap())
+    }
+
+    fn question(wish: &Wish) -> Result<(DemandOptions, Question), String> {
+        let snapshot = from_texts(&[("namespaces.yaml", NAMESPACES)], &Options::default());
+        wish.question(&snapshot, &Catalogue::builtin(), &[])
+    }
+
+    /// The namespaces that are looked in; none for all.
+    fn scope(spec: serde_json::Value) -> Vec<String> {
+        question(&cluster(spec)).unwrap().0.namespaces.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_namespace_selector_selects_what_its_labels_say() {
+        assert!(scope(json!({})).is_empty(), "no selector: all");
+        assert!(scope(json!({"namespaceSelector": {}})).is_empty(), "an empty one: all");
+        assert_eq!(scope(json!({"namespaceSelector": {"matchLabels": {"team": "build"}}})), ["ci"]);
+        let by = |operator: &str, key: &str, values: &[&str]| {
+            let mut expression = json!({"key": key, "operator": operator});
+            if !values.is_empty() {
+                expression["values"] = json!(values);
+            }
+            scope(json!({"namespaceSelector": {"matchExpressions": [expression]}}))
+        };
+        assert_eq!(by("In", "team", &["web", "other"]), ["web"]);
+        assert_eq!(by("NotIn", "team", &["web"]), ["ci", "bare"], "who has no such label is not in it");
+        assert_eq!(by("Exists", "tier", &[]), ["ci"]);
+        assert_eq!(by("DoesNotExist", "team", &[]), ["bare"]);
+        assert_eq!(by("In", "kubernetes.io/metadata.name", &["web"]), ["web"]);
+        let both = json!({"namespaceSelector": {"matchLabels": {"team": "build"},
+            "matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}});
+        assert_eq!(scope(both), [""], "both have to hold");
+    }
+
+    #[test]
+    fn a_namespace_selector_that_matches_nothing_selects_nothing() {
+        let wish = cluster(json!({"namespaceSelector": {"matchLabels": {"team": "nobody"}}}));
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: build, namespace: ci, labels: {buildreach.dev/build: 'true'}},\n\
+            spec: {containers: [{name: go, image: 'golang:1.26', command: [go, build]}]}, status: {phase: Running}}\n";
+        let snapshot = from_texts(&[("namespaces.yaml", NAMESPACES), ("pod.yaml", pod)], &Options::default());
+        let catalogue = Catalogue::builtin();
+        let subjects = |wish: &Wish| {
+            let (options, _) = wish.question(&snapshot, &catalogue, &[]).unwrap();
+            demand::build(&snapshot, &catalogue, &options).subjects.len()
+        };
+        assert_eq!(subjects(&wish), 0);
+        assert_eq!(subjects(&cluster(json!({}))), 1);
+    }
+
+    #[test]
+    fn an_audit_of_a_namespace_is_of_that_namespace_and_of_its_selector() {
+        let (options, _) = question(&namespaced(json!({"selector": {"matchLabels": {"team": "build"}}}))).unwrap();
+        assert_eq!(options.namespaces, ["ci"]);
+        let selector = options.selector.unwrap();
+        let matches = |labels: &[(&str, &str)]| {
+            selector.matches(&crate::model::Labels::new(labels.iter().map(|(k, v)| ((*k).into(), (*v).into()))))
+        };
+        assert!(matches(&[("team", "build"), ("x", "y")]));
+        assert!(!matches(&[("team", "web")]));
+        assert!(!matches(&[]));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named() {
+        let why = |spec| question(&namespaced(spec)).unwrap_err();
+        assert!(why(json!({"ecosystems": ["golangg"]})).starts_with("ecosystems: "));
+        assert!(why(json!({"endpointSets": ["nexus"]})).contains("no EndpointSet nexus"));
+        assert!(why(json!({"endpoints": ["http://:0:0"]})).starts_with("endpoints: "));
+        let malformed = Wish::malformed(
+            AuditId::Cluster { name: "odd".to_owned() },
+            &json!({"uid": "u", "generation": 4}),
+            "no spec".to_owned(),
+        );
+        assert_eq!((question(&malformed).unwrap_err().as_str(), malformed.generation), ("no spec", 4));
+    }
+}

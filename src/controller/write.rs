@@ -1,5 +1,7 @@
 //! Writes the status of audit resources by server-side apply.
 
+use std::time::Duration;
+
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::json;
@@ -19,9 +21,14 @@ pub(super) enum Written {
     Yes,
     /// The resource is not there any more.
     Gone,
-    /// It failed; the same may be tried again.
-    Failed(String),
+    /// The server does not accept it; the same may be tried again.
+    Refused(String),
+    /// There was no answer: others would get none either.
+    Unanswered(String),
 }
+
+/// How long a write may take. Nothing else happens meanwhile.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Writes one status.
 pub(super) async fn status(client: &Client, id: &AuditId, status: &AuditStatus) -> Written {
@@ -37,12 +44,14 @@ pub(super) async fn status(client: &Client, id: &AuditId, status: &AuditStatus) 
     }
     // The status is ours alone: what somebody else wrote there is wrong.
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(name, &params, &Patch::Apply(object)).await {
-        Ok(_) => Written::Yes,
-        Err(kube::Error::Api(error)) if error.code == 404 => Written::Gone,
-        Err(error) => {
-            Written::Failed(format!("the status of {} {name} was not written: {}", resource.kind, describe(&error)))
-        }
+    let patch = Patch::Apply(object);
+    let why = |why: &str| format!("the status of {} {name} was not written: {why}", resource.kind);
+    match tokio::time::timeout(ANSWER, api.patch_status(name, &params, &patch)).await {
+        Ok(Ok(_)) => Written::Yes,
+        Ok(Err(kube::Error::Api(error))) if error.code == 404 => Written::Gone,
+        Ok(Err(error @ kube::Error::Api(_))) => Written::Refused(why(&describe(&error))),
+        Ok(Err(error)) => Written::Unanswered(why(&describe(&error))),
+        Err(_) => Written::Unanswered(why(&format!("no answer within {} s", ANSWER.as_secs()))),
     }
 }
 

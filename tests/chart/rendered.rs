@@ -236,7 +236,7 @@ fn the_agent_is_the_one_of_the_documentation() {
 }
 
 /// Flags that the chart passes and that commands get one after the other: one that is missing is told, not wrong, as yet.
-const COMING: &[&str] = &["--annotate", "--aws", "--aws-interval", "--log-format", "--reports"];
+const COMING: &[&str] = &["--annotate", "--aws", "--aws-interval", "--reports"];
 
 #[test]
 fn the_program_has_the_flags_that_the_chart_passes() {

@@ -3,9 +3,11 @@
 #![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
 
 pub mod apiserver;
+pub mod controller;
 pub mod ec2;
 pub mod fake;
 pub mod node;
 pub mod pki;
+pub mod proxy;
 pub mod roots;
 pub mod vpc;

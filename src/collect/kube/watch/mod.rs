@@ -10,11 +10,14 @@ mod store;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kube::api::{Api, ApiResource};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::store::{Event, Slot, Store};
+pub use self::follow::{Event, Scope, follow};
+use self::sent::Sent;
+use self::store::{Slot, Store};
 use super::LiveOptions;
 use super::connect::connect;
 use super::discover::discover;
@@ -42,8 +45,8 @@ pub struct Cluster {
     asked: Vec<(Str, Str)>,
     store: Store,
     tasks: Vec<Option<JoinHandle<()>>>,
-    sender: mpsc::Sender<(usize, Event)>,
-    events: mpsc::Receiver<(usize, Event)>,
+    sender: mpsc::Sender<(usize, store::Event)>,
+    events: mpsc::Receiver<(usize, store::Event)>,
     config_maps: Vec<Found>,
     /// Those that were read.
     read: Names,
@@ -134,7 +137,7 @@ impl Cluster {
         }
     }
 
-    fn take(&mut self, slot: usize, event: Event) -> bool {
+    fn take(&mut self, slot: usize, event: store::Event) -> bool {
         // A watch that was given up may have said something last.
         slot < self.store.slots.len() && self.store.apply(slot, event, jiff::Timestamp::now())
     }
@@ -142,6 +145,12 @@ impl Cluster {
     /// Whether every kind was listed once, or cannot be.
     pub fn is_settled(&self) -> bool {
         self.store.is_settled()
+    }
+
+    /// Whether something may be another than what is known, because a watch fails since a moment. It is known again, or
+    /// counts as old, twenty seconds.
+    pub fn is_in_doubt(&self) -> bool {
+        self.store.is_in_doubt(jiff::Timestamp::now())
     }
 
     /// What is known now. ConfigMaps that objects came to name are read first.
@@ -194,18 +203,31 @@ impl Cluster {
         (self.sender, self.events) = mpsc::channel(WAITING);
         self.store.slots = wanted;
         for (at, slot) in self.store.slots.iter().enumerate() {
-            self.tasks.push(slot.is_watched().then(|| {
-                tokio::spawn(follow::follow(
-                    self.reader.connection.client.clone(),
-                    slot.kind.clone(),
-                    slot.namespace.clone(),
-                    self.reader.page_size,
-                    at,
-                    self.sender.clone(),
-                ))
-            }));
+            self.tasks.push(slot.is_watched().then(|| tokio::spawn(self.follow(at, slot))));
         }
         Ok(true)
+    }
+
+    fn follow(&self, at: usize, slot: &Slot) -> impl Future<Output = ()> + use<> {
+        let kind = &slot.kind;
+        let resource = ApiResource {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
+            api_version: kind.api_version(),
+            kind: kind.kind.clone(),
+            plural: kind.plural.clone(),
+        };
+        let client = self.client();
+        let api: Api<Sent> = match &slot.namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
+        };
+        let scope = Scope {
+            name: kind.coverage_name(),
+            page_size: Some(self.reader.page_size),
+            field_selector: kind.field_selector.map(str::to_owned),
+        };
+        follow(api, scope, at, self.sender.clone())
     }
 
     /// The ConfigMaps that matter.

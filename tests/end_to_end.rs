@@ -91,16 +91,24 @@ async fn account(client: &Client, namespace: &str) {
     wait(client, &format!("/api/v1/namespaces/{namespace}/configmaps/kube-root-ca.crt"), LONG, Value::is_object).await;
 }
 
-/// The pod of the release with that label that a controller has made. None was refused.
+/// The pod of the release with that label that a controller has made. None may be refused.
 async fn admitted(client: &Client, label: &str) -> Value {
     let path = format!("/api/v1/namespaces/buildreach/pods?labelSelector={}", label.replace('=', "%3D"));
-    let pods = wait(client, &path, Duration::from_secs(90), |pods| !items(pods).is_empty()).await;
-    let [pod] = items(&pods) else { panic!("{pods:#}") };
-    assert_eq!(pod["status"]["phase"], "Pending");
-    let refused = "/api/v1/namespaces/buildreach/events?fieldSelector=reason%3DFailedCreate";
-    let refused = get(client, refused).await.unwrap();
-    assert!(items(&refused).is_empty(), "{refused:#}");
-    pod.clone()
+    let start = Instant::now();
+    loop {
+        let refused = "/api/v1/namespaces/buildreach/events?fieldSelector=reason%3DFailedCreate";
+        let refused = get(client, refused).await.unwrap();
+        let why: Vec<_> = items(&refused).iter().map(|event| &event["message"]).collect();
+        assert!(why.is_empty(), "{why:#?}");
+        let pods = get(client, &path).await.unwrap();
+        if let Some(pod) = items(&pods).first() {
+            assert_eq!((items(&pods).len(), &pod["status"]["phase"]), (1, &json!("Pending")));
+            return pod.clone();
+        }
+        // The schedule is every minute, and the controller manager may be a little late.
+        assert!(start.elapsed() < Duration::from_secs(90), "no pod with {label}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 fn items(list: &Value) -> &[Value] {

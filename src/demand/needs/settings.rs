@@ -50,7 +50,10 @@ impl Gathering<'_, '_> {
             (!followed && found.text().is_none_or(holds)).then_some(found)
         });
         if let Some(found) = variable {
-            let doubt = format!("{} redirects it and is not followed", self.quote(&found));
+            let doubt = match &found.value {
+                Err(why) => format!("{} redirects it and is not followed: {why}", self.quote(&found)),
+                Ok(_) => format!("{} redirects it and is not followed", self.quote(&found)),
+            };
             draft.requirement.doubt = Some(doubt);
             draft.requirement.setting = Some(found.setting);
         } else if let Some(what) = self.written_redirect(id) {

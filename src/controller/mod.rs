@@ -120,7 +120,6 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
         audits,
         role,
         metrics,
-        answers: Vec::new(),
         insistence: Insistence::default(),
         due: None,
         started_default: !options.default_audit,
@@ -154,7 +153,6 @@ struct Controller {
     audits: Audits,
     role: watch::Receiver<Role>,
     metrics: Arc<Metrics>,
-    answers: Vec<Answer>,
     insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
@@ -216,11 +214,11 @@ impl Controller {
         let snapshot = self.cluster.snapshot().await;
         let wishes = self.audits.wishes();
         let start = Instant::now();
-        self.answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
+        let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
         let took = start.elapsed();
-        self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &self.answers)));
+        self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &answers)));
         tracing::debug!("answered {} audits in {took:?}", wishes.len());
-        self.metrics.evaluated(&self.answers, took);
+        self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();
         if !self.is_leader() {
@@ -230,8 +228,8 @@ impl Controller {
         let mut again: Option<Instant> = None;
         let mut failed = false;
         let now = snapshot.instant;
-        self.insistence.keep(self.answers.iter().map(|(id, _)| id));
-        for (wish, (id, answer)) in wishes.iter().zip(&self.answers) {
+        self.insistence.keep(answers.iter().map(|(id, _)| id));
+        for (wish, (id, answer)) in wishes.iter().zip(&answers) {
             self.metrics.turn();
             let status = status::status(wish, answer, now);
             if wish.status.as_ref().is_some_and(|before| self.is_fresh(before, &status)) {

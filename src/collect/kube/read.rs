@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::LiveOptions;
 use super::connect::{Connection, connect};
 use super::discover::discover;
@@ -49,7 +47,8 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
         None => Found::default(),
     };
     let all_known = first.coverage.iter().any(|c| c.namespace.is_none() && c.state == CoverageState::Read);
-    let config_maps = config_maps(&first.namespaces, all_known);
+    let namespaces: Vec<&Namespace> = first.facts.iter().flat_map(|facts| &facts.facts.namespaces).collect();
+    let config_maps = config_maps(&namespaces, all_known);
     let mut found = vec![first];
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
     // Which ConfigMaps matter beside those is said by the pods that were read.
@@ -71,8 +70,6 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
 pub(super) struct Found {
     pub(super) coverage: Vec<Coverage>,
     pub(super) facts: Option<Builder>,
-    /// Of the kind Namespace only.
-    namespaces: Vec<NamespaceHead>,
 }
 
 impl Found {
@@ -145,13 +142,9 @@ impl Reader<'_> {
 
     async fn list_once(&self, kind: &Kind, namespace: Option<&str>, found: &mut Found) -> Result<(), ReadError> {
         let mut facts = Builder::live(self.instant);
-        let mut heads = Vec::new();
         let mut count = 0;
         let result = pages(&self.connection, kind, namespace, self.page_size, |text| {
             let page = self.decode(kind, text, &mut facts)?;
-            if kind.kind == "Namespace" {
-                heads.extend(namespace_heads(text));
-            }
             count += usize::try_from(page.items).unwrap_or(usize::MAX);
             (self.progress)(&kind.kind, count);
             Ok(page.continue_token)
@@ -160,7 +153,6 @@ impl Reader<'_> {
         // Pages of a list that was not read to its end are no basis for anything.
         if result.is_ok() {
             merge(&mut found.facts, facts);
-            found.namespaces.append(&mut heads);
         }
         result
     }
@@ -171,7 +163,6 @@ impl Reader<'_> {
         let list = format!("{{\"items\":[{text}]}}");
         let mut facts = Builder::live(self.instant);
         self.decode(kind, &list, &mut facts).map_err(ReadError::Failed)?;
-        found.namespaces.extend(namespace_heads(&list).into_iter().filter(|_| kind.kind == "Namespace"));
         merge(&mut found.facts, facts);
         Ok(())
     }
@@ -231,51 +222,11 @@ fn state(result: Result<(), ReadError>) -> CoverageState {
     }
 }
 
-/// The little of a namespace that says what else to read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NamespaceHead {
-    name: String,
-    /// The mesh revision that its pods get.
-    revision: Option<String>,
-}
-
-impl NamespaceHead {
-    /// That of a namespace that was read.
-    pub(super) fn of(namespace: &Namespace) -> Self {
-        let revision = namespace.meta.labels.get("istio.io/rev").map(ToString::to_string);
-        Self { name: namespace.meta.name.to_string(), revision }
-    }
-}
-
-fn namespace_heads(page: &str) -> Vec<NamespaceHead> {
-    #[derive(Deserialize)]
-    struct Page {
-        items: Option<Vec<Item>>,
-    }
-    #[derive(Deserialize)]
-    struct Item {
-        metadata: Meta,
-    }
-    #[derive(Deserialize)]
-    struct Meta {
-        name: String,
-        #[serde(default)]
-        labels: Labels,
-    }
-    #[derive(Default, Deserialize)]
-    struct Labels {
-        #[serde(default, rename = "istio.io/rev")]
-        revision: Option<String>,
-    }
-    let page: Page = serde_json::from_str(page).unwrap_or(Page { items: None });
-    let items = page.items.unwrap_or_default().into_iter();
-    items.map(|i| NamespaceHead { name: i.metadata.name, revision: i.metadata.labels.revision }).collect()
-}
-
 /// The ConfigMaps to read, by namespace: only in namespaces that exist, where that is known.
-pub(super) fn config_maps(namespaces: &[NamespaceHead], all_known: bool) -> Vec<(String, BTreeSet<String>)> {
-    let exists = |name: &str| namespaces.iter().any(|known| known.name == name);
-    let revisions = namespaces.iter().filter_map(|n| n.revision.as_deref()).filter(|r| *r != "default");
+pub(super) fn config_maps(namespaces: &[&Namespace], all_known: bool) -> Vec<(String, BTreeSet<String>)> {
+    let exists = |name: &str| namespaces.iter().any(|known| *known.meta.name == *name);
+    // The mesh revision that its pods get.
+    let revisions = namespaces.iter().filter_map(|n| n.meta.labels.get("istio.io/rev")).filter(|r| ***r != *"default");
     let of_revisions = revisions.map(|revision| (ISTIO_NAMESPACE, format!("istio-{revision}")));
     let fixed = CONFIG_MAPS.iter().map(|(namespace, name)| (*namespace, (*name).to_owned()));
 
@@ -331,19 +282,23 @@ fn named_by_sets(others: &[OtherObject]) -> Vec<(Str, Str)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
-    fn heads() -> Vec<NamespaceHead> {
+    fn namespaces() -> Vec<Namespace> {
         let page = r#"{"items":[
             {"metadata":{"name":"kube-system"}},
             {"metadata":{"name":"istio-system","labels":{}}},
             {"metadata":{"name":"ci","labels":{"istio.io/rev":"1-27"}}}]}"#;
-        namespace_heads(page)
+        let mut builder = Builder::live(jiff::Timestamp::UNIX_EPOCH);
+        json::decode_list(page.as_bytes(), 0, &mut builder, Some(("v1", "Namespace"))).unwrap();
+        builder.facts.namespaces
     }
 
     #[test]
     fn config_maps_are_asked_for_where_they_can_be() {
-        let asked = config_maps(&heads(), true);
+        let asked = config_maps(&namespaces().iter().collect::<Vec<_>>(), true);
         let names: Vec<_> = asked.iter().map(|(namespace, _)| namespace.as_str()).collect();
         assert_eq!(names, ["istio-system", "kube-system"]);
         assert_eq!(asked[0].1.iter().map(String::as_str).collect::<Vec<_>>(), ["istio", "istio-1-27"]);
@@ -352,7 +307,7 @@ mod tests {
 
     #[test]
     fn config_maps_are_asked_for_everywhere_when_namespaces_are_not_known() {
-        let asked = config_maps(&heads(), false);
+        let asked = config_maps(&namespaces().iter().collect::<Vec<_>>(), false);
         assert!(asked.iter().any(|(namespace, _)| namespace == "openshift-dns"));
     }
 }

@@ -234,8 +234,7 @@ impl Cluster {
     fn names(&self) -> Names {
         let now = jiff::Timestamp::now();
         let facts = self.store.facts(now);
-        let namespaces =
-            facts.clone().flat_map(|facts| &facts.namespaces).map(read::NamespaceHead::of).collect::<Vec<_>>();
+        let namespaces: Vec<_> = facts.clone().flat_map(|facts| &facts.namespaces).collect();
         let all_known = self.namespaces.is_empty() && !namespaces.is_empty();
         let fixed = read::config_maps(&namespaces, all_known);
         read::wanted(facts, &self.asked, fixed)

@@ -259,13 +259,17 @@ fn with_addresses(mut requirement: Requirement, sets: &[EndpointSet]) -> Require
 pub(crate) fn programs(spec: &PodSpec, container: &Container) -> Vec<String> {
     let scripts = shell::scripts(spec);
     let commands = shell::commands(container, &scripts);
-    let image = container.image.as_deref().and_then(image::Image::parse);
-    let of_image = image.and_then(|image| image.path.rsplit('/').next()).map(str::to_owned);
+    let of_image = program_of(container.image.as_deref()).map(str::to_owned);
     let module = |command: &Command| match command.words.as_slice() {
         [python, flag, module, ..] if python == "python" && flag == "-m" => module.clone(),
         _ => command.program().to_owned(),
     };
     commands.iter().map(module).chain(of_image).collect()
+}
+
+/// The last part of an image's name.
+pub(crate) fn program_of(image: Option<&str>) -> Option<&str> {
+    image.and_then(image::Image::parse).and_then(|image| image.path.rsplit('/').next())
 }
 
 /// The commands of a container that can be read.

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::annotate::ANNOTATOR;
-pub use self::evaluate::{Answer, Setup, evaluate};
+pub use self::evaluate::{Answer, Memory, Setup, evaluate};
 pub use self::lease::LeaseOptions;
 pub use self::metrics::Metrics;
 pub use self::reports::Reports;
@@ -120,6 +120,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
         audits,
         role,
         metrics,
+        memory: Memory::default(),
         insistence: Insistence::default(),
         due: None,
         started_default: !options.default_audit,
@@ -153,6 +154,7 @@ struct Controller {
     audits: Audits,
     role: watch::Receiver<Role>,
     metrics: Arc<Metrics>,
+    memory: Memory,
     insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
@@ -211,13 +213,20 @@ impl Controller {
             return;
         }
         self.begin_default().await;
+        let began = Instant::now();
         let snapshot = self.cluster.snapshot().await;
         let wishes = self.audits.wishes();
         let start = Instant::now();
-        let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
+        let answers =
+            tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes, &mut self.memory));
         let took = start.elapsed();
         self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &answers)));
-        tracing::debug!("answered {} audits in {took:?}", wishes.len());
+        tracing::debug!(
+            "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
+            wishes.len(),
+            start - began,
+            start.elapsed() - took
+        );
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();

@@ -50,6 +50,8 @@ pub struct Cluster {
     config_maps: Vec<Found>,
     /// Those that were read.
     read: Names,
+    /// The number that the store had when the names were looked at last.
+    seen_names: Option<u64>,
     next_round: Instant,
     /// Facts that became old until then were told.
     aged: jiff::Timestamp,
@@ -95,6 +97,7 @@ impl Cluster {
             events,
             config_maps: Vec::new(),
             read: Names::new(),
+            seen_names: None,
             next_round: Instant::now() + PERIOD,
             aged: jiff::Timestamp::now(),
         };
@@ -155,8 +158,11 @@ impl Cluster {
 
     /// What is known now. ConfigMaps that objects came to name are read first.
     pub async fn snapshot(&mut self) -> Snapshot {
-        if self.names() != self.read {
-            self.read_config_maps().await;
+        if self.seen_names != Some(self.store.names()) {
+            self.seen_names = Some(self.store.names());
+            if self.names() != self.read {
+                self.read_config_maps().await;
+            }
         }
         let now = jiff::Timestamp::now();
         let mut builder = self.store.builder(now);
@@ -202,6 +208,7 @@ impl Cluster {
         self.tasks.drain(..).flatten().for_each(|task| task.abort());
         (self.sender, self.events) = mpsc::channel(WAITING);
         self.store.slots = wanted;
+        self.seen_names = None;
         for (at, slot) in self.store.slots.iter().enumerate() {
             self.tasks.push(slot.is_watched().then(|| tokio::spawn(self.follow(at, slot))));
         }
@@ -233,11 +240,10 @@ impl Cluster {
     /// The ConfigMaps that matter.
     fn names(&self) -> Names {
         let now = jiff::Timestamp::now();
-        let facts = self.store.facts(now);
-        let namespaces: Vec<_> = facts.clone().flat_map(|facts| &facts.namespaces).collect();
+        let namespaces = self.store.namespaces(now);
         let all_known = self.namespaces.is_empty() && !namespaces.is_empty();
         let fixed = read::config_maps(&namespaces, all_known);
-        read::wanted(facts, &self.asked, fixed)
+        read::wanted(self.store.named(now), &self.asked, fixed)
     }
 
     /// Reads them; returns whether they are others than before.

@@ -15,6 +15,7 @@ mod events;
 mod insist;
 mod lease;
 mod metrics;
+mod recorder;
 mod reports;
 mod role;
 mod serve;

@@ -18,7 +18,7 @@ use super::told::{Subject, Told, Whom};
 use super::wish::AuditId;
 use super::{Metrics, metrics};
 use crate::crd::{BuildAudit, ClusterBuildAudit};
-use crate::model::{Outcome, Str};
+use crate::model::{Outcome, Str, words};
 
 /// The most changes that are told of one evaluation; the rest is counted.
 const MOST: usize = 50;
@@ -99,16 +99,7 @@ fn note(subject: &Subject, outcome: Outcome, row: Option<&Row>) -> String {
     let by = row.properties.get("blockedBy").or_else(|| row.properties.get("decidedBy"));
     let by = by.map(|by| format!(" Decided by {by}.")).unwrap_or_default();
     let text = format!("{who}: {} ({}).{by}", row.message, row.rule);
-    cut(&text, MOST_BYTES)
-}
-
-/// At most so many bytes.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most - '…'.len_utf8()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}…", &text[..end])
+    words::at_most_bytes(&text, MOST_BYTES)
 }
 
 /// Reason and type of an event.
@@ -340,13 +331,5 @@ mod tests {
         let changes = seen.see(&told(1, &["a"], &all));
         assert_eq!(rest(&changes).into_values().collect::<Vec<_>>(), [(10, Blocked)]);
         assert!(rest(&changes[..MOST]).is_empty());
-    }
-
-    #[test]
-    fn notes_are_cut_between_characters() {
-        assert_eq!(cut("short", 5), "short");
-        let long = "ä".repeat(600);
-        let note = cut(&long, MOST_BYTES);
-        assert!(note.len() <= MOST_BYTES && note.ends_with('…'), "{}", note.len());
     }
 }

@@ -290,7 +290,7 @@ impl Controller {
         }
         match write::default_audit(&self.cluster.client()).await {
             Ok(()) => self.started_default = true,
-            Err(error) => tracing::warn!("the ClusterBuildAudit `default` was not created: {error}"),
+            Err(why) => tracing::warn!("the ClusterBuildAudit `default` was not created: {why}"),
         }
     }
 }

@@ -2,6 +2,8 @@
 //! that none of them makes more of a result than there is.
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_in_result, clippy::unwrap_used, missing_docs)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -15,6 +17,7 @@ use buildreach::model::exception::Excepted;
 use buildreach::model::report::{AuditReport, Omitted};
 use buildreach::model::{Hit, Outcome, Severity};
 use buildreach::report::{Format, Options, exposition, prometheus, render};
+use common::command::buildreach;
 use serde_json::Value;
 
 const AT: &str = "2026-11-24T12:00:00Z";
@@ -31,18 +34,6 @@ fn rendered(report: &AuditReport, format: Format) -> String {
     let mut out = Vec::new();
     render(report, format, &Options::default(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
-}
-
-fn buildreach(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_remove("KUBECONFIG")
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[track_caller]

@@ -15,6 +15,7 @@ mod events;
 mod insist;
 mod lease;
 mod metrics;
+mod recorder;
 mod reports;
 mod role;
 mod serve;
@@ -298,7 +299,7 @@ impl Controller {
         }
         match write::default_audit(&self.cluster.client()).await {
             Ok(()) => self.started_default = true,
-            Err(error) => tracing::warn!("the ClusterBuildAudit `default` was not created: {error}"),
+            Err(why) => tracing::warn!("the ClusterBuildAudit `default` was not created: {why}"),
         }
     }
 }

@@ -36,6 +36,9 @@ struct State {
     evaluation_seconds: f64,
     writes: BTreeMap<(&'static str, &'static str), u64>,
     watched: Vec<Watched>,
+    /// Reads of AWS that were whole, and others.
+    aws_reads: (u64, u64),
+    aws_last_success: Option<i64>,
     /// Lines about audits, made when they are evaluated.
     audits: String,
 }
@@ -78,6 +81,17 @@ impl Metrics {
     /// Everything that an evaluation says was written.
     pub fn succeeded(&self) {
         self.state().last_success = Some(jiff::Timestamp::now().as_second());
+    }
+
+    /// The network of AWS was read, or not all of it could be.
+    pub fn read_aws(&self, succeeded: bool) {
+        let mut state = self.state();
+        if succeeded {
+            state.aws_reads.0 += 1;
+            state.aws_last_success = Some(jiff::Timestamp::now().as_second());
+        } else {
+            state.aws_reads.1 += 1;
+        }
     }
 
     /// What is watched now.
@@ -127,6 +141,17 @@ impl Metrics {
         for watched in &state.watched {
             let restarts = watched.lists.saturating_sub(1);
             line(&mut out, "buildreach_watch_restarts_total", &[("kind", &watched.kind)], restarts);
+        }
+        if state.aws_reads != (0, 0) {
+            let name = "buildreach_aws_reads_total";
+            head(&mut out, name, "counter", "Reads of the network of AWS.");
+            line(&mut out, name, &[("result", "success")], state.aws_reads.0);
+            line(&mut out, name, &[("result", "failure")], state.aws_reads.1);
+        }
+        if let Some(seconds) = state.aws_last_success {
+            let name = "buildreach_aws_last_success_timestamp_seconds";
+            head(&mut out, name, "gauge", "When the network of AWS was read whole last.");
+            line(&mut out, name, &[], seconds);
         }
         out
     }

@@ -15,6 +15,7 @@ mod events;
 mod insist;
 mod lease;
 mod metrics;
+mod network;
 mod reports;
 mod role;
 mod serve;
@@ -36,6 +37,7 @@ pub use self::annotate::ANNOTATOR;
 pub use self::evaluate::{Answer, Setup, evaluate};
 pub use self::lease::LeaseOptions;
 pub use self::metrics::Metrics;
+pub use self::network::AwsOptions;
 pub use self::reports::Reports;
 pub use self::role::writer_role;
 pub use self::wish::{AuditId, Wish};
@@ -45,6 +47,7 @@ use self::audits::Audits;
 use self::beside::Beside;
 use self::insist::Insistence;
 use self::lease::Role;
+use self::network::Network;
 use self::told::Told;
 use self::write::Written;
 use crate::collect::kube::{Cluster, LiveOptions};
@@ -79,6 +82,8 @@ pub struct Options {
     pub reports: Reports,
     /// Annotate workloads that do not reach what they need.
     pub annotate: bool,
+    /// Read the network of AWS, too.
+    pub aws: Option<AwsOptions>,
     /// Catalogue, ranges, profile.
     pub setup: Setup,
 }
@@ -115,6 +120,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
     };
     let beside = Beside::start(&client, &metrics, &options, &role);
     let mut controller = Controller {
+        network: Network::start(options.aws.as_ref(), &metrics),
         beside,
         cluster,
         audits,
@@ -149,6 +155,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
 struct Controller {
     /// Reports, events, annotations.
     beside: Beside,
+    network: Network,
     cluster: Cluster,
     audits: Audits,
     role: watch::Receiver<Role>,
@@ -188,6 +195,7 @@ impl Controller {
             let changed = tokio::select! {
                 changed = self.cluster.changed() => changed,
                 changed = self.audits.changed() => changed,
+                changed = self.network.changed() => changed,
                 became = self.role.changed() => became.is_ok(),
                 () = tokio::time::sleep_until(next.min(now + TURN)) => false,
             };
@@ -211,7 +219,10 @@ impl Controller {
             return;
         }
         self.begin_default().await;
-        let snapshot = self.cluster.snapshot().await;
+        let mut snapshot = self.cluster.snapshot().await;
+        if !self.network.add_to(&mut snapshot) {
+            return;
+        }
         let wishes = self.audits.wishes();
         let start = Instant::now();
         let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));

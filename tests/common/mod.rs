@@ -6,6 +6,8 @@ pub mod apiserver;
 pub mod controller;
 pub mod ec2;
 pub mod fake;
+#[cfg(feature = "aws")]
+pub mod network;
 pub mod node;
 pub mod pki;
 pub mod proxy;

@@ -5,7 +5,8 @@
 //!                                         └──► told ──► reports, events, annotations
 //! ```
 //!
-//! Every evaluation is that of `buildreach audit` on the snapshot that a collection would have made at that instant.
+//! The network of AWS, which nobody can watch, is read again and again and added to the Snapshot. Every evaluation is that
+//! of `buildreach audit` on the snapshot that a collection would have made at that instant.
 
 mod annotate;
 mod audits;

@@ -18,7 +18,6 @@ use self::client::Account;
 use self::target::Targets;
 pub use super::Options;
 use super::add;
-use super::items;
 use crate::model::aws::{AwsList, AwsScope};
 use crate::model::object::Node;
 use crate::model::{CoverageState, Snapshot};

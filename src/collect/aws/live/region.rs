@@ -228,16 +228,20 @@ impl<'r> Reader<'r> {
     async fn run(&mut self, calls: Vec<Call<'r>>) {
         let progress = self.progress;
         let region = self.scope.region.clone();
-        let heard = calls.into_iter().map(|call| {
-            let region = &region;
-            async move {
-                let part = call.await;
-                for list in part.read.keys() {
-                    progress(&format!("{} of {region}", list.key()), size(&part));
+        // Collected: with the closure inside, the compiler does not see that the future may change its thread.
+        let heard: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let region = &region;
+                async move {
+                    let part = call.await;
+                    for list in part.read.keys() {
+                        progress(&format!("{} of {region}", list.key()), size(&part));
+                    }
+                    part
                 }
-                part
-            }
-        });
+            })
+            .collect();
         for part in in_order(heard).await {
             self.take(part);
         }

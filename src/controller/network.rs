@@ -1,6 +1,7 @@
 //! The network of AWS, which tells nobody when it changes: read again and again beside the watches.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Metrics;
 use crate::collect::aws::kept::Kept;
-use crate::collect::aws::{self, add};
+use crate::collect::aws::{self, Addresses, add};
 use crate::model::Snapshot;
 use crate::model::aws::AwsScope;
 use crate::model::object::Node;
@@ -24,7 +25,7 @@ const KEEP: u32 = 3;
 struct Pace {
     /// The time from one read to the next.
     interval: Duration,
-    /// New nodes are a reason to read before that time is over, but not more often than this.
+    /// New nodes and addresses are a reason to read before that time is over, but not more often than this.
     early: Duration,
     /// After a failure the next read follows soon, then later and later, and at last as usual.
     pause: Duration,
@@ -52,15 +53,42 @@ pub struct AwsOptions {
 pub(super) struct Network(Option<Polled>);
 
 struct Polled {
-    nodes: watch::Sender<Option<Nodes>>,
-    facts: watch::Receiver<Option<Facts>>,
+    wanted: watch::Sender<Option<Arc<Wanted>>>,
+    facts: watch::Receiver<Option<Arc<Facts>>>,
     task: JoinHandle<()>,
 }
 
-/// The nodes on AWS, with nothing but what says where they stand.
-type Nodes = Arc<Vec<Node>>;
+/// For what it is read.
+#[derive(Debug, Default, PartialEq)]
+struct Wanted {
+    /// The nodes on AWS, with nothing but what says where they stand.
+    nodes: Vec<Node>,
+    /// Addresses of pods that are on no interface that was read.
+    strangers: BTreeSet<IpAddr>,
+}
 
-type Facts = Arc<Vec<AwsScope>>;
+impl Wanted {
+    fn of(snapshot: &Snapshot, known: Option<&Facts>) -> Self {
+        let nodes = snapshot.nodes.iter().filter_map(place).collect();
+        // Of one that has ended another may have the address by now.
+        let pods = snapshot.pods.iter().filter(|pod| !pod.spec.host_network && !pod.phase.is_terminal());
+        let addresses = pods.flat_map(|pod| pod.ips.iter().copied());
+        let strangers = known.map(|known| addresses.filter(|ip| known.addresses.lack(*ip)).collect());
+        Self { nodes, strangers: strangers.unwrap_or_default() }
+    }
+
+    /// Whether there is something that was not there before.
+    fn has_more_than(&self, before: &Self) -> bool {
+        let nodes: BTreeSet<_> = before.nodes.iter().map(|node| &node.provider_id).collect();
+        !self.strangers.is_subset(&before.strangers) || self.nodes.iter().any(|node| !nodes.contains(&node.provider_id))
+    }
+}
+
+/// What is known.
+struct Facts {
+    scopes: Vec<AwsScope>,
+    addresses: Addresses,
+}
 
 impl Network {
     /// Begins to read, as soon as the nodes are known.
@@ -82,16 +110,17 @@ impl Network {
     /// was not read.
     pub(super) fn add_to(&self, snapshot: &mut Snapshot) -> bool {
         let Some(polled) = &self.0 else { return true };
-        let nodes: Vec<Node> = snapshot.nodes.iter().filter_map(place).collect();
-        polled.nodes.send_if_modified(|known| {
-            let is_new = known.as_deref() != Some(&nodes);
+        let facts = polled.facts.borrow().clone();
+        let wanted = Wanted::of(snapshot, facts.as_deref());
+        polled.wanted.send_if_modified(|before| {
+            let is_new = before.as_deref() != Some(&wanted);
             if is_new {
-                *known = Some(Arc::new(nodes));
+                *before = Some(Arc::new(wanted));
             }
             is_new
         });
-        let Some(facts) = polled.facts.borrow().clone() else { return false };
-        facts.iter().for_each(|scope| add(snapshot, scope.clone()));
+        let Some(facts) = facts else { return false };
+        facts.scopes.iter().for_each(|scope| add(snapshot, scope.clone()));
         true
     }
 }
@@ -130,11 +159,11 @@ impl Source for Ec2 {
 }
 
 fn poll(source: impl Source, pace: Pace, metrics: Arc<Metrics>) -> Polled {
-    let (nodes, told) = watch::channel(None);
+    let (wanted, told) = watch::channel(None);
     let (tell, facts) = watch::channel(None);
     let keep = jiff::SignedDuration::try_from(pace.interval.saturating_mul(KEEP)).unwrap_or(jiff::SignedDuration::MAX);
-    let poll = Poll { source, pace, clock: Clock::new(), kept: Kept::new(keep), nodes: told, facts: tell, metrics };
-    Polled { nodes, facts, task: tokio::spawn(poll.run()) }
+    let poll = Poll { source, pace, clock: Clock::new(), kept: Kept::new(keep), wanted: told, facts: tell, metrics };
+    Polled { wanted, facts, task: tokio::spawn(poll.run()) }
 }
 
 /// The time of day, by a clock that nobody sets: ages are not to jump.
@@ -162,23 +191,23 @@ struct Poll<S> {
     pace: Pace,
     clock: Clock,
     kept: Kept,
-    nodes: watch::Receiver<Option<Nodes>>,
-    facts: watch::Sender<Option<Facts>>,
+    wanted: watch::Receiver<Option<Arc<Wanted>>>,
+    facts: watch::Sender<Option<Arc<Facts>>>,
     metrics: Arc<Metrics>,
 }
 
 impl<S: Source> Poll<S> {
     /// Reads until nobody asks any more.
     async fn run(mut self) {
-        if self.nodes.wait_for(Option::is_some).await.is_err() {
+        if self.wanted.wait_for(Option::is_some).await.is_err() {
             return;
         }
         let first_pause = self.pace.pause.min(self.pace.interval);
         let mut pause = first_pause;
         loop {
-            let nodes = self.nodes.borrow_and_update().clone().unwrap_or_default();
+            let wanted = self.wanted.borrow_and_update().clone().unwrap_or_default();
             let began = Instant::now();
-            let result = self.read(&nodes).await;
+            let result = self.read(&wanted.nodes).await;
             self.metrics.read_aws(result.is_ok());
             let wait = if let Err(why) = result {
                 tracing::warn!("AWS could not be read, or not all of it: {why}");
@@ -196,12 +225,12 @@ impl<S: Source> Poll<S> {
                 tokio::select! {
                     () = sleep_until(next) => break,
                     () = sleep_until(aging.unwrap_or(next)), if aging.is_some() => told = self.publish(),
-                    changed = self.nodes.changed() => {
+                    changed = self.wanted.changed() => {
                         if changed.is_err() {
                             return;
                         }
-                        let now = self.nodes.borrow_and_update();
-                        if now.as_deref().is_some_and(|now| has_more(now, &nodes)) {
+                        let now = self.wanted.borrow_and_update();
+                        if now.as_deref().is_some_and(|now| now.has_more_than(&wanted)) {
                             next = next.min(began + self.pace.early);
                         }
                     }
@@ -236,22 +265,17 @@ impl<S: Source> Poll<S> {
     /// Tells what is known now, if it is something else than before; returns when that was.
     fn publish(&self) -> jiff::Timestamp {
         let now = self.clock.now();
-        let facts = self.kept.scopes(now).map(Arc::new);
+        let Some(scopes) = self.kept.scopes(now) else { return now };
         self.facts.send_if_modified(|known| {
-            let is_new = *known != facts;
+            let is_new = known.as_ref().is_none_or(|known| known.scopes != scopes);
             if is_new {
-                *known = facts;
+                let addresses = Addresses::of(&scopes);
+                *known = Some(Arc::new(Facts { scopes, addresses }));
             }
             is_new
         });
         now
     }
-}
-
-/// Whether nodes stand where none stood before.
-fn has_more(now: &[Node], before: &[Node]) -> bool {
-    let before: BTreeSet<_> = before.iter().map(|node| &node.provider_id).collect();
-    now.iter().any(|node| !before.contains(&node.provider_id))
 }
 
 /// A tenth more or less, so that those who began together do not go on together; `random` is at least 0 and less than 1.
@@ -274,6 +298,7 @@ mod tests {
 
     use super::*;
     use crate::model::aws::{AwsList, Vpc};
+    use crate::model::object::Pod;
     use crate::model::{Coverage, CoverageState};
 
     /// What comes next.
@@ -301,7 +326,8 @@ mod tests {
                 Next::Vpc(id) => {
                     let mut scope = AwsScope { region: "us-east-1".into(), ..AwsScope::default() };
                     scope.read.insert(AwsList::Vpcs, CoverageState::Read);
-                    scope.vpcs.push(Vpc { vpc_id: id.into(), ..Vpc::default() });
+                    let cidr_block = "10.0.0.0/16".into();
+                    scope.vpcs.push(Vpc { vpc_id: id.into(), cidr_block, ..Vpc::default() });
                     Ok(vec![scope])
                 }
                 Next::Fails(why) => anyhow::bail!(why),
@@ -410,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn new_nodes_are_a_reason_to_read_early() {
+    async fn new_nodes_and_addresses_are_a_reason_to_read_early() {
         let pace = Pace { early: SHORT, ..Pace::every(LONG) };
         let (script, mut network, _) = start(Next::Vpc("vpc-1"), pace);
         network.add_to(&mut snapshot(&["aws:///us-east-1a/i-1", "aws:///us-east-1a/i-2"]));
@@ -422,6 +448,15 @@ mod tests {
         network.add_to(&mut snapshot(&["aws:///eu-west-1a/i-3"]));
         until(|| script.reads.load(Ordering::SeqCst) == 2).await;
         assert_eq!(script.asked.lock().unwrap()[0].provider_id.as_deref(), Some("aws:///eu-west-1a/i-3"));
+        let mut with_pod = snapshot(&["aws:///eu-west-1a/i-3"]);
+        let pod = |ip: &str| Pod { ips: [ip.parse().unwrap()].into_iter().collect(), ..Pod::default() };
+        with_pod.pods = vec![pod("192.168.0.1")];
+        network.add_to(&mut with_pod.clone());
+        tokio::time::sleep(SHORT * 3).await;
+        assert_eq!(script.reads.load(Ordering::SeqCst), 2, "that one is in no VPC");
+        with_pod.pods.push(pod("10.0.0.7"));
+        network.add_to(&mut with_pod);
+        until(|| script.reads.load(Ordering::SeqCst) == 3).await;
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`AwsScope`](crate::model::aws::AwsScope).
 
 mod add;
+mod addresses;
 mod items;
 pub(crate) mod kept;
 mod keys;
@@ -20,6 +21,7 @@ mod scope;
 use std::path::PathBuf;
 
 pub(crate) use add::add;
+pub(crate) use addresses::Addresses;
 pub(crate) use items::Item;
 pub(crate) use load::scopes;
 pub(crate) use meta::{META_FILE, META_GVK, Meta};

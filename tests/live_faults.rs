@@ -279,10 +279,10 @@ async fn many_config_maps_of_a_server_that_hangs_do_not_hold_up_the_controller()
     };
     let mut cluster = Cluster::watch(&options, &[]).await.unwrap();
     let start = Instant::now();
-    let snapshot = cluster.snapshot().await;
+    let taken = cluster.snapshot().await;
     // One after the other they would take a hundred seconds, and a few at once twenty-five.
     assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
-    let row = snapshot.coverage.iter().find(|row| row.kind == CERTIFICATE_CONFIG_MAPS).unwrap();
+    let row = taken.snapshot.coverage.iter().find(|row| row.kind == CERTIFICATE_CONFIG_MAPS).unwrap();
     assert!(matches!(&row.state, CoverageState::Failed(why) if why.contains("too slowly")), "{row:?}");
     let asked = server.requests().iter().filter(|path| path.contains("/configmaps/ca-")).count();
     assert!((2..100).contains(&asked), "{asked} were asked for");

@@ -8,6 +8,7 @@ use crate::demand::{self, Catalogue, Demand, DemandOptions, Ranges};
 use crate::model::codes;
 use crate::model::report::AuditReport;
 use crate::trace::report::{About, audit};
+use crate::trace::tls::Trust;
 use crate::trace::{Context, Profile};
 
 /// What every evaluation of a process shares.
@@ -36,17 +37,21 @@ struct Known {
     specifications: demand::Memory,
     /// The last one, and from what: it holds as long as nothing changes but policies.
     last: Option<(u64, DemandOptions, Demand)>,
+    /// What is known about trust for that demand.
+    trust: Trust,
 }
 
 impl Known {
-    fn demand(&mut self, setup: &Setup, taken: &Taken, options: DemandOptions) -> &Demand {
+    fn demand(&mut self, setup: &Setup, taken: &Taken, options: DemandOptions) -> (&Demand, &mut Trust) {
         let others = taken.revision.others;
         let last = self.last.take().filter(|(of, asked, _)| *of == others && *asked == options);
         let build = || {
+            self.trust = Trust::default();
             let demand = demand::build_again(&taken.snapshot, &setup.catalogue, &options, &mut self.specifications);
             (others, options, demand)
         };
-        &self.last.insert(last.unwrap_or_else(build)).2
+        let last = last.unwrap_or_else(build);
+        (&self.last.insert(last).2, &mut self.trust)
     }
 }
 
@@ -65,10 +70,10 @@ pub fn evaluate(setup: &Setup, taken: &Taken, wishes: &[Wish], memory: &mut Memo
     let mut answer = |wish: &Wish| {
         let (options, question) = wish.question(snapshot, &setup.catalogue, &sets)?;
         let known = memory.demands.entry(wish.id.clone()).or_default();
-        let demand = known.demand(setup, taken, options);
+        let (demand, trust) = known.demand(setup, taken, options);
         let about =
             About { catalogue: setup.catalogue.as_of().into(), looked_for: demand::looked_for(), matrix: false };
-        Ok(audit(&context, demand, &setup.ranges, &question, &about))
+        Ok(audit(&context, demand, &setup.ranges, &question, &about, trust))
     };
     wishes.iter().map(|wish| (wish.id.clone(), answer(wish))).collect()
 }

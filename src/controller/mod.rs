@@ -50,7 +50,7 @@ use self::beside::Beside;
 use self::insist::Insistence;
 use self::lease::Role;
 use self::network::Network;
-use self::told::Told;
+use self::told::{Told, Ways};
 use self::write::Written;
 use crate::collect::kube::{Cluster, LiveOptions};
 
@@ -129,6 +129,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
         role,
         metrics,
         memory: Memory::default(),
+        ways: Ways::default(),
         insistence: Insistence::default(),
         due: None,
         started_default: !options.default_audit,
@@ -164,6 +165,7 @@ struct Controller {
     role: watch::Receiver<Role>,
     metrics: Arc<Metrics>,
     memory: Memory,
+    ways: Ways,
     insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
@@ -235,7 +237,7 @@ impl Controller {
         let start = Instant::now();
         let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &taken, &wishes, &mut self.memory));
         let took = start.elapsed();
-        self.beside.tell(tokio::task::block_in_place(|| Told::new(&taken.snapshot, &wishes, &answers)));
+        self.beside.tell(tokio::task::block_in_place(|| Told::new(&taken, &wishes, &answers, &mut self.ways)));
         tracing::debug!(
             "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
             wishes.len(),

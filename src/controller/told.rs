@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::evaluate::Answer;
 use super::reports::rows::{Index, Row, Rows};
 use super::wish::{AuditId, Wish};
-use crate::collect::kube::built_in;
+use crate::collect::kube::{Taken, built_in};
 use crate::model::object::{Meta, Workload};
 use crate::model::{CoverageState, Outcome, Snapshot, Str};
 
@@ -91,10 +91,14 @@ impl ByAudit {
 
 impl Told {
     /// From the answers to all that is asked. The wishes are those that were answered, in the same order.
-    pub(super) fn new(snapshot: &Snapshot, wishes: &[Wish], answers: &[Answer]) -> Self {
+    pub(super) fn new(taken: &Taken, wishes: &[Wish], answers: &[Answer], known: &mut Ways) -> Self {
+        let snapshot = &taken.snapshot;
         let mut audits = Vec::new();
         let mut subjects: BTreeMap<Str, Subject> = BTreeMap::new();
-        let mut ways = Ways::new(snapshot);
+        if known.others != Some(taken.revision.others) {
+            *known = Ways { others: Some(taken.revision.others), found: FxHashMap::default() };
+        }
+        let mut search = Search { snapshot, read: None, owned: None };
         for (wish, (id, answer)) in wishes.iter().zip(answers) {
             let Ok(report) = answer else { continue };
             let audit = audits.len();
@@ -106,7 +110,12 @@ impl Told {
                 for subject in &class.subjects {
                     let name = &subject.name;
                     // A node pulls images and is in no namespace: what writes reports writes into that of the subject.
-                    let Some(whom) = ways.whom(name) else { continue };
+                    let found = &mut known.found;
+                    let whom = match found.get(name) {
+                        Some(whom) => whom,
+                        None => found.entry(name.clone()).or_insert(search.whom(name)),
+                    };
+                    let Some(whom) = whom.clone() else { continue };
                     let rows = index.accepted(name, &rows.rows).map_or_else(|| Arc::clone(&rows), Arc::new);
                     let own = index.own(name, &used);
                     let by = ByAudit { audit, outcome: class.outcome, rows, own: own.map(Arc::new) };
@@ -131,27 +140,32 @@ impl Told {
 /// By namespace, kind and name of an owner: kind and name of something that it owns.
 type Owned<'a> = FxHashMap<(&'a str, &'a str, &'a str), (Str, Str)>;
 
-/// Finds the way to the objects of subjects.
-struct Ways<'a> {
+/// How the objects of subjects are found, as it was worked out for an evaluation since which only policies changed.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    others: Option<u64>,
+    found: FxHashMap<Str, Option<Whom>>,
+}
+
+/// Finds the way to the objects of subjects. What it looks at is made when it is asked for.
+struct Search<'a> {
     snapshot: &'a Snapshot,
     /// Namespace, kind and name of what has pod templates.
-    read: FxHashSet<(&'a str, &'a str, &'a str)>,
-    /// Made when it is asked for.
+    read: Option<FxHashSet<(&'a str, &'a str, &'a str)>>,
     owned: Option<Owned<'a>>,
 }
 
-impl<'a> Ways<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        let key =
-            |workload: &'a Workload| (namespace(&workload.meta), workload.kind.as_str(), workload.meta.name.as_str());
-        Self { snapshot, read: snapshot.workloads.iter().map(key).collect(), owned: None }
-    }
-
+impl<'a> Search<'a> {
     /// Who is meant by `ns/Kind/name`; `None` for what is no object of a namespace, or cannot be found.
     fn whom(&mut self, subject: &str) -> Option<Whom> {
         let mut parts = subject.splitn(3, '/');
         let (namespace, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
-        let way = if kind == "Pod" || self.read.contains(&(namespace, kind, name)) {
+        let key = |workload: &'a Workload| {
+            (self::namespace(&workload.meta), workload.kind.as_str(), workload.meta.name.as_str())
+        };
+        let workloads = &self.snapshot.workloads;
+        let read = self.read.get_or_insert_with(|| workloads.iter().map(key).collect());
+        let way = if kind == "Pod" || read.contains(&(namespace, kind, name)) {
             Way::Direct
         } else {
             let owned = self.owned.get_or_insert_with(|| owned(self.snapshot));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::audit::{Audit, Question};
 use super::context::Context;
 use super::objects::{self, finding};
+use super::tls::Trust;
 use super::{causes, except, results, tls};
 use crate::demand::Demand;
 use crate::demand::ranges::Ranges;
@@ -24,15 +25,20 @@ pub struct About {
     pub matrix: bool,
 }
 
-/// Audits a snapshot: the whole evaluation.
+/// Audits a snapshot: the whole evaluation, with what is known about trust from one of the same demand, since which only
+/// policies changed.
 pub fn audit(
     context: &Context<'_>,
     demand: &Demand,
     ranges: &Ranges,
     question: &Question,
     about: &About,
+    trust: &mut Trust,
 ) -> AuditReport {
-    report(&Audit::new(context, demand, ranges, question), demand, about)
+    let audit = Audit::again(context, demand, ranges, question, std::mem::take(trust));
+    let report = report(&audit, demand, about);
+    *trust = audit.into_trust();
+    report
 }
 
 /// Puts an evaluated audit into words.

@@ -100,10 +100,8 @@ pub struct Audit<'a> {
     pub network: Option<Network<'a>>,
     /// What is asked for, and what servers present.
     pub(super) demand: &'a Demand,
-    /// Where clients run.
-    pub(super) places: tls::Places<'a>,
-    /// What they make of what servers present.
-    pub(super) tls: tls::Answers,
+    /// Where clients run, and what they make of what servers present.
+    pub(super) trust: tls::Trust,
     /// What was asked, in order of the first subject who asks it.
     pub questions: Vec<Asked<'a>>,
     /// All subjects, each with the number of its question.
@@ -129,6 +127,17 @@ const NOT_NEEDED: u32 = u32::MAX;
 impl<'a> Audit<'a> {
     /// Evaluates what a demand asks for.
     pub fn new(context: &'a Context<'a>, demand: &'a Demand, ranges: &Ranges, question: &'a Question) -> Self {
+        Self::again(context, demand, ranges, question, tls::Trust::default())
+    }
+
+    /// The same, with what is known about trust from an audit of the same demand, since which only policies changed.
+    pub fn again(
+        context: &'a Context<'a>,
+        demand: &'a Demand,
+        ranges: &Ranges,
+        question: &'a Question,
+        mut trust: tls::Trust,
+    ) -> Self {
         let mut plan = Plan::default();
         let mut lists: Vec<(&[Requirement], Rc<[u32]>)> = Vec::new();
         let mut list_of: Vec<u32> = Vec::with_capacity(demand.subjects.len());
@@ -155,12 +164,11 @@ impl<'a> Audit<'a> {
         let mut questions: Vec<Asked<'a>> = Vec::new();
         // Trust decides only where names are asked for, or somebody says what addresses present.
         let verifies = demand.presents_anything() || plan.endpoints.iter().any(|p| !p.bare);
-        let mut places = tls::Places::default();
         let mut numbers: FxHashMap<(u32, Few<(u32, u32)>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
         for (subject, list) in demand.subjects.iter().zip(list_of) {
             let all = members(context, subject).map(|member| {
-                let place = if verifies { places.of(member) } else { 0 };
+                let place = if verifies { trust.places.of(member) } else { 0 };
                 (classes.of(context, member), place)
             });
             let mut of: Few<(u32, u32)> = all.collect();
@@ -189,8 +197,7 @@ impl<'a> Audit<'a> {
             verdicts: Vec::new(),
             network: Network::new(context, origins),
             demand,
-            places,
-            tls: tls::Answers::default(),
+            trust,
             questions,
             subjects,
             plan,
@@ -332,6 +339,11 @@ impl<'a> Audit<'a> {
         ))
     }
 
+    /// What is known about trust, for the next audit of this demand.
+    pub fn into_trust(self) -> tls::Trust {
+        self.trust
+    }
+
     /// How many pairs of a subject and an endpoint were judged.
     pub fn outcomes(&self) -> u64 {
         self.subjects.iter().map(|(_, question)| self.questions[*question as usize].endpoints.len() as u64).sum()
@@ -344,7 +356,7 @@ impl<'a> Audit<'a> {
 
     /// The number of the TLS step at a place for a requirement.
     pub fn tls(&self, place: u32, requirement: &Requirement, endpoint: u32) -> u32 {
-        self.tls.number(&tls::Asking::new(self, place, requirement, endpoint))
+        self.trust.answers.number(&tls::Asking::new(self, place, requirement, endpoint))
     }
 
     /// The verdict of a class for an endpoint.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Place;
+use super::sites::Place;
 use crate::model::codes;
 use crate::model::trust::TrustNote;
 use crate::model::{Decided, Evidence, Finding, ObjectRef, Str};
@@ -39,9 +39,11 @@ pub(in crate::trace) fn findings(audit: &Audit<'_>) -> Vec<Finding> {
         evidence.path = Some(place_of(note));
         add(&mut all, note, evidence);
     }
-    let of_places = audit.tls.notes.borrow();
+    let of_places = audit.trust.answers.notes.borrow();
     for (place, note) in of_places.iter() {
-        let Some(Place::Pod { object, source, line, .. }) = audit.places.places.get(*place as usize) else { continue };
+        let Some(Place::Pod { object, source, line, .. }) = audit.trust.places.places.get(*place as usize) else {
+            continue;
+        };
         let evidence = Evidence {
             path: Some(place_of(note)),
             file: Some(audit.context.snapshot.source(*source).into()),

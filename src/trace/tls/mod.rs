@@ -6,6 +6,7 @@ mod findings;
 mod judge;
 mod node;
 mod place;
+mod sites;
 
 pub(super) use findings::findings;
 
@@ -14,61 +15,28 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::demand::{self, Requirement, Speaks, Subject, command_words, environment, sources};
-use crate::model::mount::TrustMount;
-use crate::model::object::{Container, EnvFrom, EnvValue, EnvVar, PodSpec};
+use crate::demand::{self, Requirement, Speaks, command_words, environment};
+use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::{Anchor, TrustNote};
-use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
-use crate::trust::stock;
+use crate::model::{Decided, Doubt, Evidence, Few, Layer, ObjectRef, Outcome, Step, StepOutcome, Str};
+use crate::trust::client::Effective;
+use crate::trust::stock::{self, Layout};
 use crate::trust::tree::Tree;
-use crate::trust::stock::Layout;
 use crate::trust::{Certificate, Client, client, places, verify};
 
 use super::audit::Audit;
-use super::classes::Member;
 use super::context::Context;
 use super::plan::Planned;
 use judge::{Opinion, Presented};
+use sites::Place;
+pub use sites::Places;
 
-/// Where clients run, told apart by what decides about trust.
+/// Where clients run, and what they make of what servers present. It holds for another audit of the same demand, as long
+/// as nothing but policies is another.
 #[derive(Debug, Default)]
-pub struct Places<'a> {
-    places: Vec<Place<'a>>,
-    known: FxHashMap<Key, u32>,
-    /// By the address of a specification and the namespace: pods of one workload share theirs.
-    of_spec: FxHashMap<(*const PodSpec, Option<&'a Str>), u32>,
-}
-
-/// One of them.
-#[derive(Clone, Debug)]
-enum Place<'a> {
-    /// The containers of a pod.
-    Pod { namespace: &'a str, spec: &'a PodSpec, object: ObjectRef, source: u32, line: u32 },
-    /// A node, whose container runtime pulls images.
-    Node(Str),
-    /// Something that is neither: nothing is known about its clients.
-    Other,
-}
-
-/// What makes two pods alike.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Pod { namespace: Str, containers: Vec<ContainerKey>, socket: bool },
-    Node(Str),
-    Other,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ContainerKey {
-    name: Str,
-    /// All that its image's name tells: the program, and how files may be laid out.
-    image: (Option<Str>, Vec<&'static str>),
-    command: List<Str>,
-    args: List<Str>,
-    init: bool,
-    env: Vec<EnvVar>,
-    env_from: List<EnvFrom>,
-    mounts: List<TrustMount>,
+pub struct Trust {
+    pub(super) places: Places,
+    pub(super) answers: Answers,
 }
 
 /// The answers of one audit, each worked out once.
@@ -80,9 +48,9 @@ pub struct Answers {
     stock: Stock,
 }
 
-/// What clients make of public servers in images as they come: containers that alter nothing are many, and all alike.
+/// What clients trust in images as they come: containers that alter nothing are many, and all alike.
 #[derive(Debug, Default)]
-struct Stock(RefCell<FxHashMap<(Client, &'static str, bool, Vec<String>), Opinion>>);
+struct Stock(RefCell<FxHashMap<(Client, &'static str, bool, Vec<String>), Arc<Effective>>>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Asked {
@@ -91,73 +59,6 @@ struct Asked {
     containers: Few<Str>,
     endpoint: u32,
     speaks: Speaks,
-}
-
-impl<'a> Places<'a> {
-    /// The number of the place where a subject's member runs its clients.
-    #[allow(clippy::cast_possible_truncation)] // fewer places than pods
-    pub fn of(&mut self, member: Member<'a>) -> u32 {
-        let (key, place) = match member {
-            Member::Source(subject) => of_source(subject),
-            Member::Running(..) | Member::Predicted(_) => {
-                let (meta, spec) = match member {
-                    Member::Running(_, pod) => (&pod.meta, &*pod.spec),
-                    Member::Predicted(workload) => (&workload.meta, &*workload.spec),
-                    Member::Source(_) => return 0,
-                };
-                let quick = (std::ptr::from_ref(spec), meta.namespace.as_ref());
-                if let Some(known) = self.of_spec.get(&quick) {
-                    return *known;
-                }
-                let namespace = meta.namespace.as_deref().unwrap_or_default();
-                let kind = match member {
-                    Member::Predicted(workload) => workload.kind.clone(),
-                    _ => "Pod".into(),
-                };
-                let object = ObjectRef { kind, namespace: meta.namespace.clone(), name: meta.name.clone() };
-                let place = Place::Pod { namespace, spec, object, source: meta.origin.source, line: meta.origin.line };
-                let number = self.number(key_of(namespace, spec), place);
-                self.of_spec.insert(quick, number);
-                return number;
-            }
-        };
-        self.number(key, place)
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // fewer places than pods
-    fn number(&mut self, key: Key, place: Place<'a>) -> u32 {
-        let places = &mut self.places;
-        *self.known.entry(key).or_insert_with(|| {
-            places.push(place);
-            places.len() as u32 - 1
-        })
-    }
-}
-
-fn of_source<'a>(subject: &Subject) -> (Key, Place<'a>) {
-    if subject.kind == sources::NODE {
-        (Key::Node(subject.name.clone()), Place::Node(subject.name.clone()))
-    } else {
-        (Key::Other, Place::Other)
-    }
-}
-
-fn key_of(namespace: &str, spec: &PodSpec) -> Key {
-    let containers = spec.containers.iter().map(|container| ContainerKey {
-        name: container.name.clone(),
-        image: {
-            let image = container.image.as_deref();
-            let layouts = stock::layouts(image);
-            (demand::program_of(image).map(Str::from), layouts.iter().map(|layout| layout.name).collect())
-        },
-        command: container.command.clone(),
-        args: container.args.clone(),
-        init: container.init,
-        env: container.env.iter().filter(|v| decides(container, v)).cloned().collect(),
-        env_from: container.env_from.clone(),
-        mounts: container.trust_mounts.clone(),
-    });
-    Key::Pod { namespace: namespace.into(), containers: containers.collect(), socket: runtime_socket(spec).is_some() }
 }
 
 /// Parts of names, in lower case, of what switches verification off or moves a client's configuration.
@@ -193,7 +94,7 @@ fn runtime_socket(spec: &PodSpec) -> Option<&Str> {
 /// What a step is made from: who asks, at which place, and what is asked for.
 pub(super) struct Asking<'q, 'a> {
     pub(super) context: &'q Context<'a>,
-    pub(super) places: &'q Places<'a>,
+    pub(super) places: &'q Places,
     pub(super) place: u32,
     pub(super) requirement: &'q Requirement,
     /// Number of the planned endpoint.
@@ -280,7 +181,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         let planned = &audit.plan.endpoints[endpoint as usize];
         let presented = audit.demand.presented(requirement);
         let presented = Given::of(presented.as_deref(), &planned.endpoint.host);
-        Self { context: audit.context, places: &audit.places, place, requirement, endpoint, planned, presented }
+        Self { context: audit.context, places: &audit.trust.places, place, requirement, endpoint, planned, presented }
     }
 
     /// Whether all endpoints like this one are answered for alike.
@@ -344,17 +245,11 @@ impl<'q, 'a> Asking<'q, 'a> {
 
     /// What each of a container's clients says. Where it is not known which client it is, or how the image's files are
     /// laid out, all possible ones together say one thing.
-    fn of_container(
-        &self,
-        namespace: &str,
-        spec: &PodSpec,
-        container: &Container,
-        stock: &Stock,
-    ) -> Vec<Opinion> {
+    fn of_container(&self, namespace: &str, spec: &PodSpec, container: &Container, stock: &Stock) -> Vec<Opinion> {
         let host = &*self.planned.endpoint.host;
         let clients = clients::clients(self.requirement.ecosystem.as_deref(), host, spec, container);
         let mut env = place::environment(container);
-        let is_stock = !is_altered(container) && matches!(self.presented, Given::Public) && !clients::hang_on(host);
+        let is_stock = !is_altered(container) && !clients::hang_on(host);
         let mut is_kaniko = false;
         if clients.all.contains(&Client::Kaniko) && env.get("SSL_CERT_DIR") == client::Variable::Unset {
             // Its image sets it.
@@ -371,12 +266,8 @@ impl<'q, 'a> Asking<'q, 'a> {
         let named = format!("{host}:{}", self.planned.endpoint.port);
         let mut opinions: Vec<Opinion> = Vec::new();
         for client in &clients.all {
-            let built: Vec<(&Layout, &Tree)> = layouts
-                .iter()
-                .copied()
-                .zip(&files)
-                .filter(|(layout, _)| clients::is_built(*client, layout))
-                .collect();
+            let built: Vec<(&Layout, &Tree)> =
+                layouts.iter().copied().zip(&files).filter(|(layout, _)| clients::is_built(*client, layout)).collect();
             let mut of_runs: Vec<Opinion> = Vec::new();
             for run in commands::runs(*client, host, &commands, &words) {
                 let env = run.environment(&env);
@@ -388,15 +279,16 @@ impl<'q, 'a> Asking<'q, 'a> {
                             host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
                             ..client::Place::new(files, &env)
                         };
-                        let loaded = client::effective(*client, &at);
-                        judge::judge(*client, &loaded, self.presented(), host, self.context.snapshot.instant)
+                        Arc::new(client::effective(*client, &at))
                     };
-                    let mut opinion = if is_stock && run.sets_nothing() {
+                    let loaded = if is_stock && run.sets_nothing() {
                         let key = (*client, layout.name, is_kaniko, run.words.clone());
-                        stock.0.borrow_mut().entry(key).or_insert_with(new).clone()
+                        Arc::clone(stock.0.borrow_mut().entry(key).or_insert_with(new))
                     } else {
                         new()
                     };
+                    let instant = self.context.snapshot.instant;
+                    let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
                     opinion.assumptions.push("the image's trust store is the stock one".to_owned());
                     if let Some(why) = run.unseen(files, container).filter(|_| opinion.outcome == Outcome::Blocked) {
                         opinion.reason = format!("{why}; without it, {}", opinion.reason);
@@ -519,7 +411,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         let mut found = node::holders(self.context, missing, &is_missing);
         if let Some(Place::Pod { namespace, .. }) = self.places.places.get(self.place as usize) {
             let bundles = self.context.snapshot.trust_bundles.iter().filter(|bundle| {
-                bundle.meta.namespace.as_deref().is_none_or(|own| own == *namespace)
+                bundle.meta.namespace.as_deref().is_none_or(|own| *own == **namespace)
                     && bundle.certificates.iter().any(is_missing)
             });
             found.extend(bundles.map(|bundle| {

@@ -121,7 +121,7 @@ fn the_policy_of_aws_is_printed_by_every_build() {
 fn a_build_without_aws_says_how_to_get_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_string_lossy().into_owned();
-    for command in [&["audit"][..], &["snapshot", "-O", &folder]] {
+    for command in [&["audit"][..], &["snapshot", "-O", &folder], &["controller", "--aws-interval", "1m"]] {
         let (code, out, err) = buildreach(&[command, &["--aws", "--region", "us-east-1"]].concat());
         assert_eq!((code, out.as_str()), (2, ""));
         assert!(err.lines().count() == 1 && err.contains("--features aws") && err.contains("describe-*"), "{err}");

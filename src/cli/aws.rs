@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use super::output;
+use crate::collect::aws::Options;
 use crate::collect::aws::policy::policy;
 use crate::model::Snapshot;
 
@@ -45,6 +46,16 @@ impl AwsArgs {
         Ok(())
     }
 
+    /// What to read.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            regions: self.region.clone(),
+            vpcs: self.vpc.clone(),
+            profile: self.aws_profile.clone(),
+            ca_bundle: self.ca_bundle.clone(),
+        }
+    }
+
     /// Adds what they ask for to a snapshot.
     #[cfg(feature = "aws")]
     pub(super) fn add_to(&self, snapshot: &mut Snapshot, quiet: bool) -> anyhow::Result<()> {
@@ -53,15 +64,9 @@ impl AwsArgs {
         if !self.aws {
             return Ok(());
         }
-        let options = live::Options {
-            regions: self.region.clone(),
-            vpcs: self.vpc.clone(),
-            profile: self.aws_profile.clone(),
-            ca_bundle: self.ca_bundle.clone(),
-        };
         let progress = Progress::new(quiet);
         let show = |list: &str, count: usize| progress.show(list, count);
-        runtime()?.block_on(live::collect(snapshot, &options, &show))?;
+        runtime()?.block_on(live::collect(snapshot, &self.options(), &show))?;
         progress.clear();
         Ok(())
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::audit::EngineArgs;
+use super::aws::AwsArgs;
 use super::source::{self, LiveArgs};
 use super::{Exit, agent};
 use crate::collect::kube;
-use crate::controller::{self, LeaseOptions, Options, Reports, Setup};
+use crate::controller::{self, AwsOptions, LeaseOptions, Options, Reports, Setup};
 use crate::demand::{Catalogue, Ranges};
 
 /// Arguments of `controller`.
@@ -43,6 +44,18 @@ pub(super) struct Args {
     engine: EngineArgs,
     #[command(flatten)]
     live: LiveArgs,
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// Read AWS again after this time. What cannot be read counts as it was for three times as long, then it is unknown
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5m",
+        value_parser = source::duration,
+        requires = "aws",
+        help_heading = "AWS"
+    )]
+    aws_interval: Duration,
 }
 
 /// Which of several processes writes.
@@ -68,6 +81,7 @@ struct LeaseArgs {
 
 /// Runs the controller.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    args.aws.check()?;
     let options = Options {
         namespaces: args.watch_namespace.clone(),
         metrics: args.metrics_address,
@@ -83,6 +97,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         default_audit: args.default_audit,
         reports: args.reports,
         annotate: args.annotate,
+        aws: args
+            .aws
+            .aws
+            .then(|| AwsOptions { what: args.aws.options(), interval: args.aws_interval.max(Duration::from_secs(1)) }),
         setup: Setup { catalogue: Catalogue::builtin(), ranges: Ranges::builtin(), profile: args.engine.profile()? },
     };
     let live = kube::LiveOptions {

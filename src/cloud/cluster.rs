@@ -273,6 +273,8 @@ impl<'a> Cluster<'a> {
             if let Some(at) = holders.iter().position(|i| i.instance == primary.instance) {
                 return Some(holders[at]);
             }
+            // Addresses move from instance to instance: what holds it on another one was read at another time than the pod.
+            holders.retain(|i| i.instance.is_none());
         }
         // In two VPCs at once: neither can be told to be the one.
         if holders.len() == 1 { holders.pop() } else { None }
@@ -306,4 +308,49 @@ pub(super) fn own_sockets<'a>(iface: &Iface<'a>, ips: &[IpAddr]) -> Vec<Socket<'
 
 pub(super) fn list(ips: &[IpAddr]) -> String {
     ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::model::aws::{Attachment, AwsScope, NetworkInterface, PrivateAddress};
+    use crate::model::object::Meta;
+
+    fn interface(id: &str, instance: &str, addresses: &[&str]) -> NetworkInterface {
+        let address = |at: &&str| PrivateAddress { private_ip_address: (*at).into(), ..PrivateAddress::default() };
+        let attachment = Attachment { instance_id: instance.into(), device_index: Some(0), ..Attachment::default() };
+        NetworkInterface {
+            network_interface_id: id.into(),
+            vpc_id: "vpc-1".into(),
+            private_ip_addresses: addresses.iter().map(address).collect(),
+            attachment: Some(attachment),
+            ..NetworkInterface::default()
+        }
+    }
+
+    #[test]
+    fn an_address_that_another_instance_had_says_nothing_about_a_pod() {
+        let interfaces = |mine: &[&str], other: &[&str]| {
+            let interfaces = vec![interface("eni-1", "i-1", mine), interface("eni-2", "i-2", other)];
+            vec![AwsScope { network_interfaces: interfaces, ..AwsScope::default() }]
+        };
+        let node = Node {
+            meta: Meta { name: "n".into(), ..Meta::default() },
+            provider_id: Some("aws:///us-east-1a/i-1".into()),
+            ..Node::default()
+        };
+        let pod =
+            Pod { node: Some("n".into()), ips: ["10.0.1.21".parse().unwrap()].into_iter().collect(), ..Pod::default() };
+        for (mine, other, holder) in [
+            (&["10.0.1.10"][..], &["10.0.1.20", "10.0.1.21"][..], None),
+            (&["10.0.1.10", "10.0.1.21"], &["10.0.1.20"], Some("eni-1")),
+        ] {
+            let snapshot = Snapshot { nodes: vec![node.clone()], aws: interfaces(mine, other), ..Snapshot::default() };
+            let cluster = Cluster::new(&snapshot, Some("aws")).unwrap();
+            let place = cluster.place(pod.node.as_deref(), &[]);
+            assert_eq!(cluster.own(&pod.ips, &place).map(|own| own.id.as_str()), holder);
+        }
+    }
 }

@@ -36,6 +36,9 @@ struct State {
     evaluation_seconds: f64,
     writes: BTreeMap<(&'static str, &'static str), u64>,
     watched: Vec<Watched>,
+    /// Reads of AWS that were whole, and others.
+    aws_reads: (u64, u64),
+    aws_last_success: Option<i64>,
     /// Lines about audits, made when they are evaluated.
     audits: String,
 }
@@ -80,6 +83,17 @@ impl Metrics {
         self.state().last_success = Some(jiff::Timestamp::now().as_second());
     }
 
+    /// The network of AWS was read, or not all of it could be.
+    pub fn read_aws(&self, succeeded: bool) {
+        let mut state = self.state();
+        if succeeded {
+            state.aws_reads.0 += 1;
+            state.aws_last_success = Some(jiff::Timestamp::now().as_second());
+        } else {
+            state.aws_reads.1 += 1;
+        }
+    }
+
     /// What is watched now.
     pub fn watched(&self, watched: Vec<Watched>) {
         self.state().watched = watched;
@@ -106,6 +120,10 @@ impl Metrics {
         let writes = state.writes.iter().map(|((what, result), count)| {
             Sample::new(vec![("kind", (*what).to_owned()), ("result", (*result).to_owned())], *count)
         });
+        let aws = |result: &str, n: u64| Sample::new(vec![("result", result.to_owned())], n);
+        let (read, not_read) = state.aws_reads;
+        let reads = [aws("success", read), aws("failure", not_read)].into_iter().filter(|_| (read, not_read) != (0, 0));
+        let aws_last_success = state.aws_last_success.map(|seconds| Sample::new(Vec::new(), seconds));
         let families = [
             Family::new(Kind::Gauge, "buildreach_leader", "Whether this process writes.").with([leader]),
             Family::new(
@@ -126,6 +144,13 @@ impl Metrics {
                 .with(state.watched.iter().map(|watched| by_kind(watched, as_u64(watched.objects)))),
             Family::new(Kind::Counter, "buildreach_watch_restarts_total", "Lists after the first one.")
                 .with(state.watched.iter().map(|watched| by_kind(watched, watched.lists.saturating_sub(1)))),
+            Family::new(Kind::Counter, "buildreach_aws_reads_total", "Reads of the network of AWS.").with(reads),
+            Family::new(
+                Kind::Gauge,
+                "buildreach_aws_last_success_timestamp_seconds",
+                "When the network of AWS was read whole last.",
+            )
+            .with(aws_last_success),
         ];
         state.audits.clone() + &exposition::text(&families)
     }

@@ -5,7 +5,8 @@
 //!                                         └──► told ──► reports, events, annotations
 //! ```
 //!
-//! Every evaluation is that of `buildreach audit` on the snapshot that a collection would have made at that instant.
+//! The network of AWS, which nobody can watch, is read again and again and added to the Snapshot. Every evaluation is that
+//! of `buildreach audit` on the snapshot that a collection would have made at that instant.
 
 mod annotate;
 mod audits;
@@ -15,6 +16,7 @@ mod events;
 mod insist;
 mod lease;
 mod metrics;
+mod network;
 mod recorder;
 mod reports;
 mod role;
@@ -34,9 +36,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::annotate::ANNOTATOR;
-pub use self::evaluate::{Answer, Setup, evaluate};
+pub use self::evaluate::{Answer, Memory, Setup, evaluate};
 pub use self::lease::LeaseOptions;
 pub use self::metrics::Metrics;
+pub use self::network::AwsOptions;
 pub use self::reports::Reports;
 pub use self::role::writer_role;
 pub use self::wish::{AuditId, Wish};
@@ -46,6 +49,7 @@ use self::audits::Audits;
 use self::beside::Beside;
 use self::insist::Insistence;
 use self::lease::Role;
+use self::network::Network;
 use self::told::Told;
 use self::write::Written;
 use crate::collect::kube::{Cluster, LiveOptions};
@@ -80,6 +84,8 @@ pub struct Options {
     pub reports: Reports,
     /// Annotate workloads that do not reach what they need.
     pub annotate: bool,
+    /// Read the network of AWS, too.
+    pub aws: Option<AwsOptions>,
     /// Catalogue, ranges, profile.
     pub setup: Setup,
 }
@@ -116,11 +122,13 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
     };
     let beside = Beside::start(&client, &metrics, &options, &role);
     let mut controller = Controller {
+        network: Network::start(options.aws.as_ref(), &metrics),
         beside,
         cluster,
         audits,
         role,
         metrics,
+        memory: Memory::default(),
         insistence: Insistence::default(),
         due: None,
         started_default: !options.default_audit,
@@ -150,10 +158,12 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
 struct Controller {
     /// Reports, events, annotations.
     beside: Beside,
+    network: Network,
     cluster: Cluster,
     audits: Audits,
     role: watch::Receiver<Role>,
     metrics: Arc<Metrics>,
+    memory: Memory,
     insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
@@ -189,6 +199,7 @@ impl Controller {
             let changed = tokio::select! {
                 changed = self.cluster.changed() => changed,
                 changed = self.audits.changed() => changed,
+                changed = self.network.changed() => changed,
                 became = self.role.changed() => became.is_ok(),
                 () = tokio::time::sleep_until(next.min(now + TURN)) => false,
             };
@@ -212,13 +223,23 @@ impl Controller {
             return;
         }
         self.begin_default().await;
-        let snapshot = self.cluster.snapshot().await;
+        let began = Instant::now();
+        let mut snapshot = self.cluster.snapshot().await;
+        if !self.network.add_to(&mut snapshot) {
+            return;
+        }
         let wishes = self.audits.wishes();
         let start = Instant::now();
-        let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
+        let answers =
+            tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes, &mut self.memory));
         let took = start.elapsed();
         self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &answers)));
-        tracing::debug!("answered {} audits in {took:?}", wishes.len());
+        tracing::debug!(
+            "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
+            wishes.len(),
+            start - began,
+            start.elapsed() - took
+        );
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();

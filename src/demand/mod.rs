@@ -6,6 +6,7 @@ mod endpoint;
 pub(crate) mod environment;
 mod goproxy;
 mod image;
+mod memory;
 mod needs;
 pub mod owners;
 pub(crate) mod pattern;
@@ -30,6 +31,7 @@ use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 pub use build::similar;
 pub use catalogue::Catalogue;
 pub use endpoint::{EndpointError, parse_endpoint, parse_endpoint_list};
+pub use memory::Memory;
 pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
@@ -197,7 +199,7 @@ impl Demand {
 }
 
 /// What the user asks for beside what is detected.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DemandOptions {
     /// Namespaces to look for subjects in; empty for all.
     pub namespaces: Vec<Str>,
@@ -222,7 +224,12 @@ pub struct DemandOptions {
 
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    let mut demand = build::build(snapshot, catalogue, options);
+    build_again(snapshot, catalogue, options, &mut Memory::default())
+}
+
+/// The same, with what is known of the specifications from before.
+pub fn build_again(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions, memory: &mut Memory) -> Demand {
+    let mut demand = build::build(snapshot, catalogue, options, memory);
     let (sets, problems) = sets_of(snapshot, catalogue);
     demand.set_problems = problems;
     if !sets.is_empty() {
@@ -259,13 +266,17 @@ fn with_addresses(mut requirement: Requirement, sets: &[EndpointSet]) -> Require
 pub(crate) fn programs(spec: &PodSpec, container: &Container) -> Vec<String> {
     let scripts = shell::scripts(spec);
     let commands = shell::commands(container, &scripts);
-    let image = container.image.as_deref().and_then(image::Image::parse);
-    let of_image = image.and_then(|image| image.path.rsplit('/').next()).map(str::to_owned);
+    let of_image = program_of(container.image.as_deref()).map(str::to_owned);
     let module = |command: &Command| match command.words.as_slice() {
         [python, flag, module, ..] if python == "python" && flag == "-m" => module.clone(),
         _ => command.program().to_owned(),
     };
     commands.iter().map(module).chain(of_image).collect()
+}
+
+/// The last part of an image's name.
+pub(crate) fn program_of(image: Option<&str>) -> Option<&str> {
+    image.and_then(image::Image::parse).and_then(|image| image.path.rsplit('/').next())
 }
 
 /// The commands of a container that can be read.

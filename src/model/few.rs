@@ -54,6 +54,16 @@ impl<T> From<Vec<T>> for Few<T> {
     }
 }
 
+impl<T> FromIterator<T> for Few<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut items = items.into_iter();
+        match (items.next(), items.next()) {
+            (Some(only), None) => Self::one(only),
+            (first, second) => first.into_iter().chain(second).chain(items).collect::<Vec<T>>().into(),
+        }
+    }
+}
+
 impl<T: fmt::Debug> fmt::Debug for Few<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::audit::{Asked, Audit};
+use super::audit::{Asked, Audit, Evaluated};
 use super::flow::Known;
 use crate::demand::{Requirement, Subject};
 use crate::model::object::Origin;
@@ -75,50 +75,52 @@ struct Shared<'a> {
 /// At most this many steps are looked at when a trace may share some of them.
 const STEPS: usize = 64;
 
+/// What makes two questions share a result: requirements, the classes of all members, and what makes each requirement
+/// share its trace. The places of clients are not part of it: only what these answer is.
+type Same = (*const Requirement, Few<u32>, Vec<Alike>);
+
 /// The results of an audit, in order of their first subject.
 pub fn results(audit: &Audit<'_>) -> Vec<Result> {
-    let mut groups: Vec<Vec<&Subject>> = vec![Vec::new(); audit.questions.len()];
-    for (subject, question) in &audit.subjects {
-        groups[*question as usize].push(subject);
-    }
     let mut shared = Shared::default();
-    audit.questions.iter().zip(groups).map(|(asked, subjects)| result(audit, asked, &subjects, &mut shared)).collect()
+    let mut known: FxHashMap<Same, usize> = FxHashMap::default();
+    let mut firsts: Vec<&Asked<'_>> = Vec::new();
+    let mut alike: Vec<Vec<Alike>> = Vec::new();
+    let result_of: Vec<usize> = audit
+        .questions
+        .iter()
+        .map(|asked| {
+            let all = shared.alike(audit, asked);
+            let classes = asked.members.iter().map(|(class, _)| *class).collect();
+            *known.entry((asked.requirements.as_ptr(), classes, all)).or_insert_with_key(|(.., all)| {
+                firsts.push(asked);
+                alike.push(all.clone());
+                firsts.len() - 1
+            })
+        })
+        .collect();
+    let mut groups: Vec<Vec<&Subject>> = vec![Vec::new(); firsts.len()];
+    for (subject, question) in &audit.subjects {
+        groups[result_of[*question as usize]].push(subject);
+    }
+    let all = firsts.into_iter().zip(alike).zip(groups);
+    all.map(|((asked, alike), subjects)| result(audit, asked, alike, &subjects, &mut shared)).collect()
 }
 
-fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject], shared: &mut Shared<'a>) -> Result {
-    let kinds = shared.kinds(audit, asked);
-    let specs = || asked.classes.iter().map(|class| &audit.evaluated[*class as usize].party.spec);
-    let may_know = specs().any(|spec| !spec.host_aliases.is_empty());
+fn result<'a>(
+    audit: &'a Audit<'_>,
+    asked: &'a Asked<'_>,
+    alike: Vec<Alike>,
+    subjects: &[&Subject],
+    shared: &mut Shared<'a>,
+) -> Result {
     let mut index: FxHashMap<Alike, usize> = FxHashMap::default();
     let mut paths: Vec<PathResult> = Vec::new();
     let mut places: Vec<Vec<u32>> = Vec::new();
     let mut asides: Vec<Asides> = Vec::new();
-    for ((place, requirement), (endpoint, kind)) in
-        (0u32..).zip(asked.requirements).zip(asked.endpoints.iter().copied().zip(kinds.iter().copied()))
+    for ((place, requirement), (endpoint, alike)) in
+        (0u32..).zip(asked.requirements).zip(asked.endpoints.iter().copied().zip(alike))
     {
-        let host = &audit.plan.endpoints[endpoint as usize].endpoint.host;
-        // What a host alias answers for stands alone.
-        let aliased = may_know && specs().any(|spec| super::dns::known_without_lookup(spec, host).is_some());
-        // So does what the resolver of the VPC treats in a way of its own.
-        let amazon = |class: &u32| audit.evaluated[*class as usize].amazon.as_slice();
-        let is_of_its_own = |class: &u32| super::names::is_of_its_own(audit.context, amazon(class), host);
-        let is_bare = audit.plan.endpoints[endpoint as usize].bare;
-        let alone = aliased || !is_bare && asked.classes.iter().any(is_of_its_own);
-        let verdict = |class: &u32| audit.evaluated[*class as usize].verdicts[endpoint as usize];
-        let verdicts = match asked.classes.as_slice() {
-            [class] => Few::one(verdict(class)),
-            classes => classes.iter().map(verdict).collect::<Vec<_>>().into(),
-        };
-        // The VPC's answers, where anything was read about one.
-        let answer = |class: &u32| audit.evaluated[*class as usize].answers.get(endpoint as usize).copied();
-        let answers = asked.classes.iter().filter_map(answer).collect();
-        let tls = |place: u32| audit.tls(place, requirement, endpoint);
-        let tls = match &*asked.members {
-            _ if !audit.verifies(requirement, endpoint) || requirement.doubt.is_some() => Few::default(),
-            [(_, place)] => Few::one(tls(*place)),
-            members => members.iter().map(|(_, place)| tls(*place)).collect::<Vec<_>>().into(),
-        };
-        let at = *index.entry((kind, verdicts, alone.then_some(endpoint), answers, tls)).or_insert_with(|| {
+        let at = *index.entry(alike).or_insert_with(|| {
             let (mut trace, aside) = trace(audit, asked, requirement, endpoint);
             shared.steps(&mut trace);
             paths.push(PathResult {
@@ -144,6 +146,35 @@ fn result<'a>(audit: &'a Audit<'_>, asked: &'a Asked<'_>, subjects: &[&Subject],
 }
 
 impl<'a> Shared<'a> {
+    /// What makes each of its requirements share a trace with others.
+    fn alike(&mut self, audit: &'a Audit<'_>, asked: &'a Asked<'_>) -> Vec<Alike> {
+        let kinds = self.kinds(audit, asked);
+        let evaluated = || asked.classes.iter().map(|class| &audit.evaluated[*class as usize]);
+        let specs = || evaluated().map(|evaluated| &evaluated.party.spec);
+        let may_know = specs().any(|spec| !spec.host_aliases.is_empty());
+        let of = |(requirement, (endpoint, kind)): (&Requirement, (u32, u32))| -> Alike {
+            let planned = &audit.plan.endpoints[endpoint as usize];
+            let host = &planned.endpoint.host;
+            // What a host alias answers for stands alone.
+            let aliased = may_know && specs().any(|spec| super::dns::known_without_lookup(spec, host).is_some());
+            // So does what the resolver of the VPC treats in a way of its own.
+            let is_of_its_own =
+                |evaluated: &Evaluated| super::names::is_of_its_own(audit.context, evaluated.amazon.as_slice(), host);
+            let alone = aliased || !planned.bare && evaluated().any(is_of_its_own);
+            let verdicts = evaluated().map(|evaluated| evaluated.verdicts[endpoint as usize]).collect();
+            // The VPC's answers, where anything was read about one.
+            let answers =
+                evaluated().filter_map(|evaluated| evaluated.answers.get(endpoint as usize).copied()).collect();
+            let tls = if audit.verifies(requirement, endpoint) && requirement.doubt.is_none() {
+                asked.members.iter().map(|(_, place)| audit.tls(*place, requirement, endpoint)).collect()
+            } else {
+                Few::default()
+            };
+            (kind, verdicts, alone.then_some(endpoint), answers, tls)
+        };
+        asked.requirements.iter().zip(asked.endpoints.iter().copied().zip(kinds.iter().copied())).map(of).collect()
+    }
+
     /// The kinds of all requirements of a list, by number.
     #[allow(clippy::cast_possible_truncation)] // requirements are listed by people
     fn kinds(&mut self, audit: &'a Audit<'_>, asked: &'a Asked<'_>) -> Rc<[u32]> {

@@ -1,6 +1,8 @@
 //! The trust stores that images come with. Nobody sees into an image from outside, so a layout as distributions ship it
 //! stands for it, which is an assumption of whatever rests on it.
 
+use std::sync::LazyLock;
+
 use super::tree::{Content, Entry, Tree};
 
 /// The files of an image, as far as trust is concerned.
@@ -61,7 +63,13 @@ const WORDS: &[(&str, Kind)] = &[
 ];
 
 /// The layouts that an image may have: one where its reference plainly tells, otherwise all.
-pub fn layouts(image: Option<&str>) -> Vec<Layout> {
+pub fn layouts(image: Option<&str>) -> Vec<&'static Layout> {
+    static ALL: LazyLock<Vec<(Kind, Layout)>> = LazyLock::new(|| KINDS.map(|kind| (kind, kind.layout())).into());
+    let kinds = kinds(image);
+    ALL.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(_, layout)| layout).collect()
+}
+
+fn kinds(image: Option<&str>) -> Vec<Kind> {
     let image = image.unwrap_or_default().to_ascii_lowercase();
     let words: Vec<&str> = image.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').collect();
     let told = WORDS.iter().find(|(word, _)| {
@@ -69,10 +77,12 @@ pub fn layouts(image: Option<&str>) -> Vec<Layout> {
             || (word.contains(['/', '.']) && image.contains(word))
     });
     match told {
-        Some((_, kind)) => vec![kind.layout()],
-        None => [Kind::Debian, Kind::Bundle, Kind::RedHat].map(Kind::layout).into(),
+        Some((_, kind)) => vec![*kind],
+        None => vec![Kind::Debian, Kind::Bundle, Kind::RedHat],
     }
 }
+
+const KINDS: [Kind; 4] = [Kind::Debian, Kind::Bundle, Kind::RedHat, Kind::Kaniko];
 
 impl Kind {
     fn layout(self) -> Layout {

@@ -41,10 +41,16 @@ impl Controller {
 
     /// Starts one with a kubeconfig.
     pub fn with(kubeconfig: &Path, more: &[&str]) -> Self {
+        Self::within(kubeconfig, &[], more)
+    }
+
+    /// The same with more in its environment.
+    pub fn within(kubeconfig: &Path, environment: &[(&str, &str)], more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_buildreach"))
             .args(["controller", "-v", "--metrics-address", "127.0.0.1:0", "--kubeconfig"])
             .arg(kubeconfig)
             .args(more)
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -7,6 +7,8 @@ pub mod command;
 pub mod controller;
 pub mod ec2;
 pub mod fake;
+#[cfg(feature = "aws")]
+pub mod network;
 pub mod node;
 pub mod pki;
 pub mod proxy;

@@ -232,6 +232,20 @@ macro_rules! lists {
         pub(crate) fn append(scope: &mut AwsScope, mut later: AwsScope) {
             $(scope.$field.append(&mut later.$field);)+
         }
+
+        /// Gives a scope the objects that another one has in a list, in place of its own.
+        pub(crate) fn copy(list: AwsList, from: &AwsScope, to: &mut AwsScope) {
+            match list {
+                $(AwsList::$list => to.$field.clone_from(&from.$field),)+
+            }
+        }
+
+        /// Whether two scopes have the same objects in a list.
+        pub(crate) fn is_same(list: AwsList, one: &AwsScope, other: &AwsScope) -> bool {
+            match list {
+                $(AwsList::$list => one.$field == other.$field,)+
+            }
+        }
     };
 }
 

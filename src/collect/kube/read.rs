@@ -56,7 +56,7 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
     // Which ConfigMaps matter beside those is said by the pods that were read.
     let facts = found.iter().filter_map(|part| part.facts.as_ref()).map(|facts| &facts.facts);
-    let wanted = wanted(facts, &options.config_maps, config_maps);
+    let wanted = wanted(facts.flat_map(named_by), &options.config_maps, config_maps);
     found.extend(reader.config_maps(&wanted, None).await);
 
     for part in found {
@@ -285,10 +285,25 @@ pub(super) type Purposes = BTreeMap<&'static str, BTreeSet<String>>;
 /// ConfigMaps by namespace, and there by what they are for.
 pub(super) type Names = BTreeMap<String, Purposes>;
 
-/// The ConfigMaps to read, by namespace: `fixed`, those that pods and templates mount where trust is decided, those from
-/// which their containers take variables, and those that somebody asks for.
-pub(super) fn wanted<'f>(
-    facts: impl Iterator<Item = &'f Facts> + Clone,
+/// A ConfigMap that is named: what for, its namespace and its name.
+pub(super) type Named = (&'static str, Str, Str);
+
+/// The ConfigMaps that pods and templates mount where trust is decided, those from which their containers take variables,
+/// and those that other objects name for their certificates.
+pub(super) fn named_by(facts: &Facts) -> Vec<Named> {
+    let of_pods = Mounted::of(facts).names.into_iter().filter_map(|(namespace, name)| Some((namespace?, name)));
+    let certificates = of_pods.chain(openshift::named_maps(facts)).chain(named_by_sets(&facts.others));
+    let certificates = certificates.map(|(namespace, name)| (CERTIFICATE_CONFIG_MAPS, namespace, name));
+    let used = Used::of(facts);
+    let variables = used.names().map(|(namespace, name)| (VARIABLE_CONFIG_MAPS, namespace, name));
+    let mut named: Vec<Named> = certificates.chain(variables).collect();
+    named.sort_unstable();
+    named
+}
+
+/// The ConfigMaps to read, by namespace: `fixed`, those that objects name, and those that somebody asks for.
+pub(super) fn wanted(
+    named: impl Iterator<Item = Named>,
     asked: &[(Str, Str)],
     fixed: Vec<(String, BTreeSet<String>)>,
 ) -> Names {
@@ -296,14 +311,8 @@ pub(super) fn wanted<'f>(
     for (namespace, names) in fixed {
         by_namespace.entry(namespace).or_default().insert("ConfigMap", names);
     }
-    let of_pods = facts.clone().flat_map(|facts| Mounted::of(facts).names);
-    let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
-    let of_cluster = facts.clone().flat_map(openshift::named_maps);
-    let of_sets = facts.clone().flat_map(|facts| named_by_sets(&facts.others));
-    let certificates = of_pods.chain(of_cluster).chain(of_sets).chain(asked.iter().cloned());
-    let certificates = certificates.map(|named| (CERTIFICATE_CONFIG_MAPS, named));
-    let variables = facts.flat_map(|facts| Used::of(facts).names().collect::<Vec<_>>());
-    for (what, (namespace, name)) in certificates.chain(variables.map(|named| (VARIABLE_CONFIG_MAPS, named))) {
+    let asked = asked.iter().cloned().map(|(namespace, name)| (CERTIFICATE_CONFIG_MAPS, namespace, name));
+    for (what, namespace, name) in named.chain(asked) {
         let purposes = by_namespace.entry(namespace.to_string()).or_default();
         purposes.entry(what).or_default().insert(name.to_string());
     }

@@ -159,19 +159,17 @@ impl<'a> Audit<'a> {
         let mut numbers: FxHashMap<(u32, Few<(u32, u32)>), u32> = FxHashMap::default();
         let mut subjects = Vec::with_capacity(demand.subjects.len());
         for (subject, list) in demand.subjects.iter().zip(list_of) {
-            let mut all = members(context, subject).map(|member| {
+            let all = members(context, subject).map(|member| {
                 let place = if verifies { places.of(member) } else { 0 };
                 (classes.of(context, member), place)
             });
-            let of = match (all.next(), all.next()) {
-                (Some(only), None) => Few::one(only),
-                (first, second) => {
-                    let mut of: Vec<(u32, u32)> = first.into_iter().chain(second).chain(all).collect();
-                    of.sort_unstable();
-                    of.dedup();
-                    of.into()
-                }
-            };
+            let mut of: Few<(u32, u32)> = all.collect();
+            if of.len() > 1 {
+                let mut several = of.to_vec();
+                several.sort_unstable();
+                several.dedup();
+                of = several.into();
+            }
             let number = *numbers.entry((list, of)).or_insert_with_key(|(list, of)| {
                 let (requirements, endpoints) = &lists[*list as usize];
                 let mut classes: Vec<u32> = of.iter().map(|(class, _)| *class).collect();

@@ -60,7 +60,8 @@ enum Key {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ContainerKey {
     name: Str,
-    image: Option<Str>,
+    /// All that its image's name tells: the program, and how files may be laid out.
+    image: (Option<Str>, Vec<&'static str>),
     command: List<Str>,
     args: List<Str>,
     init: bool,
@@ -138,7 +139,11 @@ fn of_source<'a>(subject: &Subject) -> (Key, Place<'a>) {
 fn key_of(namespace: &str, spec: &PodSpec) -> Key {
     let containers = spec.containers.iter().map(|container| ContainerKey {
         name: container.name.clone(),
-        image: container.image.clone(),
+        image: {
+            let image = container.image.as_deref();
+            let layouts = stock::layouts(image);
+            (demand::program_of(image).map(Str::from), layouts.iter().map(|layout| layout.name).collect())
+        },
         command: container.command.clone(),
         args: container.args.clone(),
         init: container.init,

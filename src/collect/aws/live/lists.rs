@@ -10,7 +10,7 @@ use crate::model::CoverageState;
 use crate::model::aws::{AwsList, AwsScope, PrefixListEntries};
 
 /// A call that was not sent yet.
-pub(super) type Call<'c> = Pin<Box<dyn Future<Output = AwsScope> + 'c>>;
+pub(super) type Call<'c> = Pin<Box<dyn Future<Output = AwsScope> + Send + 'c>>;
 
 /// Objects in one page; of some lists a page cannot hold that many.
 const PAGE: i32 = 500;

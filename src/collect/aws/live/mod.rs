@@ -12,40 +12,40 @@ mod lists;
 mod region;
 mod target;
 
-use std::path::PathBuf;
-
 use anyhow::bail;
 
 use self::client::Account;
 use self::target::Targets;
-use super::items::{self, Item, VisitMut};
-use super::scope;
+pub use super::Options;
+use super::add;
 use crate::model::aws::{AwsList, AwsScope};
-use crate::model::object::Origin;
-use crate::model::{CoverageState, Snapshot, Str};
+use crate::model::object::Node;
+use crate::model::{CoverageState, Snapshot};
 
-/// What to read, and as whom.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Regions; empty: those of the cluster's nodes.
-    pub regions: Vec<String>,
-    /// VPCs; empty: those of the cluster's nodes, and all of a region that was named and has no node.
-    pub vpcs: Vec<String>,
-    /// Profile of the shared configuration; else the one of the environment.
-    pub profile: Option<String>,
-    /// PEM file with certificates that are trusted besides those of the system.
-    pub ca_bundle: Option<PathBuf>,
-}
+/// Who hears of a list, and how many objects of it were read.
+pub type Progress<'p> = &'p (dyn Fn(&str, usize) + Sync);
 
 /// Reads the networks that the nodes of a snapshot stand in, or those that the options name, and adds them to it.
-/// `progress` hears a list and how many objects of it were read.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: Progress<'_>) -> anyhow::Result<()> {
+    for scope in read(&snapshot.nodes, options, progress).await? {
+        add(snapshot, scope);
+    }
+    Ok(())
+}
+
+/// Reads the networks that nodes stand in, or those that the options name: one scope for each region, as the service
+/// told it. [`add`] makes facts of it.
 ///
 /// # Errors
 ///
 /// Where nothing says which region to read, there are no credentials, nothing answers, or a VPC that was named is in
 /// none of the regions.
-pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: &dyn Fn(&str, usize)) -> anyhow::Result<()> {
-    let mut targets = Targets::of(&snapshot.nodes, &options.regions);
+pub async fn read(nodes: &[Node], options: &Options, progress: Progress<'_>) -> anyhow::Result<Vec<AwsScope>> {
+    let mut targets = Targets::of(nodes, &options.regions);
     let account = Account::open(options, targets.regions().next()).await?;
     if targets.is_empty()
         && let (false, Some(region)) = (options.vpcs.is_empty(), account.region())
@@ -65,10 +65,7 @@ pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: &dyn 
     }
     unanswered(&scopes)?;
     missing(&options.vpcs, &scopes)?;
-    for scope in scopes {
-        add(snapshot, scope);
-    }
-    Ok(())
+    Ok(scopes)
 }
 
 /// Where not one call of one region came back with anything, there is nothing to judge: the endpoint, the credentials
@@ -100,34 +97,4 @@ fn missing(vpcs: &[String], scopes: &[AwsScope]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Puts a scope into a snapshot, in place of one that files gave for the same account and region.
-fn add(snapshot: &mut Snapshot, mut scope: AwsScope) {
-    let name = Str::from(format!("aws {}", scope.name()));
-    let source = snapshot.sources.iter().position(|known| *known == name).unwrap_or_else(|| {
-        snapshot.sources.push(name.clone());
-        snapshot.sources.len() - 1
-    });
-    let source = u32::try_from(source).unwrap_or(u32::MAX);
-    items::each_mut(&mut scope, &mut ReadFrom(source));
-    scope::settle(&mut scope, &mut snapshot.problems);
-
-    snapshot.coverage.retain(|line| line.source != name);
-    snapshot.coverage.extend(scope::coverage(&scope));
-    snapshot.coverage.sort();
-    snapshot.aws.retain(|known| (&known.account, &known.region) != (&scope.account, &scope.region));
-    snapshot.aws.push(scope);
-    snapshot.aws.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
-}
-
-/// Tells every object where it was read: an API has no lines.
-struct ReadFrom(u32);
-
-impl VisitMut for ReadFrom {
-    fn list<T: Item>(&mut self, _: AwsList, items: &mut Vec<T>) {
-        for item in items {
-            *item.origin() = Origin { source: self.0, line: 0 };
-        }
-    }
 }

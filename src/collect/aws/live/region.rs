@@ -6,10 +6,11 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, VpcAttributeName};
 
 use super::super::items;
+use super::Progress;
 use super::lists::{self, Call, only};
 use super::target::Nodes;
 use crate::collect::in_order::in_order;
-use crate::model::aws::{AwsList, AwsScope, Vpc};
+use crate::model::aws::{AwsList, AwsScope};
 use crate::model::{CoverageState, Str};
 
 /// How many values a filter may have.
@@ -21,7 +22,7 @@ pub(super) async fn read(
     region: &str,
     nodes: &Nodes,
     vpcs: &[String],
-    progress: &dyn Fn(&str, usize),
+    progress: Progress<'_>,
 ) -> AwsScope {
     let mut reader = Reader { client, progress, scope: AwsScope { region: region.into(), ..AwsScope::default() } };
     let vpcs = if !vpcs.is_empty() {
@@ -50,45 +51,7 @@ pub(super) async fn read(
     reader.lists_of(vpcs.as_deref()).await;
     reader.what_they_name().await;
     reader.rules_and_entries().await;
-    let mut scope = reader.scope;
-    shared(&mut scope);
-    if scope.account.is_empty() {
-        scope.account = scope.vpcs.iter().map(|vpc| vpc.owner_id.clone()).find(|id| !id.is_empty()).unwrap_or_default();
-    }
-    scope
-}
-
-/// Lists of which an account sees a part only, in a VPC whose subnets another one shares with it: what belongs to the
-/// owner or to other participants is not shown (VPC user guide, "Share your VPC subnets with other accounts").
-const HIDDEN: &[AwsList] = &[
-    AwsList::Subnets,
-    AwsList::NetworkInterfaces,
-    AwsList::SecurityGroups,
-    AwsList::NetworkAcls,
-    AwsList::RouteTables,
-    AwsList::InternetGateways,
-    AwsList::EgressOnlyInternetGateways,
-    AwsList::NatGateways,
-    AwsList::VpcEndpoints,
-    AwsList::VpcPeeringConnections,
-    AwsList::TransitGatewayVpcAttachments,
-    AwsList::VpnGateways,
-];
-
-/// In a shared VPC nothing follows from what is not listed. Whose the credentials are is known by the instances: nobody
-/// sees those of another account.
-fn shared(scope: &mut AwsScope) {
-    let is_foreign = |vpc: &&Vpc| !vpc.owner_id.is_empty() && vpc.owner_id != scope.account;
-    let Some(vpc) = scope.vpcs.iter().find(is_foreign).filter(|_| !scope.account.is_empty()) else { return };
-    let why = format!(
-        "{} belongs to account {}, and account {} sees only its own part of it: read it as its owner, too",
-        vpc.vpc_id, vpc.owner_id, scope.account
-    );
-    for list in HIDDEN {
-        if let Some(state @ CoverageState::Read) = scope.read.get_mut(list) {
-            *state = CoverageState::Failed(why.clone());
-        }
-    }
+    reader.scope
 }
 
 /// The VPCs that nodes stand in, by their interfaces, or by their instances where these may not be read.
@@ -132,7 +95,7 @@ fn named(nodes: &Nodes) -> String {
 
 struct Reader<'r> {
     client: &'r Client,
-    progress: &'r dyn Fn(&str, usize),
+    progress: Progress<'r>,
     scope: AwsScope,
 }
 
@@ -265,16 +228,20 @@ impl<'r> Reader<'r> {
     async fn run(&mut self, calls: Vec<Call<'r>>) {
         let progress = self.progress;
         let region = self.scope.region.clone();
-        let heard = calls.into_iter().map(|call| {
-            let region = &region;
-            async move {
-                let part = call.await;
-                for list in part.read.keys() {
-                    progress(&format!("{} of {region}", list.key()), size(&part));
+        // Collected: with the closure inside, the compiler does not see that the future may change its thread.
+        let heard: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let region = &region;
+                async move {
+                    let part = call.await;
+                    for list in part.read.keys() {
+                        progress(&format!("{} of {region}", list.key()), size(&part));
+                    }
+                    part
                 }
-                part
-            }
-        });
+            })
+            .collect();
         for part in in_order(heard).await {
             self.take(part);
         }

@@ -48,6 +48,8 @@ pub struct Cluster {
     config_maps: Vec<Found>,
     /// Those that were read.
     read: Names,
+    /// The number that the store had when the names were looked at last.
+    seen_names: Option<u64>,
     next_round: Instant,
     /// Questions under way: which kinds there are, and what is in the ConfigMaps. On their own, for what happens
     /// meanwhile does not wait for the answers, nor they for a moment in which nothing happens.
@@ -97,6 +99,7 @@ impl Cluster {
             events,
             config_maps: Vec::new(),
             read: Names::new(),
+            seen_names: None,
             next_round: Instant::now() + PERIOD,
             discovery: None,
             reading: None,
@@ -176,12 +179,15 @@ impl Cluster {
 
     /// What is known now. ConfigMaps that objects came to name are read first.
     pub async fn snapshot(&mut self) -> Snapshot {
-        let names = self.names();
-        if names != self.read {
-            // What is being read is older than what is read now.
-            self.reading.take().inspect(JoinHandle::abort);
-            let (names, found) = read_config_maps(Arc::clone(&self.reader), names).await;
-            self.take_config_maps(names, found);
+        if self.seen_names != Some(self.store.names()) {
+            self.seen_names = Some(self.store.names());
+            let names = self.names();
+            if names != self.read {
+                // What is being read is older than what is read now.
+                self.reading.take().inspect(JoinHandle::abort);
+                let (names, found) = read_config_maps(Arc::clone(&self.reader), names).await;
+                self.take_config_maps(names, found);
+            }
         }
         let now = jiff::Timestamp::now();
         let mut builder = self.store.builder(now);
@@ -226,6 +232,7 @@ impl Cluster {
         self.tasks.drain(..).flatten().for_each(|task| task.abort());
         (self.sender, self.events) = mpsc::channel(WAITING);
         self.store.slots = wanted;
+        self.seen_names = None;
         for (at, slot) in self.store.slots.iter().enumerate() {
             self.tasks.push(slot.is_watched().then(|| tokio::spawn(self.follow(at, slot))));
         }
@@ -257,11 +264,10 @@ impl Cluster {
     /// The ConfigMaps that matter.
     fn names(&self) -> Names {
         let now = jiff::Timestamp::now();
-        let facts = self.store.facts(now);
-        let namespaces: Vec<_> = facts.clone().flat_map(|facts| &facts.namespaces).collect();
+        let namespaces = self.store.namespaces(now);
         let all_known = self.namespaces.is_empty() && !namespaces.is_empty();
         let fixed = read::config_maps(&namespaces, all_known);
-        read::wanted(facts, &self.asked, fixed)
+        read::wanted(self.store.named(now), &self.asked, fixed)
     }
 
     /// They were read; returns whether they are others than before.

@@ -238,7 +238,7 @@ impl Controller {
             "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
             wishes.len(),
             start - began,
-            start.elapsed() - took
+            start.elapsed().saturating_sub(took)
         );
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());

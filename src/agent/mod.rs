@@ -16,9 +16,10 @@ use jiff::Timestamp;
 
 use crate::collect::kube::LiveOptions;
 use crate::collect::node::{self, Root};
+use crate::collect::pause::Pause;
 use crate::crd::NodeTrust;
+use crate::model::Str;
 use crate::model::trust::NodeTrust as Facts;
-use crate::model::{Pause, Str};
 use crate::trust::runtime::About;
 
 use self::watch::Watch;

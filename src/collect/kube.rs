@@ -12,6 +12,7 @@ mod list;
 mod preflight;
 mod read;
 mod role;
+mod rules;
 mod watch;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use self::kinds::built_in_resource as built_in;
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::{RoleScope, reader_role, reader_rules};
+pub(crate) use self::rules::Rules;
 pub use self::watch::{Cluster, Event, Revision, Scope, Taken, Watched, follow};
 
 /// Which cluster to read, as whom, and how. The defaults are kubectl's.

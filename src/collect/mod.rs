@@ -30,6 +30,7 @@ mod mounts;
 pub mod node;
 mod objects;
 mod openshift;
+pub(crate) mod pause;
 mod place;
 mod pods;
 mod policies;

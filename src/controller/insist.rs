@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::wish::AuditId;
+use crate::collect::pause::Pause;
 use crate::crd::build_audit::AuditStatus;
-use crate::model::Pause;
 
 /// How long the second writing of the same takes, and the longest pause.
 const PAUSE: Pause = Pause::new(Duration::from_secs(1), Duration::from_secs(64));

@@ -242,7 +242,7 @@ impl Controller {
             "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
             wishes.len(),
             start - began,
-            start.elapsed() - took
+            start.elapsed().saturating_sub(took)
         );
         let now = taken.snapshot.instant;
         self.cluster.keep(taken);

@@ -1,6 +1,6 @@
 //! What the controller may do beyond reading, in one table.
 
-use std::fmt::Write as _;
+use crate::collect::kube::Rules;
 
 /// When a rule is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,34 +95,24 @@ const WRITES: &[Rule] = &[
     },
 ];
 
-const HEAD: &str = "\
-# What the controller may do beyond what docs/rbac-reader.yaml lets it read. That role needs the verbs `get` and `watch`
-# beside `list` for it: `get` on workloads and pods finds the API versions and uids of owners.
-# Leave out what belongs to a flag that is not given.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: buildreach-writer
-rules:
-";
+const ABOUT: &str = "\
+What the controller may do beyond what docs/rbac-reader.yaml lets it read. That role needs the verbs `get` and `watch`
+beside `list` for it: `get` on workloads and pods finds the API versions and uids of owners.
+Leave out what belongs to a flag that is not given.";
 
 /// The `ClusterRole` for what the controller does beyond reading, with every flag, as YAML.
 pub fn writer_role() -> String {
-    let mut role = HEAD.to_owned();
+    let mut rules = Rules::default();
     for rule in WRITES {
         let flag = match rule.when {
             When::Always => String::new(),
             When::With(flag) => format!("({flag})"),
         };
         let about = [rule.about, &flag].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
-        if !about.is_empty() {
-            let _ = writeln!(role, "# {about}"); // writing to a String cannot fail
-        }
-        let group = if rule.group.is_empty() { "\"\"" } else { rule.group };
-        let (resources, verbs) = (rule.resources.join(", "), rule.verbs.join(", "));
-        let _ = write!(role, "- apiGroups: [{group}]\n  resources: [{resources}]\n  verbs: [{verbs}]\n"); // as above
+        rules.about(&about);
+        rules.allow(rule.group, rule.resources.iter().copied(), &rule.verbs.join(", "));
     }
-    role
+    rules.cluster_role("buildreach-writer", ABOUT)
 }
 
 #[cfg(test)]

@@ -1,19 +1,12 @@
 //! The least role that lets everything be read, out of the same table that is read.
 
-use std::fmt::Write as _;
-
 use super::groups::{CONFIG_MAPS, GROUPS};
 use super::kinds::BUILT_IN;
+use super::rules::Rules;
 
-const HEAD: &str = "\
-# What buildreach reads of a cluster, and nothing more: no Secret, no list of ConfigMaps, no writes.
-# Bind it with a ClusterRoleBinding. `buildreach audit --preflight` shows what a set of credentials may read.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: buildreach-reader
-rules:
-";
+const ABOUT: &str = "\
+What buildreach reads of a cluster, and nothing more: no Secret, no list of ConfigMaps, no writes.
+Bind it with a ClusterRoleBinding. `buildreach audit --preflight` shows what a set of credentials may read.";
 
 /// Where a role holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,41 +19,52 @@ pub enum RoleScope {
 
 /// The `ClusterRole` that lets [`collect`](super::collect) read everything, as YAML.
 pub fn reader_role() -> String {
-    HEAD.to_owned() + &reader_rules(RoleScope::Cluster, "list")
+    rules(RoleScope::Cluster, "list").cluster_role("buildreach-reader", ABOUT)
 }
 
 /// The rules of such a role, as a YAML list. `verbs` are those on what is listed, with commas between them: `list` for
 /// one audit, `get, list, watch` for who keeps up to date. ConfigMaps are only ever got.
 pub fn reader_rules(scope: RoleScope, verbs: &str) -> String {
+    rules(scope, verbs).into_yaml()
+}
+
+fn rules(scope: RoleScope, verbs: &str) -> Rules {
     let holds = |namespaced: bool| namespaced || scope == RoleScope::Cluster;
-    let mut role = String::new();
+    let mut rules = Rules::default();
     if scope == RoleScope::Namespace {
-        role.push_str("# The labels of the namespace itself.\n");
-        rule(&mut role, "", ["namespaces"].into_iter(), "get");
+        rules.about("The labels of the namespace itself.");
+        rules.allow("", ["namespaces"], "get");
     }
     for group in built_in_groups() {
         let kinds = BUILT_IN.iter().filter(|kind| kind.group == group && holds(kind.namespaced));
-        rule(&mut role, group, kinds.map(|kind| kind.plural), verbs);
+        rules.allow(group, kinds.map(|kind| kind.plural), verbs);
     }
-    role.push_str("# Configuration of network engines, meshes and DNS, by name. A mesh with revisions needs its `istio-<revision>` here too.\n");
+    rules.about(
+        "Configuration of network engines, meshes and DNS, by name. A mesh with revisions needs its `istio-<revision>` here too.",
+    );
     let mut names: Vec<_> = CONFIG_MAPS.iter().map(|(_, name)| *name).collect();
     names.sort_unstable();
     names.dedup();
-    rule(&mut role, "", ["configmaps"].into_iter(), "get");
-    let _ = writeln!(role, "  resourceNames: [{}]", names.join(", ")); // writing to a String cannot fail
-    role.push_str("# CA bundles that pods mount where their clients look for them, whatever their name. Without this rule it is unknown what\n# such pods trust; nothing else depends on it.\n");
-    rule(&mut role, "", ["configmaps"].into_iter(), "get");
+    rules.allow("", ["configmaps"], "get");
+    rules.only(&names);
+    rules.about(
+        "CA bundles that pods mount where their clients look for them, whatever their name. Without this rule it is unknown what\n\
+         such pods trust; nothing else depends on it.",
+    );
+    rules.allow("", ["configmaps"], "get");
     let groups = || GROUPS.iter().filter(|group| group.known.iter().any(|kind| holds(kind.namespaced)));
-    role.push_str("# Policy engines and meshes. A kind that a later version adds to these groups may decide too, so they are whole.\n");
+    rules.about(
+        "Policy engines and meshes. A kind that a later version adds to these groups may decide too, so they are whole.",
+    );
     for group in groups().filter(|group| group.whole) {
-        rule(&mut role, group.name, ["\"*\""].into_iter(), verbs);
+        rules.allow(group.name, ["*"], verbs);
     }
-    role.push_str("# Of the groups of other products, and of those that spread certificates, only what counts.\n");
+    rules.about("Of the groups of other products, and of those that spread certificates, only what counts.");
     for group in groups().filter(|group| !group.whole) {
         let kinds = group.known.iter().filter(|kind| holds(kind.namespaced));
-        rule(&mut role, group.name, kinds.map(|kind| kind.plural), verbs);
+        rules.allow(group.name, kinds.map(|kind| kind.plural), verbs);
     }
-    role
+    rules
 }
 
 fn built_in_groups() -> Vec<&'static str> {
@@ -68,13 +72,6 @@ fn built_in_groups() -> Vec<&'static str> {
     groups.sort_unstable();
     groups.dedup();
     groups
-}
-
-fn rule(role: &mut String, group: &str, resources: impl Iterator<Item = &'static str>, verbs: &str) {
-    let resources: Vec<_> = resources.collect();
-    let resources = resources.join(", ");
-    let group = if group.is_empty() { "\"\"" } else { group };
-    let _ = write!(role, "- apiGroups: [{group}]\n  resources: [{resources}]\n  verbs: [{verbs}]\n"); // as above
 }
 
 #[cfg(test)]

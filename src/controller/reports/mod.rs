@@ -25,7 +25,7 @@ use super::told::{Subject, Told};
 use super::write::FIELD_MANAGER;
 use super::{Metrics, within};
 use crate::collect::kube::describe;
-use crate::model::Pause;
+use crate::collect::pause::Pause;
 
 /// Who says it.
 const SOURCE: &str = "buildreach";

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use super::super::connect::describe;
 use super::super::list::within;
-use crate::model::{CoverageState, Pause};
+use crate::collect::pause::Pause;
+use crate::model::CoverageState;
 
 /// The least time between two requests of a watch that fails, and the most: what happened while a server was away is
 /// known that long after it is back.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A pause that is twice as long each time, up to a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
+pub(crate) struct Pause {
     least: Duration,
     most: Duration,
     now: Duration,
@@ -12,22 +12,22 @@ pub struct Pause {
 
 impl Pause {
     /// The first pause, and the longest.
-    pub const fn new(least: Duration, most: Duration) -> Self {
+    pub(crate) const fn new(least: Duration, most: Duration) -> Self {
         Self { least, most, now: least }
     }
 
     /// How long it is.
-    pub fn get(&self) -> Duration {
+    pub(crate) fn get(&self) -> Duration {
         self.now
     }
 
     /// Makes it longer.
-    pub fn grow(&mut self) {
+    pub(crate) fn grow(&mut self) {
         self.now = self.now.saturating_mul(2).min(self.most);
     }
 
     /// Begins anew.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.now = self.least;
     }
 }

@@ -14,14 +14,8 @@ use buildreach::crd;
 use serde_json::{Value, json};
 
 use common::apiserver::{ADMIN, ApiServer};
+use common::command::buildreach;
 use common::roots::{self, Layout, ca};
-
-fn buildreach(arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_buildreach"));
-    let output = command.args(arguments).env_remove("KUBECONFIG").env("HOME", "/nonexistent").output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
 
 fn once(root: &Path) -> Value {
     let root = root.to_str().unwrap();

@@ -1,9 +1,11 @@
 //! An audit evaluates classes of pods, an explanation one pod: they must agree for every subject and endpoint.
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
-use std::fs;
-use std::process::Command;
+mod common;
 
+use std::fs;
+
+use common::command::buildreach;
 use serde_json::Value;
 
 const HEAD: &str = "
@@ -51,9 +53,8 @@ fn clusters() -> Vec<String> {
 }
 
 fn run(arguments: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach")).args(arguments).output().unwrap();
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
+    let (_, out, err) = buildreach(arguments);
+    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {err}"))
 }
 
 #[test]

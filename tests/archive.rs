@@ -11,22 +11,12 @@ use buildreach::model::changes::changes;
 use buildreach::model::report::{AuditReport, Omitted};
 use buildreach::model::{Outcome, Severity};
 use common::apiserver::{ADMIN, ApiServer};
+use common::command::buildreach;
 use serde_json::{Value, json};
 
 const FIRST: &str = "2026-11-17T03:00:00Z";
 const SECOND: &str = "2026-11-24T03:00:00Z";
 const THIRD: &str = "2026-12-01T03:00:00Z";
-
-fn buildreach(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
-        .args(arguments)
-        .env_remove("KUBECONFIG")
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
 
 /// The manifests of the demo; with `open`, without the policies that shut its Go builds in.
 fn manifests(open: bool) -> tempfile::TempDir {

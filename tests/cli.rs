@@ -1,24 +1,16 @@
 //! The command line as a user meets it: help, exit codes, outputs, determinism.
 #![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
+mod common;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const AT: &str = "2026-11-24T12:00:00Z";
+use common::command::buildreach;
 
-fn buildreach(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_remove("KUBECONFIG")
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
+const AT: &str = "2026-11-24T12:00:00Z";
 
 /// `docs/cli.md` is what `--help` prints; `UPDATE_GOLDEN=1` writes it anew.
 #[test]

@@ -122,6 +122,33 @@ fn a_slow_server_is_waited_for() {
 }
 
 #[test]
+fn kinds_that_are_installed_are_found_while_something_happens_all_the_time() {
+    let Some((server, proxy, _controller)) = begin(&[]) else { return };
+    // The question which kinds there are takes much longer than it is quiet.
+    let start = Instant::now();
+    proxy.set(Mode::Slow(Duration::from_secs(2)));
+    server.apply(&json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "ciliumnetworkpolicies.cilium.io"},
+        "spec": {
+            "group": "cilium.io", "scope": "Namespaced",
+            "names": {"plural": "ciliumnetworkpolicies", "singular": "ciliumnetworkpolicy", "kind": "CiliumNetworkPolicy"},
+            "versions": [{"name": "v2", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    }));
+    let mut turn = 0;
+    let is_found = || proxy.seen_since(start).iter().any(|seen| seen.place().ends_with("/ciliumnetworkpolicies"));
+    while !is_found() {
+        assert!(start.elapsed() < Duration::from_secs(90), "{turn} changes, and the kind was not found");
+        turn += 1;
+        server.apply(&json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "busy", "annotations": {"turn": turn.to_string()}}}));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn what_the_server_has_forgotten_is_read_anew_and_not_without_end() {
     let Some((server, proxy, controller)) = begin(&[]) else { return };
     let during = survives(&proxy, &server, &controller, Mode::Gone, Duration::from_secs(6));

@@ -366,6 +366,53 @@ fn two_replicas_tell_every_change_once() {
     assert!(series.is_empty(), "told once means once: {series:#?}");
 }
 
+/// What our events of a reason say is counted in them, by what they are about; 1 where nothing is.
+fn counts(server: &ApiServer, reason: &str) -> Vec<(String, i64)> {
+    let list = server.get(EVENTS).unwrap();
+    let of_reason = list["items"].as_array().unwrap().iter().filter(|e| e["reason"] == reason);
+    let mut counts: Vec<_> = of_reason
+        .map(|e| {
+            let about = e["regarding"]["kind"].as_str().unwrap().to_owned();
+            (about, e["series"]["count"].as_i64().unwrap_or(1))
+        })
+        .collect();
+    counts.sort();
+    counts
+}
+
+#[track_caller]
+fn wait_for_counts(server: &ApiServer, reason: &str, count: i64) {
+    let wanted = [("BuildAudit".to_owned(), count), ("Deployment".to_owned(), count)];
+    let start = Instant::now();
+    while counts(server, reason) != wanted {
+        assert!(start.elapsed() < LONG, "{:?} instead of {wanted:?}", counts(server, reason));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_happens_again_soon_is_counted() {
+    let Some(server) = server() else { return };
+    server.apply(&audit_of_tools());
+    server.delete(&format!("{POLICIES}/builds-out"));
+    let controller = Controller::start(&server, USER, &["--reports", "none"]);
+    let status = "/apis/buildreach.dev/v1alpha1/namespaces/tools/buildaudits/builds";
+    wait(&server, status, LONG, |audit| condition(audit, "Ready")["status"] == "True");
+    for count in 1..=3 {
+        cut_off(&server, true);
+        wait_for_counts(&server, "EndpointsBlocked", count);
+        cut_off(&server, false);
+        wait_for_counts(&server, "EndpointsReachable", count);
+    }
+    // One that somebody deleted is written anew.
+    for event in server.get(EVENTS).unwrap()["items"].as_array().unwrap() {
+        server.delete(&format!("{EVENTS}/{}", event["metadata"]["name"].as_str().unwrap()));
+    }
+    cut_off(&server, true);
+    wait_for_counts(&server, "EndpointsBlocked", 1);
+    assert!(!controller.get("/metrics").1.contains("result=\"failure\""));
+}
+
 #[test]
 fn a_report_goes_with_its_object() {
     let Some(server) = server() else { return };

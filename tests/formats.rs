@@ -2,16 +2,22 @@
 //! that none of them makes more of a result than there is.
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_in_result, clippy::unwrap_used, missing_docs)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use buildreach::collect::kube::Watched;
+use buildreach::controller::Metrics;
 use buildreach::model::exception::Excepted;
 use buildreach::model::report::{AuditReport, Omitted};
 use buildreach::model::{Hit, Outcome, Severity};
-use buildreach::report::{Format, Options, prometheus, render};
+use buildreach::report::{Format, Options, exposition, prometheus, render};
+use common::command::buildreach;
 use serde_json::Value;
 
 const AT: &str = "2026-11-24T12:00:00Z";
@@ -28,18 +34,6 @@ fn rendered(report: &AuditReport, format: Format) -> String {
     let mut out = Vec::new();
     render(report, format, &Options::default(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
-}
-
-fn buildreach(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_remove("KUBECONFIG")
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[track_caller]
@@ -401,11 +395,31 @@ fn promtool_takes_the_metrics() {
     }
     // As a controller serves it: several reports, told apart by a label.
     let (one, other) = (fixture(), hostile());
-    let both = prometheus::text(&prometheus::families_by("audit", [("ci/one", &one), ("other\"\\", &other)]));
+    let both = exposition::text(&prometheus::families_by("audit", [("ci/one", &one), ("other\"\\", &other)]));
     let (is_right, said) = check(&both);
     assert!(is_right && said.is_empty(), "{said}");
     assert!(both.contains("\nbuildreach_coverage_complete{audit=\"ci/one\"} 0\n"), "{both}");
     assert_eq!(both.matches("# TYPE buildreach_subjects gauge").count(), 1);
+    // What a controller says of itself.
+    let metrics = Metrics::default();
+    for took in [0, 250, 500, 5000] {
+        metrics.evaluated(&[], Duration::from_millis(took));
+    }
+    metrics.wrote("status", true);
+    metrics.succeeded();
+    metrics.watched(vec![Watched { kind: "Pod".to_owned(), objects: 3, lists: 2 }]);
+    let of_controller = metrics.text();
+    let (is_right, said) = check(&of_controller);
+    assert!(is_right && said.is_empty(), "{said}");
+    for wanted in [
+        "# TYPE buildreach_evaluation_seconds histogram\n",
+        "buildreach_evaluation_seconds_bucket{le=\"0.5\"} 3\n",
+        "buildreach_evaluation_seconds_bucket{le=\"+Inf\"} 4\nbuildreach_evaluation_seconds_sum 5.75\n",
+        "# TYPE buildreach_writes_total counter\nbuildreach_writes_total{kind=\"status\",result=\"success\"} 1\n",
+        "buildreach_watch_restarts_total{kind=\"Pod\"} 1\n",
+    ] {
+        assert!(of_controller.contains(wanted), "{wanted} is not in\n{of_controller}");
+    }
     // The check can fail.
     assert!(!check("buildreach_findings{code=\"a\" 1\n").0);
 }
@@ -418,8 +432,12 @@ fn metrics_count_what_the_report_counts_and_name_no_pod() {
     let families = prometheus::families(&report);
     let sum = |name: &str, label: &str, value: &str| -> i64 {
         let family = families.iter().find(|family| family.name == name).unwrap();
-        let of = |s: &&prometheus::Sample| s.labels.iter().any(|(key, is)| *key == label && is == value);
-        family.samples.iter().filter(of).map(|sample| sample.value).sum()
+        let of = |s: &&exposition::Sample| s.labels.iter().any(|(key, is)| *key == label && is == value);
+        let whole = |sample: &exposition::Sample| match sample.value {
+            exposition::Value::Whole(n) => n,
+            exposition::Value::Real(x) => panic!("{name}: {x}"),
+        };
+        family.samples.iter().filter(of).map(whole).sum()
     };
     for (outcome, subjects, pairs) in [
         ("Reachable", report.summary.subjects.reachable, report.summary.outcomes.reachable),

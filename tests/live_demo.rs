@@ -6,9 +6,9 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use common::apiserver::{ADMIN, ApiServer};
+use common::command::buildreach;
 use serde_json::{Value, json};
 
 const NO_POLICIES: &str = "no-policies";
@@ -16,13 +16,6 @@ const AT: &str = "2026-11-24T12:00:00Z";
 
 fn manifests() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/demo/manifests")
-}
-
-fn buildreach(arguments: &[&str]) -> (i32, String, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_buildreach")).args(arguments).env_remove("KUBECONFIG").output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 fn report(arguments: &[&str]) -> (i32, Value) {

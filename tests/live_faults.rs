@@ -5,9 +5,9 @@
 mod common;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use buildreach::collect::kube::{LiveOptions, collect, preflight};
+use buildreach::collect::kube::{Cluster, LiveOptions, collect, preflight};
 use buildreach::model::Snapshot;
 use buildreach::model::snapshot::{CERTIFICATE_CONFIG_MAPS, CoverageState};
 use buildreach::trust::objects::{Held, config_map};
@@ -266,4 +266,24 @@ async fn no_server_and_refused_credentials_end_with_one_clear_line() {
     assert!(error.starts_with("cannot reach the API server http://127.0.0.1:1 of context `fake`: "), "{error}");
     assert!(error.contains("refused"), "{error}");
     assert!(!error.contains('\n'), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_config_maps_of_a_server_that_hangs_do_not_hold_up_the_controller() {
+    let server = FakeServer::start(|path| if path.contains("/configmaps/") { None } else { empty(path) }).await;
+    let named = (0..200).map(|n| ("ci".into(), format!("ca-{n}").as_str().into()));
+    let options = LiveOptions {
+        config_maps: named.collect(),
+        request_timeout: Some(Duration::from_millis(500)),
+        ..options(&server)
+    };
+    let mut cluster = Cluster::watch(&options, &[]).await.unwrap();
+    let start = Instant::now();
+    let snapshot = cluster.snapshot().await;
+    // One after the other they would take a hundred seconds, and a few at once twenty-five.
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    let row = snapshot.coverage.iter().find(|row| row.kind == CERTIFICATE_CONFIG_MAPS).unwrap();
+    assert!(matches!(&row.state, CoverageState::Failed(why) if why.contains("too slowly")), "{row:?}");
+    let asked = server.requests().iter().filter(|path| path.contains("/configmaps/ca-")).count();
+    assert!((2..100).contains(&asked), "{asked} were asked for");
 }

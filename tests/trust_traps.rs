@@ -1,11 +1,13 @@
 //! Traps in what a container is given to trust: servers' certificates, private keys, stores that nobody builds.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
-use std::process::Command;
 
 use buildreach::trust::client::{Client, Environment, Place, effective};
 use buildreach::trust::tree::{Content, Entry, Tree};
+use common::command::buildreach;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 
@@ -67,10 +69,7 @@ fn audit(container: &str, mount: &str, key: &str, pem: &str) -> (Vec<(String, St
         indented(pem)
     );
     fs::write(&file, text).unwrap();
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_buildreach")).args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = |arguments: &[&str]| buildreach(arguments).1;
     let saved = folder.path().join("saved");
     run(&["snapshot", file.to_str().unwrap(), "-O", saved.to_str().unwrap()]);
     let at = ["-o", "json", "--at", "2026-11-24T00:00:00Z"];

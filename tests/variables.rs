@@ -1,15 +1,17 @@
 //! Variables that containers take from ConfigMaps: which value counts, what is kept of it, and what stays unknown.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod common;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use buildreach::collect::{files, snapshot_io};
 use buildreach::demand::{self, Catalogue, DemandOptions};
 use buildreach::model::snapshot::VARIABLE_CONFIG_MAPS;
 use buildreach::model::{Coverage, CoverageState, Snapshot, World};
+use common::command::buildreach;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use serde_json::Value;
 
@@ -165,8 +167,7 @@ fn a_map_of_another_namespace_is_another_map() {
 }
 
 fn run(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_buildreach")).args(arguments).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    buildreach(arguments).1
 }
 
 #[test]

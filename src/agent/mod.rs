@@ -17,13 +17,16 @@ use jiff::Timestamp;
 use crate::collect::kube::LiveOptions;
 use crate::collect::node::{self, Root};
 use crate::crd::NodeTrust;
-use crate::model::Str;
 use crate::model::trust::NodeTrust as Facts;
+use crate::model::{Pause, Str};
 use crate::trust::runtime::About;
 
 use self::watch::Watch;
 pub use self::write::FIELD_MANAGER;
 use self::write::Writer;
+
+/// How long it waits before it tries again what failed.
+const PAUSE: Pause = Pause::new(Duration::from_secs(10), Duration::from_secs(320));
 
 /// How the agent runs.
 #[derive(Clone, Debug)]
@@ -112,17 +115,18 @@ pub async fn run(options: &Options, live: &LiveOptions, stop: impl Future<Output
     let writer = Writer::connect(live, &options.node).await?;
     let mut agent = Agent { options, root, writer, watch: None, written: None };
     let mut stop = pin!(stop);
-    let mut failures = 0_u32;
+    let mut pause = PAUSE;
     loop {
         let wait = match agent.round().await {
             Ok(()) => {
-                failures = 0;
+                pause.reset();
                 options.spread()
             }
             Err(error) => {
                 tracing::warn!("NodeTrust {} is not written: {error:#}", options.node);
-                failures = failures.saturating_add(1);
-                Duration::from_secs(5 << failures.min(6))
+                let wait = pause.get();
+                pause.grow();
+                wait
             }
         };
         tokio::select! {

@@ -41,7 +41,7 @@ pub(crate) struct Facts {
 }
 
 /// A problem whose namespace may still have to be told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FoundProblem {
     pub(crate) problem: Problem,
     /// The object is of a namespaced kind: where it names no namespace, it goes where such objects go.
@@ -73,6 +73,44 @@ impl Facts {
         for (kind, count) in later.ignored_kinds {
             *self.ignored_kinds.entry(kind).or_default() += count;
         }
+    }
+
+    /// Whether these are surely the same facts. Those of which it cannot be told are taken to differ.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let can_be_told = |facts: &Self| {
+            facts.trust_maps.is_empty()
+                && facts.trust_objects.is_empty()
+                && facts.talos.is_empty()
+                && facts.user_data.is_empty()
+                && facts.aws.is_empty()
+                && facts.plans.is_empty()
+        };
+        can_be_told(self)
+            && can_be_told(other)
+            && self.namespaces == other.namespaces
+            && self.nodes == other.nodes
+            && self.pods == other.pods
+            && self.workloads == other.workloads
+            && self.services == other.services
+            && self.endpoint_slices == other.endpoint_slices
+            && self.network_policies == other.network_policies
+            && self.config_maps == other.config_maps
+            && self.others == other.others
+            && self.node_trust == other.node_trust
+            && self.cloud_documents == other.cloud_documents
+            && self.problems == other.problems
+            && self.ignored_kinds == other.ignored_kinds
+            && self.failed == other.failed
+    }
+
+    /// Takes out the only thing that these facts hold, if it is a pod.
+    pub(crate) fn take_only_pod(&mut self) -> Option<Pod> {
+        let pod = self.pods.pop()?;
+        if self.is_same(&Self::default()) {
+            return Some(pod);
+        }
+        self.pods.push(pod);
+        None
     }
 
     /// Records a problem of a document without a kind that could be told.

@@ -90,7 +90,7 @@ impl Audits {
             Event::Applied(object) => self.take(wish(&object)),
             Event::Gone(object) => self.wishes.remove(&id(&object)).is_some(),
             Event::Failed(state) => {
-                tracing::warn!("audits are not watched: {state:?}");
+                tracing::warn!("audits are not watched: {state}");
                 // Nobody can write one that may not be read: what there is to answer is known.
                 let is_closed =
                     state == CoverageState::NotInstalled || state == CoverageState::Forbidden && !self.listed[place];

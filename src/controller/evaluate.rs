@@ -1,5 +1,7 @@
 //! From a snapshot to the answers of all audit resources: the same evaluation as `buildreach audit`.
 
+use std::collections::BTreeMap;
+
 use super::wish::{AuditId, Wish};
 use crate::demand::{self, Catalogue, Ranges};
 use crate::model::report::AuditReport;
@@ -21,8 +23,14 @@ pub struct Setup {
 /// What is true of one resource; or why nothing can be asked.
 pub type Answer = (AuditId, Result<AuditReport, String>);
 
+/// What an evaluation leaves to the next.
+#[derive(Debug, Default)]
+pub struct Memory {
+    demands: BTreeMap<AuditId, demand::Memory>,
+}
+
 /// Answers every resource.
-pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish]) -> Vec<Answer> {
+pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish], memory: &mut Memory) -> Vec<Answer> {
     let context = Context::new(snapshot, &setup.profile);
     let (mut sets, problems) = demand::sets_of(snapshot, &setup.catalogue);
     // Who asks for a set asks for all of it: one of which a part was left out is not what they mean.
@@ -31,9 +39,11 @@ pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish]) -> Vec<Answ
         of_shape.map(|problem| &snapshot.others[problem.object].meta.name).any(|name| *name == set.name)
     };
     sets.retain(|set| !is_partial(set));
-    let answer = |wish: &Wish| {
+    memory.demands.retain(|id, _| wishes.iter().any(|wish| wish.id == *id));
+    let mut answer = |wish: &Wish| {
         let (options, question) = wish.question(snapshot, &setup.catalogue, &sets)?;
-        let demand = demand::build(snapshot, &setup.catalogue, &options);
+        let memory = memory.demands.entry(wish.id.clone()).or_default();
+        let demand = demand::build_again(snapshot, &setup.catalogue, &options, memory);
         let about =
             About { catalogue: setup.catalogue.as_of().into(), looked_for: demand::looked_for(), matrix: false };
         Ok(audit(&context, &demand, &setup.ranges, &question, &about))

@@ -5,22 +5,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource as _};
 use tokio::sync::watch;
 
 use super::lease::Role;
+use super::recorder::{Recorder, Saying};
 use super::reports::rows::Row;
 use super::target::{self, Found};
 use super::told::{Subject, Told, Whom};
 use super::wish::AuditId;
-use super::{Metrics, metrics, within};
-use crate::collect::kube::describe;
+use super::{Metrics, metrics};
 use crate::crd::{BuildAudit, ClusterBuildAudit};
-use crate::model::{Outcome, Str};
+use crate::model::{Outcome, Str, words};
 
 /// The most changes that are told of one evaluation; the rest is counted.
 const MOST: usize = 50;
@@ -30,12 +28,6 @@ const MOST_BYTES: usize = 1024;
 
 /// What a follower keeps at most, and for how long: who leads has long told it by then.
 const KEPT: (usize, jiff::SignedDuration) = (1000, jiff::SignedDuration::from_mins(10));
-
-/// How often an event is sent before it is given up, and the pause between.
-const TRIES: (u32, Duration) = (3, Duration::from_secs(1));
-
-/// Who says it.
-const CONTROLLER: &str = "buildreach.dev/controller";
 
 /// An audit: its id and its uid.
 type Audit = (AuditId, String);
@@ -107,24 +99,16 @@ fn note(subject: &Subject, outcome: Outcome, row: Option<&Row>) -> String {
     let by = row.properties.get("blockedBy").or_else(|| row.properties.get("decidedBy"));
     let by = by.map(|by| format!(" Decided by {by}.")).unwrap_or_default();
     let text = format!("{who}: {} ({}).{by}", row.message, row.rule);
-    cut(&text, MOST_BYTES)
+    words::at_most_bytes(&text, MOST_BYTES)
 }
 
-/// At most so many bytes.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most - '…'.len_utf8()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}…", &text[..end])
-}
-
-fn reason(outcome: Outcome) -> (&'static str, EventType) {
+/// Reason and type of an event.
+fn reason(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {
-        Outcome::Reachable => ("EndpointsReachable", EventType::Normal),
-        Outcome::Blocked => ("EndpointsBlocked", EventType::Warning),
-        Outcome::Partial => ("EndpointsPartial", EventType::Warning),
-        Outcome::Unknown => ("EndpointsUnknown", EventType::Warning),
+        Outcome::Reachable => ("EndpointsReachable", "Normal"),
+        Outcome::Blocked => ("EndpointsBlocked", "Warning"),
+        Outcome::Partial => ("EndpointsPartial", "Warning"),
+        Outcome::Unknown => ("EndpointsUnknown", "Warning"),
     }
 }
 
@@ -155,8 +139,7 @@ pub(super) async fn tell(
     mut told: watch::Receiver<Option<Arc<Told>>>,
     mut role: watch::Receiver<Role>,
 ) {
-    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: identity };
-    let recorder = Recorder::new(client.clone(), reporter);
+    let mut recorder = Recorder::new(client.clone(), identity.as_deref());
     let mut seen = Seen::default();
     let mut untold = Untold::default();
     loop {
@@ -170,7 +153,7 @@ pub(super) async fn tell(
         if let Role::Leader { unheard_since } = role {
             let mut changes = untold.take(unheard_since);
             changes.extend(news);
-            Teller { client: &client, metrics: &metrics, recorder: &recorder }.changes(&changes).await;
+            Teller { client: &client, metrics: &metrics, recorder: &mut recorder }.changes(&changes).await;
         } else {
             untold.keep(news, now.instant);
         }
@@ -180,11 +163,11 @@ pub(super) async fn tell(
 struct Teller<'a> {
     client: &'a Client,
     metrics: &'a Metrics,
-    recorder: &'a Recorder,
+    recorder: &'a mut Recorder,
 }
 
 impl Teller<'_> {
-    async fn changes(&self, changes: &[Change]) {
+    async fn changes(&mut self, changes: &[Change]) {
         for change in changes.iter().take(MOST) {
             let whom = &change.whom;
             let mut reference = ObjectReference {
@@ -218,34 +201,20 @@ impl Teller<'_> {
         }
     }
 
-    async fn publish(&self, on: &ObjectReference, outcome: Outcome, note: String, related: Option<ObjectReference>) {
+    async fn publish(
+        &mut self,
+        on: &ObjectReference,
+        outcome: Outcome,
+        note: String,
+        related: Option<ObjectReference>,
+    ) {
         let (reason, type_) = reason(outcome);
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(note),
-            action: "Evaluate".to_owned(),
-            secondary: related,
-        };
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let why = match within(self.recorder.publish(&event, on)).await {
-                Ok(Ok(())) => return self.metrics.wrote("event", true),
-                Ok(Err(kube::Error::Api(status))) if (400..500).contains(&status.code) && status.code != 429 => {
-                    tries = TRIES.0;
-                    status.message.clone()
-                }
-                Ok(Err(error)) => describe(&error),
-                Err(why) => why,
-            };
-            if tries >= TRIES.0 {
-                self.metrics.wrote("event", false);
-                let name = on.name.as_deref().unwrap_or_default();
-                tracing::warn!("the event {reason} on {name} was not written: {why}");
-                return;
-            }
-            tokio::time::sleep(TRIES.1).await;
+        let saying = Saying { type_, reason, action: "Evaluate", note, regarding: on.clone(), related };
+        let said = self.recorder.say(&saying).await;
+        self.metrics.wrote("event", said.is_ok());
+        if let Err(why) = said {
+            let name = on.name.as_deref().unwrap_or_default();
+            tracing::warn!("the event {reason} on {name} was not written: {why}");
         }
     }
 }
@@ -362,13 +331,5 @@ mod tests {
         let changes = seen.see(&told(1, &["a"], &all));
         assert_eq!(rest(&changes).into_values().collect::<Vec<_>>(), [(10, Blocked)]);
         assert!(rest(&changes[..MOST]).is_empty());
-    }
-
-    #[test]
-    fn notes_are_cut_between_characters() {
-        assert_eq!(cut("short", 5), "short");
-        let long = "ä".repeat(600);
-        let note = cut(&long, MOST_BYTES);
-        assert!(note.len() <= MOST_BYTES && note.ends_with('…'), "{}", note.len());
     }
 }

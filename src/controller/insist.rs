@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::wish::AuditId;
 use crate::crd::build_audit::AuditStatus;
+use crate::model::Pause;
 
 /// How long the second writing of the same takes, and the longest pause.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(64));
+const PAUSE: Pause = Pause::new(Duration::from_secs(1), Duration::from_secs(64));
 
 /// What was written last, and when.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ struct Last {
     status: AuditStatus,
     at: Instant,
     /// Until the same may be written again.
-    pause: Duration,
+    pause: Pause,
 }
 
 /// The last write of every resource.
@@ -34,17 +35,19 @@ impl Insistence {
     /// From when on a status may be written. An answer that is another than before may be at once.
     pub(super) fn may_write(&self, id: &AuditId, status: &AuditStatus) -> Option<Instant> {
         let last = self.last.get(id).filter(|last| last.status == timeless(status))?;
-        Some(last.at + last.pause)
+        Some(last.at + last.pause.get())
     }
 
     /// It was written.
     pub(super) fn wrote(&mut self, id: &AuditId, status: &AuditStatus, now: Instant) {
         let status = timeless(status);
-        let pause = match self.last.get(id) {
-            // Nobody overwrote it for a while.
-            Some(last) if last.status == status && now - last.at < last.pause * 2 => (last.pause * 2).min(PAUSE.1),
-            _ => PAUSE.0,
-        };
+        let mut pause = PAUSE;
+        // If nobody overwrote it for a while, it begins anew.
+        let is_again = |last: &&Last| last.status == status && now - last.at < last.pause.get() * 2;
+        if let Some(last) = self.last.get(id).filter(is_again) {
+            pause = last.pause;
+            pause.grow();
+        }
         self.last.insert(id.clone(), Last { status, at: now, pause });
     }
 

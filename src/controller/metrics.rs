@@ -2,7 +2,6 @@
 //! subjects or pods.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use super::evaluate::Answer;
 use super::wish::AuditId;
 use crate::collect::kube::Watched;
+use crate::report::exposition::{self, Family, Kind, Sample};
 use crate::report::prometheus;
 
 /// A loop that has not turned for so long stands still.
@@ -114,61 +114,57 @@ impl Metrics {
     /// The page.
     pub fn text(&self) -> String {
         let state = self.state();
-        let mut out = state.audits.clone();
-        head(&mut out, "buildreach_leader", "gauge", "Whether this process writes.");
-        line(&mut out, "buildreach_leader", &[], u8::from(state.leader));
-        if let Some(seconds) = state.last_success {
-            let name = "buildreach_last_success_timestamp_seconds";
-            head(&mut out, name, "gauge", "When everything that an evaluation says was written last.");
-            line(&mut out, name, &[], seconds);
-        }
-        head(&mut out, "buildreach_evaluation_seconds", "histogram", "How long evaluations took.");
-        for (bound, count) in BOUNDS.iter().zip(state.evaluations) {
-            line(&mut out, "buildreach_evaluation_seconds_bucket", &[("le", &bound.to_string())], count);
-        }
-        line(&mut out, "buildreach_evaluation_seconds_bucket", &[("le", "+Inf")], state.evaluation_count);
-        line(&mut out, "buildreach_evaluation_seconds_sum", &[], state.evaluation_seconds);
-        line(&mut out, "buildreach_evaluation_seconds_count", &[], state.evaluation_count);
-        head(&mut out, "buildreach_writes_total", "counter", "Objects that were written.");
-        for ((what, result), count) in &state.writes {
-            line(&mut out, "buildreach_writes_total", &[("kind", what), ("result", result)], count);
-        }
-        head(&mut out, "buildreach_objects", "gauge", "Objects that are known.");
-        for watched in &state.watched {
-            line(&mut out, "buildreach_objects", &[("kind", &watched.kind)], watched.objects);
-        }
-        head(&mut out, "buildreach_watch_restarts_total", "counter", "Lists after the first one.");
-        for watched in &state.watched {
-            let restarts = watched.lists.saturating_sub(1);
-            line(&mut out, "buildreach_watch_restarts_total", &[("kind", &watched.kind)], restarts);
-        }
-        if state.aws_reads != (0, 0) {
-            let name = "buildreach_aws_reads_total";
-            head(&mut out, name, "counter", "Reads of the network of AWS.");
-            line(&mut out, name, &[("result", "success")], state.aws_reads.0);
-            line(&mut out, name, &[("result", "failure")], state.aws_reads.1);
-        }
-        if let Some(seconds) = state.aws_last_success {
-            let name = "buildreach_aws_last_success_timestamp_seconds";
-            head(&mut out, name, "gauge", "When the network of AWS was read whole last.");
-            line(&mut out, name, &[], seconds);
-        }
-        out
+        let leader = Sample::new(Vec::new(), state.leader);
+        let by_kind = |watched: &Watched, n: u64| Sample::new(vec![("kind", watched.kind.clone())], n);
+        let last_success = state.last_success.map(|seconds| Sample::new(Vec::new(), seconds));
+        let writes = state.writes.iter().map(|((what, result), count)| {
+            Sample::new(vec![("kind", (*what).to_owned()), ("result", (*result).to_owned())], *count)
+        });
+        let aws = |result: &str, n: u64| Sample::new(vec![("result", result.to_owned())], n);
+        let (read, not_read) = state.aws_reads;
+        let reads = [aws("success", read), aws("failure", not_read)].into_iter().filter(|_| (read, not_read) != (0, 0));
+        let aws_last_success = state.aws_last_success.map(|seconds| Sample::new(Vec::new(), seconds));
+        let families = [
+            Family::new(Kind::Gauge, "buildreach_leader", "Whether this process writes.").with([leader]),
+            Family::new(
+                Kind::Gauge,
+                "buildreach_last_success_timestamp_seconds",
+                "When everything that an evaluation says was written last.",
+            )
+            .with(last_success),
+            Family::histogram(
+                "buildreach_evaluation_seconds",
+                "How long evaluations took.",
+                BOUNDS.into_iter().zip(state.evaluations),
+                state.evaluation_count,
+                state.evaluation_seconds,
+            ),
+            Family::new(Kind::Counter, "buildreach_writes_total", "Objects that were written.").with(writes),
+            Family::new(Kind::Gauge, "buildreach_objects", "Objects that are known.")
+                .with(state.watched.iter().map(|watched| by_kind(watched, as_u64(watched.objects)))),
+            Family::new(Kind::Counter, "buildreach_watch_restarts_total", "Lists after the first one.")
+                .with(state.watched.iter().map(|watched| by_kind(watched, watched.lists.saturating_sub(1)))),
+            Family::new(Kind::Counter, "buildreach_aws_reads_total", "Reads of the network of AWS.").with(reads),
+            Family::new(
+                Kind::Gauge,
+                "buildreach_aws_last_success_timestamp_seconds",
+                "When the network of AWS was read whole last.",
+            )
+            .with(aws_last_success),
+        ];
+        state.audits.clone() + &exposition::text(&families)
     }
 }
 
 /// What the audits say.
 fn audits(answers: &[Answer]) -> String {
-    let mut out = String::new();
-    head(&mut out, "buildreach_audit_valid", "gauge", "Whether the spec of an audit can be answered.");
-    for (id, answer) in answers {
-        line(&mut out, "buildreach_audit_valid", &[("audit", &name(id))], u8::from(answer.is_ok()));
-    }
+    let valid = answers.iter().map(|(id, answer)| Sample::new(vec![("audit", name(id))], answer.is_ok()));
+    let about = "Whether the spec of an audit can be answered.";
+    let mut families = vec![Family::new(Kind::Gauge, "buildreach_audit_valid", about).with(valid)];
     let answered: Vec<_> = answers.iter().filter_map(|(id, answer)| Some((name(id), answer.as_ref().ok()?))).collect();
     // What one audit says in numbers is said by `-o prometheus` in the same way.
-    let reports = answered.iter().map(|(audit, report)| (audit.as_str(), *report));
-    out.push_str(&prometheus::text(&prometheus::families_by("audit", reports)));
-    out
+    families.extend(prometheus::families_by("audit", answered.iter().map(|(audit, report)| (audit.as_str(), *report))));
+    exposition::text(&families)
 }
 
 /// An audit as labels and reports name it: `name`, or `namespace/name`.
@@ -179,15 +175,6 @@ pub(super) fn name(id: &AuditId) -> String {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, about: &str) {
-    let _ = writeln!(out, "# HELP {name} {about}\n# TYPE {name} {kind}"); // writing to a String cannot fail
-}
-
-fn line(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-    out.push_str(name);
-    for (at, (label, text)) in labels.iter().enumerate() {
-        let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let _ = write!(out, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
-    }
-    let _ = writeln!(out, "{} {value}", if labels.is_empty() { "" } else { "}" });
+fn as_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }

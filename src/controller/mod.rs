@@ -17,6 +17,7 @@ mod insist;
 mod lease;
 mod metrics;
 mod network;
+mod recorder;
 mod reports;
 mod role;
 mod serve;
@@ -35,7 +36,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::annotate::ANNOTATOR;
-pub use self::evaluate::{Answer, Setup, evaluate};
+pub use self::evaluate::{Answer, Memory, Setup, evaluate};
 pub use self::lease::LeaseOptions;
 pub use self::metrics::Metrics;
 pub use self::network::AwsOptions;
@@ -127,6 +128,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
         audits,
         role,
         metrics,
+        memory: Memory::default(),
         insistence: Insistence::default(),
         due: None,
         started_default: !options.default_audit,
@@ -161,6 +163,7 @@ struct Controller {
     audits: Audits,
     role: watch::Receiver<Role>,
     metrics: Arc<Metrics>,
+    memory: Memory,
     insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
@@ -220,16 +223,23 @@ impl Controller {
             return;
         }
         self.begin_default().await;
+        let began = Instant::now();
         let mut snapshot = self.cluster.snapshot().await;
         if !self.network.add_to(&mut snapshot) {
             return;
         }
         let wishes = self.audits.wishes();
         let start = Instant::now();
-        let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes));
+        let answers =
+            tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes, &mut self.memory));
         let took = start.elapsed();
         self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &answers)));
-        tracing::debug!("answered {} audits in {took:?}", wishes.len());
+        tracing::debug!(
+            "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
+            wishes.len(),
+            start - began,
+            start.elapsed() - took
+        );
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();
@@ -301,7 +311,7 @@ impl Controller {
         }
         match write::default_audit(&self.cluster.client()).await {
             Ok(()) => self.started_default = true,
-            Err(error) => tracing::warn!("the ClusterBuildAudit `default` was not created: {error}"),
+            Err(why) => tracing::warn!("the ClusterBuildAudit `default` was not created: {why}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::wish::Wish;
 use crate::crd::build_audit::{AuditStatus, MOST_FINDINGS, StatusFinding, SubjectCounts};
 use crate::crd::condition::{Condition, Truth};
 use crate::model::report::{AuditReport, OutcomeCounts};
-use crate::model::{CoverageState, Finding, Layer, Outcome, Severity, codes};
+use crate::model::{CoverageState, Finding, Layer, Outcome, Severity, codes, words};
 use crate::trace::report::reaches;
 
 /// The most that a status may take as JSON, in bytes: well below what etcd and watchers mind (16 KiB).
@@ -244,11 +244,7 @@ fn count(n: usize) -> i64 {
 
 /// One line of bounded length.
 fn short(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.chars().count() <= MOST_WORDS {
-        return line;
-    }
-    line.chars().take(MOST_WORDS - 1).chain(['…']).collect()
+    words::at_most_chars(&words::one_line(text), MOST_WORDS)
 }
 
 #[cfg(test)]

@@ -73,13 +73,13 @@ fn api<'a>(client: &Client, id: &'a AuditId) -> (Api<DynamicObject>, ApiResource
 /// # Errors
 ///
 /// What the server says, other than that it is there.
-pub(super) async fn default_audit(client: &Client) -> Result<(), kube::Error> {
+pub(super) async fn default_audit(client: &Client) -> Result<(), String> {
     let audits: Api<ClusterBuildAudit> = Api::all(client.clone());
     let mut audit = ClusterBuildAudit::new("default", crate::crd::ClusterBuildAuditSpec::default());
     audit.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), "buildreach".to_owned())].into());
     match audits.create(&kube::api::PostParams::default(), &audit).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(error)) if error.code == 409 => Ok(()),
-        Err(error) => Err(error),
+        Err(error) => Err(describe(&error)),
     }
 }

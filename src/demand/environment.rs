@@ -21,14 +21,20 @@ enum Held<'s> {
     Unknown(String),
 }
 
+/// Whether a specification takes variables from ConfigMaps.
+pub(crate) fn refers(spec: &PodSpec) -> bool {
+    spec.containers.iter().any(takes)
+}
+
+fn takes(container: &Container) -> bool {
+    container.env_from.iter().any(|from| from.kind == "ConfigMap")
+        || container.env.iter().any(|variable| matches!(variable.value, EnvValue::ConfigMapKey(_)))
+}
+
 /// A specification with the values of ConfigMaps in the place of references to them. What could not be looked up stays,
 /// with the reason.
 pub(crate) fn resolved<'s>(snapshot: &Snapshot, namespace: &str, spec: &'s PodSpec) -> Cow<'s, PodSpec> {
-    let takes = |container: &Container| {
-        container.env_from.iter().any(|from| from.kind == "ConfigMap")
-            || container.env.iter().any(|variable| matches!(variable.value, EnvValue::ConfigMapKey(_)))
-    };
-    if !spec.containers.iter().any(takes) {
+    if !refers(spec) {
         return Cow::Borrowed(spec);
     }
     let mut spec = spec.clone();

@@ -11,6 +11,11 @@ pub(super) struct Image<'a> {
     pub(super) path: &'a str,
     /// Tag, empty if there is none.
     pub(super) tag: &'a str,
+    /// The repository behind a project such as `dockerhub` or `docker-proxy`.
+    mirrored: Option<&'a str>,
+    /// The name of an official image of Docker Hub, also where it was mirrored: `library/golang`
+    /// in any registry, `golang` at the root of one, or below a project that is named for what it mirrors.
+    official: Option<&'a str>,
 }
 
 /// Docker Hub, as references name it or leave it out.
@@ -37,7 +42,9 @@ impl<'a> Image<'a> {
             "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB,
             other => other,
         };
-        Some(Self { registry, path, tag })
+        // Many patterns are compared with one image.
+        let mirrored = mirrored(registry, path);
+        Some(Self { registry, path, tag, mirrored, official: official(mirrored.unwrap_or(path)) })
     }
 
     /// Whether the image is the one that a pattern of the data names. `golang` is the official
@@ -48,8 +55,12 @@ impl<'a> Image<'a> {
             return glob(tag, self.tag) && (name == "*" || self.is(name));
         }
         match pattern.split_once('/') {
-            Some(_) if pattern.starts_with('*') => glob(pattern, &format!("{}/{}", self.registry, self.path)),
-            None => self.official().is_some_and(|name| glob(pattern, name)),
+            Some(_) if pattern.starts_with('*') => {
+                let end = pattern.rsplit('*').next().unwrap_or_default();
+                (end.len() > self.path.len() || self.path.ends_with(end))
+                    && glob(pattern, &format!("{}/{}", self.registry, self.path))
+            }
+            None => self.official.is_some_and(|name| glob(pattern, name)),
             Some((registry, path)) if registry.contains('.') => {
                 (glob(registry, self.registry) && glob(path, self.path))
                     // A pull-through mirror puts the origin into the path.
@@ -59,30 +70,26 @@ impl<'a> Image<'a> {
                 if self.registry == DOCKER_HUB {
                     glob(pattern, self.path)
                 } else {
-                    self.mirrored().is_some_and(|path| glob(pattern, path))
+                    self.mirrored.is_some_and(|path| glob(pattern, path))
                 }
             }
         }
     }
+}
 
-    /// The name of an official image of Docker Hub, also where it was mirrored: `library/golang`
-    /// in any registry, `golang` at the root of one, or below a project that is named for what it mirrors.
-    fn official(&self) -> Option<&'a str> {
-        let path = self.mirrored().unwrap_or(self.path);
-        let name = path.strip_prefix("library/").unwrap_or(path);
-        if let Some((_, name)) = name.rsplit_once("/library/") {
-            return Some(name);
-        }
-        (!name.contains('/')).then_some(name)
+fn official(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("library/").unwrap_or(path);
+    if let Some((_, name)) = name.rsplit_once("/library/") {
+        return Some(name);
     }
+    (!name.contains('/')).then_some(name)
+}
 
-    /// The repository behind a project such as `dockerhub` or `docker-proxy`.
-    fn mirrored(&self) -> Option<&'a str> {
-        let (project, path) = self.path.split_once('/')?;
-        let is_mirror = self.registry != DOCKER_HUB
-            && ["docker", "hub", "proxy", "mirror", "cache"].iter().any(|word| project.contains(word));
-        is_mirror.then_some(path)
-    }
+fn mirrored<'a>(registry: &str, path: &'a str) -> Option<&'a str> {
+    let (project, path) = path.split_once('/')?;
+    let is_mirror = registry != DOCKER_HUB
+        && ["docker", "hub", "proxy", "mirror", "cache"].iter().any(|word| project.contains(word));
+    is_mirror.then_some(path)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod endpoint;
 pub(crate) mod environment;
 mod goproxy;
 mod image;
+mod memory;
 mod needs;
 pub mod owners;
 pub(crate) mod pattern;
@@ -30,6 +31,7 @@ use crate::model::{Few, List, Protocol, Selector, Snapshot, Str};
 pub use build::similar;
 pub use catalogue::Catalogue;
 pub use endpoint::{EndpointError, parse_endpoint, parse_endpoint_list};
+pub use memory::Memory;
 pub use presents::Presented;
 pub use ranges::Ranges;
 pub use select::{BadSubject, SubjectSelector};
@@ -197,7 +199,7 @@ impl Demand {
 }
 
 /// What the user asks for beside what is detected.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DemandOptions {
     /// Namespaces to look for subjects in; empty for all.
     pub namespaces: Vec<Str>,
@@ -222,7 +224,12 @@ pub struct DemandOptions {
 
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    let mut demand = build::build(snapshot, catalogue, options);
+    build_again(snapshot, catalogue, options, &mut Memory::default())
+}
+
+/// The same, with what is known of the specifications from before.
+pub fn build_again(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions, memory: &mut Memory) -> Demand {
+    let mut demand = build::build(snapshot, catalogue, options, memory);
     let (sets, problems) = sets_of(snapshot, catalogue);
     demand.set_problems = problems;
     if !sets.is_empty() {

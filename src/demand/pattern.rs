@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 /// Whether the text fits the pattern, in which `*` stands for any text, the empty one included.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
+    let Some((first, parts)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
+    let Some((parts, last)) = parts.rsplit_once('*') else { return rest.ends_with(parts) };
+    for part in parts.split('*') {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],
             None => return false,

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Signal;
 use super::image::Image;
+use super::memory::Kept;
 use super::pattern::glob;
 use super::shell::{self, Command, Scripts};
 use super::tables::{self, Rule, tables};
@@ -90,20 +91,25 @@ fn strongest(hits: &[Hit]) -> impl Iterator<Item = &Hit> {
 /// Signs in specifications, each read once however many pods share it.
 #[derive(Debug, Default)]
 pub(super) struct SpecSigns {
-    known: FxHashMap<*const PodSpec, Arc<[Hit]>>,
+    known: Kept<(), Arc<[Hit]>>,
     images: FxHashMap<Str, Arc<[Hit]>>,
 }
 
 impl SpecSigns {
     /// The signs of a specification.
     pub(super) fn of(&mut self, spec: &Arc<PodSpec>) -> Arc<[Hit]> {
-        // The snapshot owns the specification for as long as this cache lives, so its address names it.
-        if let Some(known) = self.known.get(&Arc::as_ptr(spec)) {
+        if let Some(known) = self.known.get(spec, ()) {
             return Arc::clone(known);
         }
         let hits: Arc<[Hit]> = self.read(spec).into();
-        self.known.insert(Arc::as_ptr(spec), Arc::clone(&hits));
+        self.known.insert(spec, (), Arc::clone(&hits));
         hits
+    }
+
+    /// Forgets specifications that nobody asked about since the last end.
+    pub(super) fn end(&mut self) {
+        self.known.end();
+        self.images.clear();
     }
 
     fn read(&mut self, spec: &PodSpec) -> Vec<Hit> {

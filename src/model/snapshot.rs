@@ -1,6 +1,7 @@
 //! Everything that was read, with its origins and its instant.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +147,19 @@ impl CoverageState {
     /// Whether something that may exist was not read.
     pub fn is_incomplete(&self) -> bool {
         matches!(self, Self::Forbidden | Self::Failed(_))
+    }
+}
+
+/// In words, after a colon or "not read".
+impl fmt::Display for CoverageState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "it was read",
+            Self::Forbidden => "the credentials may not read it",
+            Self::NotInstalled => "the server does not have it",
+            Self::Failed(why) => why,
+            Self::NotRequested => "nobody asked for it",
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod changes;
 mod decided;
 mod explain;
+pub mod exposition;
 mod json;
 mod junit;
 mod markdown;
@@ -136,7 +137,7 @@ pub fn render(report: &AuditReport, format: Format, options: &Options, out: &mut
         Format::Markdown => markdown::audit(report, &mut out)?,
         Format::Sarif => sarif::audit(report, &mut out)?,
         Format::Junit => junit::audit(report, &mut out)?,
-        Format::Prometheus => out.write_all(prometheus::text(&prometheus::families(report)).as_bytes())?,
+        Format::Prometheus => out.write_all(exposition::text(&prometheus::families(report)).as_bytes())?,
     }
     out.flush()
 }

@@ -1,37 +1,17 @@
-//! The report as metrics, in Prometheus' text exposition format 0.0.4: for the textfile collector of a node exporter,
-//! a push gateway, or an endpoint that serves them.
+//! The report as metrics of Prometheus: for the textfile collector of a node exporter, a push gateway, or an endpoint
+//! that serves them. All of them are gauges: they say what an audit found, and go up and down.
 //!
 //! The labels are bounded (namespaces, ecosystems, layers, outcomes, codes): a cluster with ten thousand build pods has
 //! no more series than one with ten. Each namespace has a sample for every outcome, also where it is 0, so that an alert
 //! can tell "none is blocked" from "nobody looked".
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::decided::Decided;
+use super::exposition::{Family, Kind, Sample};
 use super::text::as_u64;
 use crate::model::Outcome;
 use crate::model::report::{AuditReport, ClassResult};
-
-/// The samples of one name. All of them are gauges: they say what an audit found, and go up and down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Family {
-    /// Name of the metric.
-    pub name: &'static str,
-    /// What it counts: a line without backslashes.
-    pub help: &'static str,
-    /// In order of their labels.
-    pub samples: Vec<Sample>,
-}
-
-/// One value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Names and values, in the order in which they are written.
-    pub labels: Vec<(&'static str, String)>,
-    /// How many; seconds since 1970 for a time.
-    pub value: i64,
-}
 
 /// What a report says in numbers.
 pub fn families(report: &AuditReport) -> Vec<Family> {
@@ -65,50 +45,43 @@ pub fn families(report: &AuditReport) -> Vec<Family> {
     for taken in &report.excepted {
         accepted.add([&taken.code], 1);
     }
-    let one = |labels, value| vec![Sample { labels, value }];
+    let one = |labels, value| vec![Sample::new(labels, value)];
     let about = vec![("version", report.version.to_string()), ("catalogue", report.catalogue.to_string())];
-    vec![
-        Family {
-            name: "buildreach_audit_info",
-            help: "Always 1: the version of the program and the date of its endpoint catalogue.",
-            samples: one(about, 1),
-        },
-        Family {
-            name: "buildreach_audit_timestamp_seconds",
-            help: "When the facts of the audit were read, in seconds since 1970.",
-            samples: one(Vec::new(), report.instant.as_second()),
-        },
-        Family {
-            name: "buildreach_coverage_complete",
-            help: "Whether everything that may decide could be read: 1 or 0.",
-            samples: one(Vec::new(), i64::from(report.summary.coverage_complete)),
-        },
-        Family {
-            name: "buildreach_subjects",
-            help: "Build subjects by the outcome over everything that they require.",
-            samples: subjects.samples(),
-        },
-        Family {
-            name: "buildreach_endpoints",
-            help: "Pairs of a build subject and an endpoint, required or conditional, by outcome.",
-            samples: endpoints.samples(),
-        },
-        Family {
-            name: "buildreach_required_endpoints_not_reached",
-            help: "Pairs of a build subject and a required endpoint that is not reached, by each layer that decides so.",
-            samples: not_reached.samples(),
-        },
-        Family {
-            name: "buildreach_findings",
-            help: "Findings by code and severity; no sample for a code that was not found.",
-            samples: findings.samples(),
-        },
-        Family {
-            name: "buildreach_accepted_findings",
-            help: "What exceptions took out of the findings, by code.",
-            samples: accepted.samples(),
-        },
-    ]
+    let all = [
+        (
+            "buildreach_audit_info",
+            "Always 1: the version of the program and the date of its endpoint catalogue.",
+            one(about, 1),
+        ),
+        (
+            "buildreach_audit_timestamp_seconds",
+            "When the facts of the audit were read, in seconds since 1970.",
+            one(Vec::new(), report.instant.as_second()),
+        ),
+        (
+            "buildreach_coverage_complete",
+            "Whether everything that may decide could be read: 1 or 0.",
+            one(Vec::new(), i64::from(report.summary.coverage_complete)),
+        ),
+        ("buildreach_subjects", "Build subjects by the outcome over everything that they require.", subjects.samples()),
+        (
+            "buildreach_endpoints",
+            "Pairs of a build subject and an endpoint, required or conditional, by outcome.",
+            endpoints.samples(),
+        ),
+        (
+            "buildreach_required_endpoints_not_reached",
+            "Pairs of a build subject and a required endpoint that is not reached, by each layer that decides so.",
+            not_reached.samples(),
+        ),
+        (
+            "buildreach_findings",
+            "Findings by code and severity; no sample for a code that was not found.",
+            findings.samples(),
+        ),
+        ("buildreach_accepted_findings", "What exceptions took out of the findings, by code.", accepted.samples()),
+    ];
+    all.into_iter().map(|(name, help, samples)| Family::new(Kind::Gauge, name, help).with(samples)).collect()
 }
 
 /// The samples of several reports, each with a label more, in front, that tells them apart.
@@ -129,37 +102,6 @@ pub fn families_by<'r>(
         }
     }
     all
-}
-
-/// The samples as text; a name without samples is left out.
-pub fn text(families: &[Family]) -> String {
-    let mut out = String::new();
-    for family in families.iter().filter(|family| !family.samples.is_empty()) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "# HELP {0} {1}\n# TYPE {0} gauge", family.name, family.help);
-        for sample in &family.samples {
-            let _ = writeln!(out, "{}{} {}", family.name, labels(&sample.labels), sample.value);
-        }
-    }
-    out
-}
-
-fn labels(all: &[(&'static str, String)]) -> String {
-    if all.is_empty() {
-        return String::new();
-    }
-    let mut text = String::from("{");
-    for (i, (name, value)) in all.iter().enumerate() {
-        let comma = if i == 0 { "" } else { "," };
-        let _ = write!(text, "{comma}{name}=\"{}\"", escape(value)); // writing to a String cannot fail
-    }
-    text.push('}');
-    text
-}
-
-/// The three characters that the format escapes in a label's value.
-fn escape(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// How many subjects of a class each namespace has. A node, and what stands outside of the cluster, has none.
@@ -193,23 +135,6 @@ impl<const N: usize> Counts<N> {
 
     fn samples(self) -> Vec<Sample> {
         let names = self.names;
-        self.values
-            .into_iter()
-            .map(|(values, n)| Sample {
-                labels: names.into_iter().zip(values).collect(),
-                value: i64::try_from(n).unwrap_or(i64::MAX),
-            })
-            .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_escaped() {
-        assert_eq!(labels(&[("a", "x\\y\"z\nw".to_owned()), ("b", String::new())]), r#"{a="x\\y\"z\nw",b=""}"#);
-        assert_eq!(labels(&[]), "");
+        self.values.into_iter().map(|(values, n)| Sample::new(names.into_iter().zip(values).collect(), n)).collect()
     }
 }

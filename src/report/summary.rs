@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use super::text::{as_u64, count, counted, first};
 use crate::model::exception::Excepted;
 use crate::model::report::AuditReport;
-use crate::model::{CoverageState, Outcome, Severity};
+use crate::model::{Outcome, Severity};
 
 /// The answer in one sentence.
 pub(super) fn headline(report: &AuditReport) -> String {
@@ -57,10 +57,7 @@ pub(super) fn not_read(report: &AuditReport) -> Vec<String> {
     let mut known: HashMap<(String, String), usize, FxBuildHasher> = HashMap::default();
     for coverage in report.coverage.iter().filter(|coverage| coverage.state.is_incomplete()) {
         let what = if coverage.kind == "*" { coverage.source.to_string() } else { coverage.kind.to_string() };
-        let why = match &coverage.state {
-            CoverageState::Failed(why) => why.clone(),
-            _ => "the credentials may not read it".to_owned(),
-        };
+        let why = coverage.state.to_string();
         let at = *known.entry((what.clone(), why.clone())).or_insert_with(|| {
             groups.push((what, why, Vec::new()));
             groups.len() - 1

@@ -11,6 +11,7 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::LiveOptions;
+use crate::model::words::one_line;
 
 /// How long one request may take when `--request-timeout` does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -340,7 +341,7 @@ fn matches_host(entry: &str, host: &str, address: Option<IpAddr>) -> bool {
 pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = match error.downcast_ref::<kube::Error>() {
         // Its own text repeats the whole object in debug form.
-        Some(kube::Error::Api(status)) => return describe_status(status),
+        Some(kube::Error::Api(status)) => return one_line(&describe_status(status)),
         Some(kube::Error::Service(_) | kube::Error::HyperError(_)) => String::new(),
         _ => error.to_string(),
     };
@@ -354,7 +355,7 @@ pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = next.source();
     }
-    text
+    one_line(&text)
 }
 
 fn describe_status(status: &kube::core::Status) -> String {
@@ -426,6 +427,16 @@ mod tests {
         assert_eq!(error.to_string(), "the kubeconfig has no context `prod` (contexts: two)");
         let error = context_name(&Kubeconfig::default(), &LiveOptions::default()).unwrap_err();
         assert!(error.to_string().contains("--context (contexts: none)"), "{error}");
+    }
+
+    #[test]
+    fn an_answer_of_the_server_is_one_line() {
+        let status = kube::core::Status {
+            message: "storage is (re)initializing\n\tplease wait".to_owned(),
+            code: 429,
+            ..kube::core::Status::default()
+        };
+        assert_eq!(describe(&kube::Error::Api(Box::new(status))), "storage is (re)initializing please wait (429)");
     }
 
     fn headers(config: &Config) -> Vec<(&str, &str)> {

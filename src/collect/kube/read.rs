@@ -1,6 +1,9 @@
 //! Lists every kind and puts the facts together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::LiveOptions;
 use super::connect::{Connection, connect};
@@ -53,8 +56,8 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
     found.extend(in_order(plan.map(|planned| reader.kind(planned))).await);
     // Which ConfigMaps matter beside those is said by the pods that were read.
     let facts = found.iter().filter_map(|part| part.facts.as_ref()).map(|facts| &facts.facts);
-    let wanted = wanted(facts, &options.config_maps, config_maps);
-    found.extend(in_order(wanted.into_iter().map(|(namespace, names)| reader.config_maps(namespace, names))).await);
+    let wanted = wanted(facts.flat_map(named_by), &options.config_maps, config_maps);
+    found.extend(reader.config_maps(&wanted, None).await);
 
     for part in found {
         part.coverage.into_iter().for_each(|coverage| builder.coverage(coverage));
@@ -173,27 +176,64 @@ impl Reader<'_> {
             .map_err(|malformed| format!("the server's answer is not JSON: {malformed}"))
     }
 
-    /// Reads ConfigMaps of one namespace by name, each once: the credentials need no list over all of them. What they
-    /// are for is recorded as their kind.
-    pub(super) async fn config_maps(&self, namespace: String, names: Purposes) -> Found {
-        let mut found = Found::default();
-        let kind = Kind::config_map();
-        let all: BTreeSet<&String> = names.values().flatten().collect();
-        let mut errors: BTreeMap<&String, ReadError> = BTreeMap::new();
-        for name in all {
-            let path = format!("{}/{name}", kind.path(Some(&namespace)));
-            match self.object(&kind, &path, &mut found).await {
-                // Absent is a fact.
-                Ok(()) | Err(ReadError::NotFound) => {}
-                Err(error) => drop(errors.insert(name, error)),
+    /// Reads ConfigMaps by name, each once and a few at once: the credentials need no list over all of them. What they
+    /// are for is recorded as their kind. What is not read within `limit` is taken for not answered.
+    pub(super) async fn config_maps(&self, wanted: &Names, limit: Option<Duration>) -> Vec<Found> {
+        let end = limit.map(|limit| Instant::now() + limit);
+        let mut reads = Vec::new();
+        for (namespace, names) in wanted {
+            let names: BTreeSet<&String> = names.values().flatten().collect();
+            reads.extend(names.into_iter().map(|name| self.config_map(namespace, name, end)));
+        }
+        let mut all = in_order(reads).await.into_iter();
+        let mut namespaces = Vec::new();
+        for (namespace, names) in wanted {
+            let mut found = Found::default();
+            let mut errors: BTreeMap<&String, ReadError> = BTreeMap::new();
+            for name in names.values().flatten().collect::<BTreeSet<_>>() {
+                match all.next() {
+                    Some(Ok(facts)) => facts.into_iter().for_each(|facts| merge(&mut found.facts, facts)),
+                    Some(Err(error)) => drop(errors.insert(name, error)),
+                    None => {}
+                }
             }
+            for (what, names) in names {
+                let worst = names.iter().rev().find_map(|name| errors.get(name)).cloned();
+                found.cover(what, Some(namespace), state(worst.map_or(Ok(()), Err)));
+            }
+            namespaces.push(found);
         }
-        for (what, names) in &names {
-            let worst = names.iter().rev().find_map(|name| errors.get(name)).cloned();
-            found.cover(what, Some(&namespace), state(worst.map_or(Ok(()), Err)));
-        }
-        found
+        namespaces
     }
+
+    /// Reads one of them; absent is a fact.
+    async fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+        end: Option<Instant>,
+    ) -> Result<Option<Builder>, ReadError> {
+        let kind = Kind::config_map();
+        let path = format!("{}/{name}", kind.path(Some(namespace)));
+        let mut found = Found::default();
+        let result = {
+            let read = self.object(&kind, &path, &mut found);
+            match end {
+                None => read.await,
+                // Not even asked for when there is no time left.
+                Some(end) if end <= Instant::now() => Err(late()),
+                Some(end) => tokio::time::timeout_at(end, read).await.unwrap_or_else(|_| Err(late())),
+            }
+        };
+        match result {
+            Ok(()) | Err(ReadError::NotFound) => Ok(found.facts),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn late() -> ReadError {
+    ReadError::Failed("there was no time left to read it: the server answers too slowly".to_owned())
 }
 
 /// The namespaces to read where the whole may not be read: those of `-n`, each once and in order, else the context's.
@@ -242,25 +282,37 @@ pub(super) fn config_maps(namespaces: &[&Namespace], all_known: bool) -> Vec<(St
 /// Names of ConfigMaps by what they are for, which is the kind of their coverage.
 pub(super) type Purposes = BTreeMap<&'static str, BTreeSet<String>>;
 
-/// The ConfigMaps to read, by namespace: `fixed`, those that pods and templates mount where trust is decided, those from
-/// which their containers take variables, and those that somebody asks for.
-pub(super) fn wanted<'f>(
-    facts: impl Iterator<Item = &'f Facts> + Clone,
+/// ConfigMaps by namespace, and there by what they are for.
+pub(super) type Names = BTreeMap<String, Purposes>;
+
+/// A ConfigMap that is named: what for, its namespace and its name.
+pub(super) type Named = (&'static str, Str, Str);
+
+/// The ConfigMaps that pods and templates mount where trust is decided, those from which their containers take variables,
+/// and those that other objects name for their certificates.
+pub(super) fn named_by(facts: &Facts) -> Vec<Named> {
+    let of_pods = Mounted::of(facts).names.into_iter().filter_map(|(namespace, name)| Some((namespace?, name)));
+    let certificates = of_pods.chain(openshift::named_maps(facts)).chain(named_by_sets(&facts.others));
+    let certificates = certificates.map(|(namespace, name)| (CERTIFICATE_CONFIG_MAPS, namespace, name));
+    let used = Used::of(facts);
+    let variables = used.names().map(|(namespace, name)| (VARIABLE_CONFIG_MAPS, namespace, name));
+    let mut named: Vec<Named> = certificates.chain(variables).collect();
+    named.sort_unstable();
+    named
+}
+
+/// The ConfigMaps to read, by namespace: `fixed`, those that objects name, and those that somebody asks for.
+pub(super) fn wanted(
+    named: impl Iterator<Item = Named>,
     asked: &[(Str, Str)],
     fixed: Vec<(String, BTreeSet<String>)>,
-) -> BTreeMap<String, Purposes> {
-    let mut by_namespace: BTreeMap<String, Purposes> = BTreeMap::new();
+) -> Names {
+    let mut by_namespace = Names::new();
     for (namespace, names) in fixed {
         by_namespace.entry(namespace).or_default().insert("ConfigMap", names);
     }
-    let of_pods = facts.clone().flat_map(|facts| Mounted::of(facts).names);
-    let of_pods = of_pods.filter_map(|(namespace, name)| Some((namespace?, name)));
-    let of_cluster = facts.clone().flat_map(openshift::named_maps);
-    let of_sets = facts.clone().flat_map(|facts| named_by_sets(&facts.others));
-    let certificates = of_pods.chain(of_cluster).chain(of_sets).chain(asked.iter().cloned());
-    let certificates = certificates.map(|named| (CERTIFICATE_CONFIG_MAPS, named));
-    let variables = facts.flat_map(|facts| Used::of(facts).names().collect::<Vec<_>>());
-    for (what, (namespace, name)) in certificates.chain(variables.map(|named| (VARIABLE_CONFIG_MAPS, named))) {
+    let asked = asked.iter().cloned().map(|(namespace, name)| (CERTIFICATE_CONFIG_MAPS, namespace, name));
+    for (what, namespace, name) in named.chain(asked) {
         let purposes = by_namespace.entry(namespace.to_string()).or_default();
         purposes.entry(what).or_default().insert(name.to_string());
     }

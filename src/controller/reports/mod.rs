@@ -25,6 +25,7 @@ use super::told::{Subject, Told};
 use super::write::FIELD_MANAGER;
 use super::{Metrics, within};
 use crate::collect::kube::describe;
+use crate::model::Pause;
 
 /// Who says it.
 const SOURCE: &str = "buildreach";
@@ -112,7 +113,7 @@ pub(super) struct Keeper {
     said: BTreeSet<String>,
     look: Instant,
     retry: Option<Instant>,
-    pause: Duration,
+    pause: Pause,
 }
 
 /// What came of a write.
@@ -138,7 +139,7 @@ impl Keeper {
             said: BTreeSet::new(),
             look: Instant::now(),
             retry: None,
-            pause: PAUSE.0,
+            pause: Pause::new(PAUSE.0, PAUSE.1),
         }
     }
 
@@ -317,11 +318,11 @@ impl Keeper {
             }
         }
         if failures == 0 {
-            self.pause = PAUSE.0;
+            self.pause.reset();
             self.said.clear();
         } else {
-            self.retry = Some(Instant::now() + self.pause);
-            self.pause = (self.pause * 2).min(PAUSE.1);
+            self.retry = Some(Instant::now() + self.pause.get());
+            self.pause.grow();
         }
         self.refused.retain(|key, _| wanted.contains(key));
     }

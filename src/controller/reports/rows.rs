@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::exception::Excepted;
 use crate::model::report::{AuditReport, ClassResult, EndpointInfo, PathResult};
-use crate::model::{Evidence, Finding, Outcome, Severity, Step, Str, codes};
+use crate::model::{Evidence, Finding, Outcome, Severity, Step, Str, codes, words};
 
 /// The longest sentence in a row, in characters.
 const MOST_WORDS: usize = 600;
@@ -350,9 +350,5 @@ fn category(code: &str) -> &'static str {
 
 /// One line of bounded length.
 pub(in crate::controller) fn short(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.chars().count() <= MOST_WORDS {
-        return line;
-    }
-    line.chars().take(MOST_WORDS - 1).chain(['…']).collect()
+    words::at_most_chars(&words::one_line(text), MOST_WORDS)
 }

@@ -7,10 +7,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use similar::similar;
 
 use super::catalogue::Catalogue;
+use super::memory::Memory;
 use super::needs::{self, Hints, Needs, Reader};
 use super::owners::Owners;
 use super::select::SubjectSelector;
-use super::signal::{self, Hit, SpecSigns};
+use super::signal::{self, Hit};
 use super::{Demand, DemandOptions, Signal, Subject, sources};
 use crate::model::label::Labels;
 use crate::model::object::{Pod, PodSpec, Workload};
@@ -21,8 +22,20 @@ use crate::model::{Few, List, Snapshot, Str};
 const NEAREST: usize = 5;
 
 /// Finds the subjects and what they need.
-pub(super) fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    let builder = Builder::new(snapshot, catalogue, options);
+pub(super) fn build(
+    snapshot: &Snapshot,
+    catalogue: &Catalogue,
+    options: &DemandOptions,
+    memory: &mut Memory,
+) -> Demand {
+    memory.begin(snapshot, options);
+    let demand = of_snapshot(snapshot, catalogue, options, memory);
+    memory.end();
+    demand
+}
+
+fn of_snapshot(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions, memory: &mut Memory) -> Demand {
+    let builder = Builder { snapshot, options, reader: Reader::new(snapshot, catalogue, options), memory };
     let mut plain = sources::subjects(snapshot, options, &builder.reader);
     if !options.sources.is_empty() {
         sort(&mut plain);
@@ -40,9 +53,7 @@ struct Builder<'a> {
     snapshot: &'a Snapshot,
     options: &'a DemandOptions,
     reader: Reader<'a>,
-    signs: SpecSigns,
-    /// Needs of specifications, each read once: by address, namespace, source and hints.
-    needs: FxHashMap<(*const PodSpec, &'a str, u32, Hints), Needs>,
+    memory: &'a mut Memory,
 }
 
 /// A controller with its running pods, or a template without any.
@@ -58,16 +69,6 @@ pub(super) struct Group {
 }
 
 impl<'a> Builder<'a> {
-    fn new(snapshot: &'a Snapshot, catalogue: &'a Catalogue, options: &'a DemandOptions) -> Self {
-        Self {
-            snapshot,
-            options,
-            reader: Reader::new(snapshot, catalogue, options),
-            signs: SpecSigns::default(),
-            needs: FxHashMap::default(),
-        }
-    }
-
     /// Every running pod by itself, what it needs being shared wherever the user says what to ask.
     fn every_pod(mut self) -> Demand {
         let kind = Str::from("Pod");
@@ -144,7 +145,7 @@ impl<'a> Builder<'a> {
             if own.is_empty() && !seen.insert((std::sync::Arc::as_ptr(&pod.spec), true)) {
                 continue;
             }
-            own.extend(self.signs.of(&pod.spec).iter().cloned());
+            own.extend(self.memory.signs.of(&pod.spec).iter().cloned());
             let score = signal::score(&own);
             if score > best.0 {
                 best = (score, own);
@@ -157,7 +158,7 @@ impl<'a> Builder<'a> {
             let workload = &self.snapshot.workloads[at as usize];
             let mut own = Vec::new();
             signal::label_hits(&workload.template_labels, &mut own);
-            own.extend(self.signs.of(&workload.spec).iter().cloned());
+            own.extend(self.memory.signs.of(&workload.spec).iter().cloned());
             best = (signal::score(&own), own);
         }
         if self.opt(group) == Some("true") && best.0 < 1.0 {
@@ -226,7 +227,7 @@ impl<'a> Builder<'a> {
         &mut self,
         spec: &'a std::sync::Arc<PodSpec>,
         labels: &Labels,
-        namespace: Option<&'a Str>,
+        namespace: Option<&Str>,
         source: u32,
     ) -> Needs {
         let mut own = Vec::new();
@@ -236,13 +237,14 @@ impl<'a> Builder<'a> {
         hints.needs.retain(|needs| !needs.is_empty());
         hints.needs.sort_unstable();
         hints.needs.dedup();
-        let namespace = namespace.map_or("", Str::as_str);
-        let key = (std::sync::Arc::as_ptr(spec), namespace, source, hints);
-        if let Some(known) = self.needs.get(&key) {
-            return known.clone();
+        let namespace = namespace.cloned().unwrap_or_default();
+        let key = (namespace, source, hints);
+        let known = self.memory.needs_like(spec);
+        if let Some(needs) = known.get(spec, key.clone()) {
+            return needs.clone();
         }
-        let needs = self.reader.needs(spec, namespace, source, &key.3);
-        self.needs.insert(key, needs.clone());
+        let needs = self.reader.needs(spec, &key.0, source, &key.2);
+        known.insert(spec, key, needs.clone());
         needs
     }
 }

@@ -6,6 +6,7 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 use crate::model::CoverageState;
+use crate::model::words::one_line;
 
 /// Codes that say that the credentials are good and the action is not allowed.
 const FORBIDDEN: &[&str] = &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
@@ -50,8 +51,4 @@ pub(super) fn chain(error: &dyn Error) -> String {
         cause = next.source();
     }
     one_line(&text)
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

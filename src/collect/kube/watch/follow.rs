@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::super::connect::describe;
 use super::super::list::within;
-use crate::model::CoverageState;
+use crate::model::{CoverageState, Pause};
 
 /// The least time between two requests of a watch that fails, and the most: what happened while a server was away is
 /// known that long after it is back.
@@ -67,23 +67,23 @@ where
     K: kube::Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let mut watch = Watch { api, scope, version: None, opened: None, at, events };
-    let mut pause = PAUSE.0;
+    let mut pause = Pause::new(PAUSE.0, PAUSE.1);
     loop {
         let began = Instant::now();
         let wait = match watch.round().await {
             Ok(()) => PAUSE.0.saturating_sub(began.elapsed()),
             Err(Stop::Unheard) => return,
             Err(Stop::Failed(state)) => {
-                tracing::debug!("watching {}: {state:?}", watch.scope.name);
+                tracing::debug!("watching {}: {state}", watch.scope.name);
                 if watch.tell(Event::Failed(state)).await.is_err() {
                     return;
                 }
                 // One that worked for a while fails for another reason than before.
-                if watch.opened.is_some_and(|since| since.elapsed() > pause) {
-                    pause = PAUSE.0;
+                if watch.opened.is_some_and(|since| since.elapsed() > pause.get()) {
+                    pause.reset();
                 }
-                let wait = jittered(pause);
-                pause = (pause * 2).min(PAUSE.1);
+                let wait = jittered(pause.get());
+                pause.grow();
                 wait
             }
         };

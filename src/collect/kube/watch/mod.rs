@@ -8,6 +8,7 @@ mod sent;
 mod store;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{Api, ApiResource};
@@ -20,9 +21,9 @@ use self::sent::Sent;
 use self::store::{Slot, Store};
 use super::LiveOptions;
 use super::connect::connect;
-use super::discover::discover;
+use super::discover::{Served, discover};
 use super::kinds::plan;
-use super::read::{self, Found, Reader};
+use super::read::{self, Found, Names, Reader};
 use crate::model::{Snapshot, Str};
 
 /// How often kinds are discovered and ConfigMaps read.
@@ -34,12 +35,9 @@ const WAITING: usize = 256;
 /// Events that are taken in before anybody else has a turn.
 const AT_ONCE: usize = 1024;
 
-/// ConfigMaps by namespace, and there by what they are for.
-type Names = BTreeMap<String, read::Purposes>;
-
 /// A cluster that is watched.
 pub struct Cluster {
-    reader: Reader<'static>,
+    reader: Arc<Reader<'static>>,
     namespaces: Vec<String>,
     /// ConfigMaps that somebody names.
     asked: Vec<(Str, Str)>,
@@ -50,7 +48,13 @@ pub struct Cluster {
     config_maps: Vec<Found>,
     /// Those that were read.
     read: Names,
+    /// The number that the store had when the names were looked at last.
+    seen_names: Option<u64>,
     next_round: Instant,
+    /// Questions under way: which kinds there are, and what is in the ConfigMaps. On their own, for what happens
+    /// meanwhile does not wait for the answers, nor they for a moment in which nothing happens.
+    discovery: Option<JoinHandle<anyhow::Result<Served>>>,
+    reading: Option<JoinHandle<(Names, Vec<Found>)>>,
     /// Facts that became old until then were told.
     aged: jiff::Timestamp,
 }
@@ -76,14 +80,14 @@ impl Cluster {
         let connection = connect(options).await?;
         let store = Store::new(&connection.name);
         let fallback = read::fallback_namespaces(&connection, options);
-        let reader = Reader {
+        let reader = Arc::new(Reader {
             connection,
             page_size: options.page_size,
             progress: &|_, _| {},
             instant: jiff::Timestamp::UNIX_EPOCH,
             source: 0,
             fallback,
-        };
+        });
         let (sender, events) = mpsc::channel(WAITING);
         let mut cluster = Self {
             reader,
@@ -95,10 +99,14 @@ impl Cluster {
             events,
             config_maps: Vec::new(),
             read: Names::new(),
+            seen_names: None,
             next_round: Instant::now() + PERIOD,
+            discovery: None,
+            reading: None,
             aged: jiff::Timestamp::now(),
         };
-        cluster.discover().await?;
+        let served = discover(&cluster.reader.connection).await?;
+        cluster.follow_all(&served);
         Ok(cluster)
     }
 
@@ -107,7 +115,8 @@ impl Cluster {
         self.reader.connection.client.clone()
     }
 
-    /// Waits until something happens and takes it in; returns whether the facts may be others now.
+    /// Waits until something happens and takes it in; returns whether the facts may be others now. Nothing is lost where
+    /// nobody waits for it to the end.
     pub async fn changed(&mut self) -> bool {
         let aging = self.store.next_to_age(self.aged);
         let left = aging.map(|at| Duration::try_from(jiff::Timestamp::now().duration_until(at)).unwrap_or_default());
@@ -127,13 +136,28 @@ impl Cluster {
             }
             () = tokio::time::sleep_until(self.next_round) => {
                 self.next_round = Instant::now() + PERIOD;
-                let found_kinds = self.discover().await.unwrap_or_else(|error| {
+                self.ask();
+                false
+            }
+            served = answer(&mut self.discovery) => match served {
+                Ok(served) => self.follow_all(&served),
+                Err(error) => {
                     tracing::warn!("{error:#}");
                     false
-                });
-                let found_maps = self.is_settled() && self.read_config_maps().await;
-                found_kinds || found_maps
-            }
+                }
+            },
+            (names, found) = answer(&mut self.reading) => self.take_config_maps(names, found),
+        }
+    }
+
+    /// Begins to ask again what no watch tells.
+    fn ask(&mut self) {
+        if self.discovery.is_none() {
+            let reader = Arc::clone(&self.reader);
+            self.discovery = Some(tokio::spawn(async move { discover(&reader.connection).await }));
+        }
+        if self.reading.is_none() && self.is_settled() {
+            self.reading = Some(tokio::spawn(read_config_maps(Arc::clone(&self.reader), self.names())));
         }
     }
 
@@ -155,8 +179,15 @@ impl Cluster {
 
     /// What is known now. ConfigMaps that objects came to name are read first.
     pub async fn snapshot(&mut self) -> Snapshot {
-        if self.names() != self.read {
-            self.read_config_maps().await;
+        if self.seen_names != Some(self.store.names()) {
+            self.seen_names = Some(self.store.names());
+            let names = self.names();
+            if names != self.read {
+                // What is being read is older than what is read now.
+                self.reading.take().inspect(JoinHandle::abort);
+                let (names, found) = read_config_maps(Arc::clone(&self.reader), names).await;
+                self.take_config_maps(names, found);
+            }
         }
         let now = jiff::Timestamp::now();
         let mut builder = self.store.builder(now);
@@ -180,11 +211,10 @@ impl Cluster {
         by_kind.into_values().collect()
     }
 
-    /// Asks which kinds there are, and watches those that are new.
-    async fn discover(&mut self) -> anyhow::Result<bool> {
-        let served = discover(&self.reader.connection).await?;
+    /// Watches all kinds that there are, if they are others than before.
+    fn follow_all(&mut self, served: &Served) -> bool {
         let mut wanted = Vec::new();
-        for planned in plan(&served) {
+        for planned in plan(served) {
             if self.namespaces.is_empty() || !planned.kind.namespaced {
                 wanted.push(Slot::new(&planned, None));
             } else {
@@ -196,16 +226,17 @@ impl Cluster {
         let is_same = wanted.len() == self.store.slots.len()
             && wanted.iter().zip(&self.store.slots).all(|(wanted, known)| wanted.is_like(known));
         if is_same {
-            return Ok(false);
+            return false;
         }
         // Slots are numbered, and watches know their number: all begin anew. Kinds come and go a few times a year.
         self.tasks.drain(..).flatten().for_each(|task| task.abort());
         (self.sender, self.events) = mpsc::channel(WAITING);
         self.store.slots = wanted;
+        self.seen_names = None;
         for (at, slot) in self.store.slots.iter().enumerate() {
             self.tasks.push(slot.is_watched().then(|| tokio::spawn(self.follow(at, slot))));
         }
-        Ok(true)
+        true
     }
 
     fn follow(&self, at: usize, slot: &Slot) -> impl Future<Output = ()> + use<> {
@@ -233,20 +264,14 @@ impl Cluster {
     /// The ConfigMaps that matter.
     fn names(&self) -> Names {
         let now = jiff::Timestamp::now();
-        let facts = self.store.facts(now);
-        let namespaces: Vec<_> = facts.clone().flat_map(|facts| &facts.namespaces).collect();
+        let namespaces = self.store.namespaces(now);
         let all_known = self.namespaces.is_empty() && !namespaces.is_empty();
         let fixed = read::config_maps(&namespaces, all_known);
-        read::wanted(facts, &self.asked, fixed)
+        read::wanted(self.store.named(now), &self.asked, fixed)
     }
 
-    /// Reads them; returns whether they are others than before.
-    async fn read_config_maps(&mut self) -> bool {
-        let names = self.names();
-        let mut found = Vec::new();
-        for (namespace, names) in &names {
-            found.push(self.reader.config_maps(namespace.clone(), names.clone()).await);
-        }
+    /// They were read; returns whether they are others than before.
+    fn take_config_maps(&mut self, names: Names, found: Vec<Found>) -> bool {
         let said = |all: &[Found]| {
             let parts = all.iter().map(|found| (&found.coverage, found.facts.as_ref().map(|f| &f.facts)));
             format!("{:?}", parts.collect::<Vec<_>>())
@@ -260,5 +285,27 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.tasks.drain(..).flatten().for_each(|task| task.abort());
+        self.discovery.take().inspect(JoinHandle::abort);
+        self.reading.take().inspect(JoinHandle::abort);
     }
+}
+
+/// The answer to a question that is under way, when it comes. Who stops waiting finds it later.
+async fn answer<T>(question: &mut Option<JoinHandle<T>>) -> T {
+    if let Some(task) = question {
+        let result = task.await;
+        *question = None;
+        match result {
+            Ok(answer) => return answer,
+            Err(error) => tracing::warn!("a question to the server ended without an answer: {error}"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Reads ConfigMaps; all of them may take as long as two requests, one after the other.
+async fn read_config_maps(reader: Arc<Reader<'static>>, names: Names) -> (Names, Vec<Found>) {
+    let limit = reader.connection.timeout.map(|timeout| timeout * 2);
+    let found = reader.config_maps(&names, limit).await;
+    (names, found)
 }

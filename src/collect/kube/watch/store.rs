@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::kinds::{How, Kind, Planned};
-use super::super::read::KUBERNETES;
+use super::super::read::{self, KUBERNETES, Named};
 use super::follow;
 use super::sent::Sent;
 use crate::collect::builder::Builder;
 use crate::collect::facts::Facts;
 use crate::collect::json;
+use crate::model::object::{Namespace, Pod};
 use crate::model::{Coverage, CoverageState, Str};
 
 /// How long a watch may fail before what it saw last counts as old. An API server that is restarted is back by then.
@@ -31,11 +32,52 @@ pub(super) struct Slot {
     pub(super) kind: Kind,
     pub(super) namespace: Option<String>,
     state: State,
-    objects: BTreeMap<Key, Facts>,
+    objects: BTreeMap<Key, Object>,
     /// What a list in progress has sent so far.
-    staged: Option<BTreeMap<Key, Facts>>,
+    staged: Option<BTreeMap<Key, Object>>,
     /// How often everything was listed.
     pub(super) lists: u64,
+}
+
+/// The facts of one object.
+#[derive(Debug)]
+struct Object {
+    held: Held,
+    /// ConfigMaps that it names: what they are for, namespace and name.
+    maps: Box<[Named]>,
+}
+
+/// Pods are many, and hold nothing else: they take no more room than they need.
+#[derive(Debug)]
+enum Held {
+    Pod(Box<Pod>),
+    Facts(Box<Facts>),
+}
+
+impl Object {
+    fn new(mut facts: Facts) -> Self {
+        let maps = read::named_by(&facts).into();
+        let held = match facts.take_only_pod() {
+            Some(pod) => Held::Pod(Box::new(pod)),
+            None => Held::Facts(Box::new(facts)),
+        };
+        Self { held, maps }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.held, &other.held) {
+            (Held::Pod(a), Held::Pod(b)) => a == b,
+            (Held::Facts(a), Held::Facts(b)) => a.is_same(b),
+            _ => false,
+        }
+    }
+
+    fn add_to(&self, builder: &mut Builder) {
+        match &self.held {
+            Held::Pod(pod) => builder.facts.pods.push(Pod::clone(pod)),
+            Held::Facts(facts) => builder.append(Facts::clone(facts)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -102,6 +144,11 @@ impl Slot {
         matches!(self.state, State::Failing { .. }) && self.counts(now)
     }
 
+    /// Whether its objects say in which namespaces there may be ConfigMaps.
+    fn names_namespaces(&self) -> bool {
+        self.kind.kind == "Namespace"
+    }
+
     /// Whether its objects are part of what is known.
     fn counts(&self, now: jiff::Timestamp) -> bool {
         self.coverage(now) == CoverageState::Read
@@ -117,6 +164,8 @@ fn is_over(since: jiff::Timestamp, now: jiff::Timestamp) -> bool {
 pub(super) struct Store {
     cluster: String,
     pub(super) slots: Vec<Slot>,
+    /// Counts what may have changed which ConfigMaps are named.
+    names: u64,
     /// Decodes; its facts are emptied after each object.
     decoder: Builder,
     decoded: u32,
@@ -124,7 +173,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(cluster: &str) -> Self {
-        Self { cluster: cluster.to_owned(), slots: Vec::new(), decoder: decoder(cluster), decoded: 0 }
+        Self { cluster: cluster.to_owned(), slots: Vec::new(), names: 0, decoder: decoder(cluster), decoded: 0 }
     }
 
     /// Takes in what a watch says; returns whether the facts may be others now.
@@ -135,39 +184,49 @@ impl Store {
                 false
             }
             Event::Listed(sent) => {
-                let (key, facts) = self.decode(slot, &sent);
+                let (key, object) = self.decode(slot, &sent);
                 if let Some(staged) = &mut self.slots[slot].staged {
-                    staged.insert(key, facts);
+                    staged.insert(key, object);
                 }
                 false
             }
             Event::Done => {
+                self.names += 1;
                 let slot = &mut self.slots[slot];
                 slot.objects = slot.staged.take().unwrap_or_default();
                 slot.state = State::Current;
                 slot.lists += 1;
                 true
             }
-            Event::Resumed => {
-                let slot = &mut self.slots[slot];
-                let was_failing = matches!(slot.state, State::Failing { .. });
-                slot.state = State::Current;
-                was_failing
-            }
+            Event::Resumed => self.is_current_again(slot),
             Event::Applied(sent) => {
-                let (key, facts) = self.decode(slot, &sent);
+                let (key, object) = self.decode(slot, &sent);
+                let was_failing = self.is_current_again(slot);
                 let slot = &mut self.slots[slot];
-                slot.objects.insert(key, facts);
-                slot.state = State::Current;
+                let before = slot.objects.get(&key);
+                // Most of what the server sends of pods and nodes is about things that decide nothing.
+                if before.is_some_and(|before| before.is_same(&object)) {
+                    return was_failing;
+                }
+                let named = before.map_or(&[][..], |before| &before.maps);
+                if *named != *object.maps || slot.names_namespaces() {
+                    self.names += 1;
+                }
+                slot.objects.insert(key, object);
                 true
             }
             Event::Gone(sent) => {
+                let was_failing = self.is_current_again(slot);
                 let (namespace, name) = sent.key();
                 let slot = &mut self.slots[slot];
-                slot.state = State::Current;
-                slot.objects.remove(&(namespace.into(), name.into())).is_some()
+                let gone = slot.objects.remove(&(namespace.into(), name.into()));
+                if slot.names_namespaces() || gone.as_ref().is_some_and(|gone| !gone.maps.is_empty()) {
+                    self.names += 1;
+                }
+                was_failing || gone.is_some()
             }
             Event::Failed(state) => {
+                self.names += 1;
                 let slot = &mut self.slots[slot];
                 slot.staged = None;
                 let before = slot.coverage(now);
@@ -180,7 +239,15 @@ impl Store {
         }
     }
 
-    fn decode(&mut self, slot: usize, sent: &Sent) -> (Key, Facts) {
+    /// A watch works; returns whether it failed before.
+    fn is_current_again(&mut self, slot: usize) -> bool {
+        let state = std::mem::replace(&mut self.slots[slot].state, State::Current);
+        let was_failing = matches!(state, State::Failing { .. });
+        self.names += u64::from(was_failing);
+        was_failing
+    }
+
+    fn decode(&mut self, slot: usize, sent: &Sent) -> (Key, Object) {
         self.decoded += 1;
         if self.decoded >= FORGET_AFTER {
             self.decoded = 0;
@@ -191,8 +258,16 @@ impl Store {
         // Text that is not JSON does not come out of a JSON document.
         let result = json::decode_list(sent.text().as_bytes(), 0, &mut self.decoder, Some((&api_version, &kind.kind)));
         debug_assert!(result.is_ok());
-        let (namespace, name) = sent.key();
-        ((namespace.into(), name.into()), std::mem::take(&mut self.decoder.facts))
+        let object = Object::new(std::mem::take(&mut self.decoder.facts));
+        let key = match &object.held {
+            // The strings that it has anyway.
+            Held::Pod(pod) => (pod.meta.namespace.clone().unwrap_or_default(), pod.meta.name.clone()),
+            Held::Facts(_) => {
+                let (namespace, name) = sent.key();
+                (namespace.into(), name.into())
+            }
+        };
+        (key, object)
     }
 
     /// Whether everything was listed once, or cannot be.
@@ -214,9 +289,27 @@ impl Store {
         end.filter(|end| *end > after).min()
     }
 
-    /// The facts of all objects that count.
-    pub(super) fn facts(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Facts> + Clone {
+    fn objects(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Object> {
         self.slots.iter().filter(move |slot| slot.counts(now)).flat_map(|slot| slot.objects.values())
+    }
+
+    /// The namespaces that count.
+    pub(super) fn namespaces(&self, now: jiff::Timestamp) -> Vec<&Namespace> {
+        let facts = self.objects(now).filter_map(|object| match &object.held {
+            Held::Facts(facts) => Some(&facts.namespaces),
+            Held::Pod(_) => None,
+        });
+        facts.flatten().collect()
+    }
+
+    /// The ConfigMaps that objects name.
+    pub(super) fn named(&self, now: jiff::Timestamp) -> impl Iterator<Item = Named> {
+        self.objects(now).flat_map(|object| object.maps.iter().cloned())
+    }
+
+    /// Another number than before if objects may name other ConfigMaps than before.
+    pub(super) fn names(&self) -> u64 {
+        self.names
     }
 
     /// A builder that holds everything.
@@ -232,8 +325,8 @@ impl Store {
                 state: slot.coverage(now),
             });
         }
-        for facts in self.facts(now) {
-            builder.append(facts.clone());
+        for object in self.objects(now) {
+            object.add_to(&mut builder);
         }
         builder
     }

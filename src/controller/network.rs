@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Metrics;
 use crate::collect::aws::kept::Kept;
 use crate::collect::aws::{self, Addresses, add};
-use crate::model::Snapshot;
 use crate::model::aws::AwsScope;
 use crate::model::object::Node;
+use crate::model::{Pause, Snapshot};
 
 /// What fails counts as it was for so many intervals.
 const KEEP: u32 = 3;
@@ -202,8 +202,7 @@ impl<S: Source> Poll<S> {
         if self.wanted.wait_for(Option::is_some).await.is_err() {
             return;
         }
-        let first_pause = self.pace.pause.min(self.pace.interval);
-        let mut pause = first_pause;
+        let mut pause = Pause::new(self.pace.pause.min(self.pace.interval), self.pace.interval);
         loop {
             let wanted = self.wanted.borrow_and_update().clone().unwrap_or_default();
             let began = Instant::now();
@@ -211,11 +210,11 @@ impl<S: Source> Poll<S> {
             self.metrics.read_aws(result.is_ok());
             let wait = if let Err(why) = result {
                 tracing::warn!("AWS could not be read, or not all of it: {why}");
-                let wait = pause;
-                pause = (pause * 2).min(self.pace.interval);
+                let wait = pause.get();
+                pause.grow();
                 wait
             } else {
-                pause = first_pause;
+                pause.reset();
                 self.pace.interval
             };
             let mut next = Instant::now() + jittered(wait, random());

@@ -103,13 +103,13 @@ impl Facts {
             && self.failed == other.failed
     }
 
-    /// Takes out the only thing that these facts hold, if it is a pod.
-    pub(crate) fn take_only_pod(&mut self) -> Option<Pod> {
-        let pod = self.pods.pop()?;
+    /// Takes out the only object that these facts hold, if it is of the kind that is picked.
+    pub(crate) fn take_only<T>(&mut self, pick: impl Fn(&mut Self) -> &mut Vec<T>) -> Option<T> {
+        let object = pick(self).pop()?;
         if self.is_same(&Self::default()) {
-            return Some(pod);
+            return Some(object);
         }
-        self.pods.push(pod);
+        pick(self).push(object);
         None
     }
 

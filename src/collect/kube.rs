@@ -24,7 +24,7 @@ pub use self::kinds::built_in_resource as built_in;
 pub use self::preflight::{PreflightRow, preflight};
 pub use self::read::collect;
 pub use self::role::{RoleScope, reader_role, reader_rules};
-pub use self::watch::{Cluster, Event, Scope, Watched, follow};
+pub use self::watch::{Cluster, Event, Revision, Scope, Taken, Watched, follow};
 
 /// Which cluster to read, as whom, and how. The defaults are kubectl's.
 #[derive(Clone, Debug)]

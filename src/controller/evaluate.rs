@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::wish::{AuditId, Wish};
-use crate::demand::{self, Catalogue, Ranges};
+use crate::collect::kube::Taken;
+use crate::demand::{self, Catalogue, Demand, DemandOptions, Ranges};
+use crate::model::codes;
 use crate::model::report::AuditReport;
-use crate::model::{Snapshot, codes};
 use crate::trace::report::{About, audit};
 use crate::trace::{Context, Profile};
 
@@ -26,11 +27,32 @@ pub type Answer = (AuditId, Result<AuditReport, String>);
 /// What an evaluation leaves to the next.
 #[derive(Debug, Default)]
 pub struct Memory {
-    demands: BTreeMap<AuditId, demand::Memory>,
+    demands: BTreeMap<AuditId, Known>,
+}
+
+/// What is known of one resource's demand.
+#[derive(Debug, Default)]
+struct Known {
+    specifications: demand::Memory,
+    /// The last one, and from what: it holds as long as nothing changes but policies.
+    last: Option<(u64, DemandOptions, Demand)>,
+}
+
+impl Known {
+    fn demand(&mut self, setup: &Setup, taken: &Taken, options: DemandOptions) -> &Demand {
+        let others = taken.revision.others;
+        let last = self.last.take().filter(|(of, asked, _)| *of == others && *asked == options);
+        let build = || {
+            let demand = demand::build_again(&taken.snapshot, &setup.catalogue, &options, &mut self.specifications);
+            (others, options, demand)
+        };
+        &self.last.insert(last.unwrap_or_else(build)).2
+    }
 }
 
 /// Answers every resource.
-pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish], memory: &mut Memory) -> Vec<Answer> {
+pub fn evaluate(setup: &Setup, taken: &Taken, wishes: &[Wish], memory: &mut Memory) -> Vec<Answer> {
+    let snapshot = &taken.snapshot;
     let context = Context::new(snapshot, &setup.profile);
     let (mut sets, problems) = demand::sets_of(snapshot, &setup.catalogue);
     // Who asks for a set asks for all of it: one of which a part was left out is not what they mean.
@@ -42,11 +64,11 @@ pub fn evaluate(setup: &Setup, snapshot: &Snapshot, wishes: &[Wish], memory: &mu
     memory.demands.retain(|id, _| wishes.iter().any(|wish| wish.id == *id));
     let mut answer = |wish: &Wish| {
         let (options, question) = wish.question(snapshot, &setup.catalogue, &sets)?;
-        let memory = memory.demands.entry(wish.id.clone()).or_default();
-        let demand = demand::build_again(snapshot, &setup.catalogue, &options, memory);
+        let known = memory.demands.entry(wish.id.clone()).or_default();
+        let demand = known.demand(setup, taken, options);
         let about =
             About { catalogue: setup.catalogue.as_of().into(), looked_for: demand::looked_for(), matrix: false };
-        Ok(audit(&context, &demand, &setup.ranges, &question, &about))
+        Ok(audit(&context, demand, &setup.ranges, &question, &about))
     };
     wishes.iter().map(|wish| (wish.id.clone(), answer(wish))).collect()
 }

@@ -199,7 +199,10 @@ impl Controller {
             let changed = tokio::select! {
                 changed = self.cluster.changed() => changed,
                 changed = self.audits.changed() => changed,
-                changed = self.network.changed() => changed,
+                changed = self.network.changed() => {
+                    self.cluster.forget();
+                    changed
+                }
                 became = self.role.changed() => became.is_ok(),
                 () = tokio::time::sleep_until(next.min(now + TURN)) => false,
             };
@@ -224,22 +227,23 @@ impl Controller {
         }
         self.begin_default().await;
         let began = Instant::now();
-        let mut snapshot = self.cluster.snapshot().await;
-        if !self.network.add_to(&mut snapshot) {
+        let mut taken = self.cluster.snapshot().await;
+        if taken.is_new && !self.network.add_to(&mut taken.snapshot) {
             return;
         }
         let wishes = self.audits.wishes();
         let start = Instant::now();
-        let answers =
-            tokio::task::block_in_place(|| evaluate(&self.options.setup, &snapshot, &wishes, &mut self.memory));
+        let answers = tokio::task::block_in_place(|| evaluate(&self.options.setup, &taken, &wishes, &mut self.memory));
         let took = start.elapsed();
-        self.beside.tell(tokio::task::block_in_place(|| Told::new(&snapshot, &wishes, &answers)));
+        self.beside.tell(tokio::task::block_in_place(|| Told::new(&taken.snapshot, &wishes, &answers)));
         tracing::debug!(
             "answered {} audits in {took:?}, after {:?} for the facts; {:?} for reports and events",
             wishes.len(),
             start - began,
             start.elapsed() - took
         );
+        let now = taken.snapshot.instant;
+        self.cluster.keep(taken);
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();
@@ -249,7 +253,6 @@ impl Controller {
         self.metrics.set_leader();
         let mut again: Option<Instant> = None;
         let mut failed = false;
-        let now = snapshot.instant;
         self.insistence.keep(answers.iter().map(|(id, _)| id));
         for (wish, (id, answer)) in wishes.iter().zip(&answers) {
             self.metrics.turn();

@@ -177,6 +177,11 @@ fn decides(name: &str) -> bool {
 }
 
 impl Run {
+    /// Whether neither variables nor settings are written for it.
+    pub(super) fn sets_nothing(&self) -> bool {
+        self.written.is_empty() && self.assignments.is_empty()
+    }
+
     /// The variables that the command sees.
     pub(super) fn environment(&self, container: &Environment) -> Environment {
         let mut env = container.clone();

@@ -21,6 +21,7 @@ use crate::model::trust::{Anchor, TrustNote};
 use crate::model::{Decided, Doubt, Evidence, Few, Layer, List, ObjectRef, Outcome, Step, StepOutcome, Str};
 use crate::trust::stock;
 use crate::trust::tree::Tree;
+use crate::trust::stock::Layout;
 use crate::trust::{Certificate, Client, client, places, verify};
 
 use super::audit::Audit;
@@ -76,7 +77,12 @@ pub struct Answers {
     steps: RefCell<Vec<Arc<Step>>>,
     known: RefCell<FxHashMap<Asked, u32>>,
     notes: RefCell<Vec<(u32, TrustNote)>>,
+    stock: Stock,
 }
+
+/// What clients make of public servers in images as they come: containers that alter nothing are many, and all alike.
+#[derive(Debug, Default)]
+struct Stock(RefCell<FxHashMap<(Client, &'static str, bool, Vec<String>), Opinion>>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Asked {
@@ -243,7 +249,7 @@ impl Answers {
         if let Some(known) = self.known.borrow().get(&asked) {
             return *known;
         }
-        let (step, notes) = asking.step();
+        let (step, notes) = asking.step(&self.stock);
         let mut steps = self.steps.borrow_mut();
         let number = steps.iter().position(|known| **known == step).unwrap_or_else(|| {
             steps.push(Arc::new(step));
@@ -287,7 +293,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         is_plain && matches!(self.presented, Given::Public) && !clients::hang_on(&self.planned.endpoint.host)
     }
 
-    fn step(&self) -> (Step, Vec<TrustNote>) {
+    fn step(&self, stock: &Stock) -> (Step, Vec<TrustNote>) {
         match self.requirement.speaks {
             Speaks::Plain => return plain("no TLS is spoken there"),
             Speaks::Unsaid if matches!(self.presented, Given::Unknown(_)) => {
@@ -297,7 +303,7 @@ impl<'q, 'a> Asking<'q, 'a> {
             Speaks::Tls | Speaks::Unsaid => {}
         }
         match self.places.places.get(self.place as usize) {
-            Some(Place::Pod { namespace, spec, .. }) => self.of_pod(namespace, spec),
+            Some(Place::Pod { namespace, spec, .. }) => self.of_pod(namespace, spec, stock),
             Some(Place::Node(name)) => (node::step(self, name), Vec::new()),
             _ => {
                 let summary = "which program runs there is not known";
@@ -306,7 +312,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         }
     }
 
-    fn of_pod(&self, namespace: &str, spec: &PodSpec) -> (Step, Vec<TrustNote>) {
+    fn of_pod(&self, namespace: &str, spec: &PodSpec, stock: &Stock) -> (Step, Vec<TrustNote>) {
         let spec = &*environment::resolved(self.context.snapshot, namespace, spec);
         let ecosystem = self.requirement.ecosystem.as_deref();
         if let Some(socket) = runtime_socket(spec).filter(|_| ecosystem.is_some_and(|id| id.starts_with("reg_"))) {
@@ -316,7 +322,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         let asking = clients::asking(self.requirement, spec);
         let mut found: Vec<(&Container, Opinion)> = Vec::new();
         for container in &asking.containers {
-            for opinion in self.of_container(namespace, spec, container) {
+            for opinion in self.of_container(namespace, spec, container, stock) {
                 found.push((container, opinion));
             }
         }
@@ -338,13 +344,22 @@ impl<'q, 'a> Asking<'q, 'a> {
 
     /// What each of a container's clients says. Where it is not known which client it is, or how the image's files are
     /// laid out, all possible ones together say one thing.
-    fn of_container(&self, namespace: &str, spec: &PodSpec, container: &Container) -> Vec<Opinion> {
+    fn of_container(
+        &self,
+        namespace: &str,
+        spec: &PodSpec,
+        container: &Container,
+        stock: &Stock,
+    ) -> Vec<Opinion> {
         let host = &*self.planned.endpoint.host;
         let clients = clients::clients(self.requirement.ecosystem.as_deref(), host, spec, container);
         let mut env = place::environment(container);
+        let is_stock = !is_altered(container) && matches!(self.presented, Given::Public) && !clients::hang_on(host);
+        let mut is_kaniko = false;
         if clients.all.contains(&Client::Kaniko) && env.get("SSL_CERT_DIR") == client::Variable::Unset {
             // Its image sets it.
             env.set("SSL_CERT_DIR", "/kaniko/ssl/certs");
+            is_kaniko = true;
         }
         let layouts = stock::layouts(container.image.as_deref());
         let words = command_words(spec, container);
@@ -356,21 +371,32 @@ impl<'q, 'a> Asking<'q, 'a> {
         let named = format!("{host}:{}", self.planned.endpoint.port);
         let mut opinions: Vec<Opinion> = Vec::new();
         for client in &clients.all {
-            let built = layouts.iter().zip(&files).filter(|(layout, _)| clients::is_built(*client, layout));
-            let built: Vec<&Tree> = built.map(|(_, files)| files).collect();
+            let built: Vec<(&Layout, &Tree)> = layouts
+                .iter()
+                .copied()
+                .zip(&files)
+                .filter(|(layout, _)| clients::is_built(*client, layout))
+                .collect();
             let mut of_runs: Vec<Opinion> = Vec::new();
             for run in commands::runs(*client, host, &commands, &words) {
                 let env = run.environment(&env);
-                let of_layout = |files: &Tree| {
-                    let at = client::Place {
-                        arguments: &run.words,
-                        written: &run.written,
-                        host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
-                        ..client::Place::new(files, &env)
+                let of_layout = |(layout, files): (&Layout, &Tree)| {
+                    let new = || {
+                        let at = client::Place {
+                            arguments: &run.words,
+                            written: &run.written,
+                            host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
+                            ..client::Place::new(files, &env)
+                        };
+                        let loaded = client::effective(*client, &at);
+                        judge::judge(*client, &loaded, self.presented(), host, self.context.snapshot.instant)
                     };
-                    let loaded = client::effective(*client, &at);
-                    let instant = self.context.snapshot.instant;
-                    let mut opinion = judge::judge(*client, &loaded, self.presented(), host, instant);
+                    let mut opinion = if is_stock && run.sets_nothing() {
+                        let key = (*client, layout.name, is_kaniko, run.words.clone());
+                        stock.0.borrow_mut().entry(key).or_insert_with(new).clone()
+                    } else {
+                        new()
+                    };
                     opinion.assumptions.push("the image's trust store is the stock one".to_owned());
                     if let Some(why) = run.unseen(files, container).filter(|_| opinion.outcome == Outcome::Blocked) {
                         opinion.reason = format!("{why}; without it, {}", opinion.reason);

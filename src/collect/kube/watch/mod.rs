@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 pub use self::follow::{Event, Scope, follow};
 use self::sent::Sent;
+pub use self::store::Revision;
 use self::store::{Slot, Store};
 use super::LiveOptions;
 use super::connect::connect;
@@ -28,6 +29,9 @@ use crate::model::{Snapshot, Str};
 
 /// How often kinds are discovered and ConfigMaps read.
 const PERIOD: Duration = Duration::from_secs(30);
+
+/// A snapshot of which only policies are renewed is at most so old.
+const REBUILD: Duration = Duration::from_secs(60);
 
 /// Events that wait to be taken in.
 const WAITING: usize = 256;
@@ -57,6 +61,21 @@ pub struct Cluster {
     reading: Option<JoinHandle<(Names, Vec<Found>)>>,
     /// Facts that became old until then were told.
     aged: jiff::Timestamp,
+    /// The snapshot that was taken last, if it was given back.
+    last: Option<(Revision, Snapshot)>,
+    /// When all of it was put together.
+    built: Option<Instant>,
+}
+
+/// The facts at an instant.
+#[derive(Debug)]
+pub struct Taken {
+    /// The facts.
+    pub snapshot: Snapshot,
+    /// Which facts these are.
+    pub revision: Revision,
+    /// All of it was put together now; else it is the one that was given back, policies renewed.
+    pub is_new: bool,
 }
 
 /// Counts of a watched kind.
@@ -104,6 +123,8 @@ impl Cluster {
             discovery: None,
             reading: None,
             aged: jiff::Timestamp::now(),
+            last: None,
+            built: None,
         };
         let served = discover(&cluster.reader.connection).await?;
         cluster.follow_all(&served);
@@ -132,6 +153,7 @@ impl Cluster {
             }
             () = aged, if aging.is_some() => {
                 self.aged = aging.unwrap_or(self.aged);
+                self.store.changed_beside();
                 true
             }
             () = tokio::time::sleep_until(self.next_round) => {
@@ -178,7 +200,7 @@ impl Cluster {
     }
 
     /// What is known now. ConfigMaps that objects came to name are read first.
-    pub async fn snapshot(&mut self) -> Snapshot {
+    pub async fn snapshot(&mut self) -> Taken {
         if self.seen_names != Some(self.store.names()) {
             self.seen_names = Some(self.store.names());
             let names = self.names();
@@ -190,6 +212,22 @@ impl Cluster {
             }
         }
         let now = jiff::Timestamp::now();
+        let revision = self.store.revision();
+        if let Some((last, mut snapshot)) = self.last.take()
+            && last.others == revision.others
+            && self.built.is_some_and(|built| built.elapsed() < REBUILD)
+            && !self.store.is_failing()
+        {
+            snapshot.instant = now;
+            if last.policies != revision.policies {
+                snapshot.network_policies = self.store.policies(now).cloned().collect();
+            }
+            return Taken { snapshot, revision, is_new: false };
+        }
+        // What is said about trust bears the instant at which it was put together.
+        self.store.changed_beside();
+        self.built = Some(Instant::now());
+        let revision = self.store.revision();
         let mut builder = self.store.builder(now);
         for found in &self.config_maps {
             found.coverage.iter().for_each(|coverage| builder.coverage(coverage.clone()));
@@ -197,7 +235,17 @@ impl Cluster {
                 builder.append(facts.facts.clone());
             }
         }
-        builder.finish()
+        Taken { snapshot: builder.finish(), revision, is_new: true }
+    }
+
+    /// Gives a snapshot back: most of the next one is the same.
+    pub fn keep(&mut self, taken: Taken) {
+        self.last = Some((taken.revision, taken.snapshot));
+    }
+
+    /// The next snapshot is a new one: what was added to the last is another by now.
+    pub fn forget(&mut self) {
+        self.last = None;
     }
 
     /// What is watched.
@@ -232,6 +280,7 @@ impl Cluster {
         self.tasks.drain(..).flatten().for_each(|task| task.abort());
         (self.sender, self.events) = mpsc::channel(WAITING);
         self.store.slots = wanted;
+        self.store.changed_beside();
         self.seen_names = None;
         for (at, slot) in self.store.slots.iter().enumerate() {
             self.tasks.push(slot.is_watched().then(|| tokio::spawn(self.follow(at, slot))));
@@ -278,6 +327,9 @@ impl Cluster {
         };
         let changed = said(&found) != said(&self.config_maps);
         (self.config_maps, self.read) = (found, names);
+        if changed {
+            self.store.changed_beside();
+        }
         changed
     }
 }

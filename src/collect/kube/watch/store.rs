@@ -10,7 +10,7 @@ use super::sent::Sent;
 use crate::collect::builder::Builder;
 use crate::collect::facts::Facts;
 use crate::collect::json;
-use crate::model::object::{Namespace, Pod};
+use crate::model::object::{Namespace, NetworkPolicy, Pod};
 use crate::model::{Coverage, CoverageState, Str};
 
 /// How long a watch may fail before what it saw last counts as old. An API server that is restarted is back by then.
@@ -47,19 +47,23 @@ struct Object {
     maps: Box<[Named]>,
 }
 
-/// Pods are many, and hold nothing else: they take no more room than they need.
+/// Pods and policies are many, and hold nothing else: they take no more room than they need.
 #[derive(Debug)]
 enum Held {
     Pod(Box<Pod>),
+    Policy(Box<NetworkPolicy>),
     Facts(Box<Facts>),
 }
 
 impl Object {
     fn new(mut facts: Facts) -> Self {
         let maps = read::named_by(&facts).into();
-        let held = match facts.take_only_pod() {
-            Some(pod) => Held::Pod(Box::new(pod)),
-            None => Held::Facts(Box::new(facts)),
+        let held = if let Some(pod) = facts.take_only(|facts| &mut facts.pods) {
+            Held::Pod(Box::new(pod))
+        } else if let Some(policy) = facts.take_only(|facts| &mut facts.network_policies) {
+            Held::Policy(Box::new(policy))
+        } else {
+            Held::Facts(Box::new(facts))
         };
         Self { held, maps }
     }
@@ -67,14 +71,20 @@ impl Object {
     fn is_same(&self, other: &Self) -> bool {
         match (&self.held, &other.held) {
             (Held::Pod(a), Held::Pod(b)) => a == b,
+            (Held::Policy(a), Held::Policy(b)) => a == b,
             (Held::Facts(a), Held::Facts(b)) => a.is_same(b),
             _ => false,
         }
     }
 
+    fn is_policy(&self) -> bool {
+        matches!(self.held, Held::Policy(_))
+    }
+
     fn add_to(&self, builder: &mut Builder) {
         match &self.held {
             Held::Pod(pod) => builder.facts.pods.push(Pod::clone(pod)),
+            Held::Policy(policy) => builder.facts.network_policies.push(NetworkPolicy::clone(policy)),
             Held::Facts(facts) => builder.append(Facts::clone(facts)),
         }
     }
@@ -159,6 +169,15 @@ fn is_over(since: jiff::Timestamp, now: jiff::Timestamp) -> bool {
     now.duration_since(since) >= jiff::SignedDuration::try_from(GRACE).unwrap_or_default()
 }
 
+/// Which facts may be others than before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// Another number than before if NetworkPolicies may be others.
+    pub policies: u64,
+    /// Another number than before if anything else may be another.
+    pub others: u64,
+}
+
 /// Everything that is watched.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -166,6 +185,8 @@ pub(super) struct Store {
     pub(super) slots: Vec<Slot>,
     /// Counts what may have changed which ConfigMaps are named.
     names: u64,
+    /// Counts changes of policies that changed nothing else, and all other changes.
+    revision: Revision,
     /// Decodes; its facts are emptied after each object.
     decoder: Builder,
     decoded: u32,
@@ -173,11 +194,27 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(cluster: &str) -> Self {
-        Self { cluster: cluster.to_owned(), slots: Vec::new(), names: 0, decoder: decoder(cluster), decoded: 0 }
+        Self {
+            cluster: cluster.to_owned(),
+            slots: Vec::new(),
+            names: 0,
+            revision: Revision::default(),
+            decoder: decoder(cluster),
+            decoded: 0,
+        }
     }
 
     /// Takes in what a watch says; returns whether the facts may be others now.
     pub(super) fn apply(&mut self, slot: usize, event: Event, now: jiff::Timestamp) -> bool {
+        let before = self.revision;
+        let changed = self.take(slot, event, now);
+        if changed && self.revision == before {
+            self.revision.others += 1;
+        }
+        changed
+    }
+
+    fn take(&mut self, slot: usize, event: Event, now: jiff::Timestamp) -> bool {
         match event {
             Event::Init => {
                 self.slots[slot].staged = Some(BTreeMap::new());
@@ -212,7 +249,9 @@ impl Store {
                 if *named != *object.maps || slot.names_namespaces() {
                     self.names += 1;
                 }
+                let is_policy = object.is_policy() && before.is_none_or(Object::is_policy);
                 slot.objects.insert(key, object);
+                self.revision.policies += u64::from(is_policy && !was_failing);
                 true
             }
             Event::Gone(sent) => {
@@ -223,6 +262,7 @@ impl Store {
                 if slot.names_namespaces() || gone.as_ref().is_some_and(|gone| !gone.maps.is_empty()) {
                     self.names += 1;
                 }
+                self.revision.policies += u64::from(!was_failing && gone.as_ref().is_some_and(Object::is_policy));
                 was_failing || gone.is_some()
             }
             Event::Failed(state) => {
@@ -262,7 +302,7 @@ impl Store {
         let key = match &object.held {
             // The strings that it has anyway.
             Held::Pod(pod) => (pod.meta.namespace.clone().unwrap_or_default(), pod.meta.name.clone()),
-            Held::Facts(_) => {
+            Held::Policy(_) | Held::Facts(_) => {
                 let (namespace, name) = sent.key();
                 (namespace.into(), name.into())
             }
@@ -278,6 +318,11 @@ impl Store {
     /// Whether something that counts as read may be another by now. That ends with the grace, at the latest.
     pub(super) fn is_in_doubt(&self, now: jiff::Timestamp) -> bool {
         self.slots.iter().any(|slot| slot.is_in_doubt(now))
+    }
+
+    /// Whether a watch fails: what counts then hangs on the time.
+    pub(super) fn is_failing(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot.state, State::Failing { .. }))
     }
 
     /// When the facts of a watch that fails become old: the first instant after one.
@@ -297,9 +342,27 @@ impl Store {
     pub(super) fn namespaces(&self, now: jiff::Timestamp) -> Vec<&Namespace> {
         let facts = self.objects(now).filter_map(|object| match &object.held {
             Held::Facts(facts) => Some(&facts.namespaces),
-            Held::Pod(_) => None,
+            Held::Pod(_) | Held::Policy(_) => None,
         });
         facts.flatten().collect()
+    }
+
+    /// The policies that count, in the order in which a builder has them.
+    pub(super) fn policies(&self, now: jiff::Timestamp) -> impl Iterator<Item = &NetworkPolicy> {
+        self.objects(now).filter_map(|object| match &object.held {
+            Held::Policy(policy) => Some(&**policy),
+            Held::Pod(_) | Held::Facts(_) => None,
+        })
+    }
+
+    /// Which facts these are.
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Facts that no watch tells of are others now.
+    pub(super) fn changed_beside(&mut self) {
+        self.revision.others += 1;
     }
 
     /// The ConfigMaps that objects name.

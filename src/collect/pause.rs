@@ -1,6 +1,6 @@
-//! Pauses that become longer.
+//! Pauses that become longer. Of time they know lengths only: `core` has no clock.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// A pause that is twice as long each time, up to a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub async fn collect(snapshot: &mut Snapshot, options: &Options, progress: Progr
 }
 
 /// Reads the networks that nodes stand in, or those that the options name: one scope for each region, as the service
-/// told it. [`add`] makes facts of it.
+/// told it, and not yet facts of a snapshot.
 ///
 /// # Errors
 ///

@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         request_timeout: Some(Duration::from_secs(30)),
         ..source::cluster_options(&args.live)
     };
-    source::runtime()?.block_on(async {
+    source::runtime_of(1)?.block_on(async {
         let stop = agent::stop().context("cannot listen to signals")?;
         Box::pin(controller::run(options, &live, stop)).await
     })?;

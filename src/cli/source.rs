@@ -153,8 +153,13 @@ fn from_cluster(args: &SourceArgs, quiet: bool, config_maps: &[(Str, Str)]) -> a
 
 /// The runtime for everything that waits on the network.
 pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    runtime_of(2)
+}
+
+/// The same, with so many threads beside the one that waits for the end: each keeps memory of its own for what comes next.
+pub(super) fn runtime_of(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .enable_all()
         .build()
         .context("cannot start the network runtime")

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectList, Patch, PatchParams, Request};
+use kube::{Client, Resource as _};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -36,8 +37,29 @@ pub(super) const KINDS: &[&str] =
 /// Before what failed is tried again.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
+/// Objects in one page of a list. What manages their fields takes more room than all else of their metadata.
+const PAGE: u32 = 100;
+
+/// What is read of an object to see whether it has our annotations.
+#[derive(Clone, Debug, Deserialize)]
+struct Head {
+    metadata: HeadMeta,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct HeadMeta {
+    name: String,
+    namespace: String,
+    annotations: BTreeMap<String, String>,
+    managed_fields: Vec<Manager>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Manager {
+    manager: String,
+}
 
 /// Namespace, kind and name.
 type Key = (String, String, String);
@@ -213,12 +235,10 @@ impl Annotator {
         let mut found = BTreeMap::new();
         for resource in KINDS.iter().filter_map(|kind| built_in(kind)) {
             if self.namespaces.is_empty() {
-                let api = Api::all_with(self.client.clone(), &resource);
-                self.find_in(&api, &resource, &mut found).await?;
+                self.find_in(None, &resource, &mut found).await?;
             }
             for namespace in &self.namespaces {
-                let api = Api::namespaced_with(self.client.clone(), namespace, &resource);
-                self.find_in(&api, &resource, &mut found).await?;
+                self.find_in(Some(namespace), &resource, &mut found).await?;
             }
         }
         Ok(found)
@@ -226,29 +246,28 @@ impl Annotator {
 
     async fn find_in(
         &self,
-        api: &Api<DynamicObject>,
+        namespace: Option<&str>,
         resource: &ApiResource,
         found: &mut BTreeMap<Key, Says>,
     ) -> Result<(), String> {
+        let path = DynamicObject::url_path(resource, namespace);
         let mut params = ListParams::default().limit(PAGE);
         loop {
-            let page = match within(api.list_metadata(&params)).await? {
+            let failed = |why: String| format!("{} cannot be listed: {why}", resource.plural);
+            let request = Request::new(&path).list_metadata(&params).map_err(|error| failed(error.to_string()))?;
+            let page = match within(self.client.request::<ObjectList<Head>>(request)).await? {
                 Ok(page) => page,
                 // What may not be listed cannot be a subject either.
                 Err(kube::Error::Api(status)) if status.code == 403 => return Ok(()),
-                Err(error) => return Err(format!("{} cannot be listed: {}", resource.plural, describe(&error))),
+                Err(error) => return Err(failed(describe(&error))),
             };
-            for object in page.items {
-                let metadata = object.metadata;
-                let managers = metadata.managed_fields.unwrap_or_default();
-                if !managers.iter().any(|entry| entry.manager.as_deref() == Some(ANNOTATOR)) {
+            for Head { metadata } in page.items {
+                if !metadata.managed_fields.iter().any(|entry| entry.manager == ANNOTATOR) {
                     continue;
                 }
-                let annotations = metadata.annotations.unwrap_or_default();
-                let value = |name: &'static str| annotations.get(name).map(|value| (name, value.clone()));
+                let value = |name: &'static str| metadata.annotations.get(name).map(|value| (name, value.clone()));
                 let says = [OUTCOME, FINDING].into_iter().filter_map(value).collect();
-                let name = metadata.name.unwrap_or_default();
-                found.insert((metadata.namespace.unwrap_or_default(), resource.kind.clone(), name), says);
+                found.insert((metadata.namespace, resource.kind.clone(), metadata.name), says);
             }
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),

@@ -50,7 +50,10 @@ pub struct Answers {
 
 /// What clients trust in images as they come: containers that alter nothing are many, and all alike.
 #[derive(Debug, Default)]
-struct Stock(RefCell<FxHashMap<(Client, &'static str, bool, Vec<String>), Arc<Effective>>>);
+struct Stock(RefCell<FxHashMap<InStock, Arc<Effective>>>);
+
+/// A client, the name of the layout, whether the image is Kaniko's, and the words of the command.
+type InStock = (Client, &'static str, bool, Vec<String>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Asked {

@@ -19,8 +19,11 @@ pub struct Places {
     known: FxHashMap<Key, u32>,
     /// By the address of a specification, which is held so that it stays its own, and the namespace: pods of one workload
     /// share theirs.
-    of_spec: FxHashMap<(*const PodSpec, Option<Str>), (Arc<PodSpec>, u32)>,
+    of_spec: FxHashMap<(*const PodSpec, Option<Str>), Numbered>,
 }
+
+/// A specification and the number of its place.
+type Numbered = (Arc<PodSpec>, u32);
 
 /// One of them.
 #[derive(Clone, Debug)]

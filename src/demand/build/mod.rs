@@ -100,6 +100,7 @@ impl<'a> Builder<'a> {
                 template: None,
                 system: None,
                 signals: List::default(),
+                shown: List::default(),
                 score: 0.0,
                 requirements,
                 notes: List::default(),
@@ -209,6 +210,7 @@ impl<'a> Builder<'a> {
         }
         all.notes.sort_unstable();
         all.notes.dedup();
+        let signals = signal::signals(hits);
         Subject {
             namespace: group.namespace,
             kind: group.kind,
@@ -216,7 +218,8 @@ impl<'a> Builder<'a> {
             pods: group.pods.into(),
             template: group.template,
             system: signal::system(hits),
-            signals: signal::signals(hits).into(),
+            shown: signals.iter().map(ToString::to_string).collect(),
+            signals: signals.into(),
             score,
             requirements: all.requirements.into(),
             notes: all.notes.into(),

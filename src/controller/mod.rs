@@ -216,7 +216,8 @@ impl Controller {
                 () = tokio::time::sleep_until(next.min(now + TURN)) => false,
             };
             if changed && self.due.is_none() {
-                self.due = Some(self.rested.max(Instant::now() + self.options.debounce));
+                let soon = Instant::now() + self.options.debounce;
+                self.due = Some(if self.cluster.is_nearly_known() { soon } else { soon.max(self.rested) });
             }
         }
     }

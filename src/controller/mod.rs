@@ -13,6 +13,7 @@ mod audits;
 mod beside;
 mod evaluate;
 mod events;
+mod heads;
 mod insist;
 mod lease;
 mod metrics;

@@ -4,6 +4,7 @@ mod clients;
 mod commands;
 mod findings;
 mod judge;
+mod kept;
 mod node;
 mod place;
 mod sites;
@@ -28,16 +29,9 @@ use super::audit::Audit;
 use super::context::Context;
 use super::plan::Planned;
 use judge::{Opinion, Presented};
+pub use kept::Trust;
 use sites::Place;
 pub use sites::Places;
-
-/// Where clients run, and what they make of what servers present. It holds for another audit of the same demand, as long
-/// as nothing but policies is another.
-#[derive(Debug, Default)]
-pub struct Trust {
-    pub(super) places: Places,
-    pub(super) answers: Answers,
-}
 
 /// The answers of one audit, each worked out once.
 #[derive(Debug, Default)]

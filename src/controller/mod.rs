@@ -13,6 +13,8 @@ mod audits;
 mod beside;
 mod evaluate;
 mod events;
+#[cfg(test)]
+mod incremental;
 mod insist;
 mod lease;
 mod metrics;

@@ -46,7 +46,7 @@ impl Known {
         let others = taken.revision.others;
         let last = self.last.take().filter(|(of, asked, _)| *of == others && *asked == options);
         let build = || {
-            self.trust = Trust::default();
+            self.trust.begin_anew();
             let demand = demand::build_again(&taken.snapshot, &setup.catalogue, &options, &mut self.specifications);
             (others, options, demand)
         };
@@ -71,8 +71,8 @@ pub fn evaluate(setup: &Setup, taken: &Taken, wishes: &[Wish], memory: &mut Memo
         let (options, question) = wish.question(snapshot, &setup.catalogue, &sets)?;
         let known = memory.demands.entry(wish.id.clone()).or_default();
         let (demand, trust) = known.demand(setup, taken, options);
-        let about =
-            About { catalogue: setup.catalogue.as_of().into(), looked_for: demand::looked_for(), matrix: false };
+        let looked_for = if demand.subjects.is_empty() { demand::looked_for() } else { Vec::new() };
+        let about = About { catalogue: setup.catalogue.as_of().into(), looked_for, matrix: false };
         Ok(audit(&context, demand, &setup.ranges, &question, &about, trust))
     };
     wishes.iter().map(|wish| (wish.id.clone(), answer(wish))).collect()

@@ -62,6 +62,10 @@ const TURN: Duration = Duration::from_secs(10);
 /// How long to wait before what could not be written is written again.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// The share of the time that is not spent on evaluations, as many times what the last one took: where pods come and go
+/// all the time, changes are gathered for longer.
+const REST: u32 = 4;
+
 /// How long a watch that is open again is given to tell what happened while it was not.
 const AFTER_DOUBT: Duration = Duration::from_secs(1);
 /// One request of those who write beside the status may take so long.
@@ -134,6 +138,7 @@ pub async fn run(options: Options, live: &LiveOptions, stop: impl Future<Output 
         ways: Ways::default(),
         insistence: Insistence::default(),
         due: None,
+        rested: Instant::now(),
         started_default: !options.default_audit,
         options,
     };
@@ -171,6 +176,8 @@ struct Controller {
     insistence: Insistence,
     /// When the changes that were seen are evaluated.
     due: Option<Instant>,
+    /// Not before this.
+    rested: Instant,
     /// The default audit is there, or nobody asks for it.
     started_default: bool,
     options: Options,
@@ -211,7 +218,8 @@ impl Controller {
                 () = tokio::time::sleep_until(next.min(now + TURN)) => false,
             };
             if changed && self.due.is_none() {
-                self.due = Some(Instant::now() + self.options.debounce);
+                let soon = Instant::now() + self.options.debounce;
+                self.due = Some(if self.cluster.is_nearly_known() { soon } else { soon.max(self.rested) });
             }
         }
     }
@@ -248,6 +256,7 @@ impl Controller {
         );
         let now = taken.snapshot.instant;
         self.cluster.keep(taken);
+        self.rested = Instant::now() + began.elapsed() * REST;
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();

@@ -1,12 +1,12 @@
 //! From an answer to the status of its resource. Pure.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::wish::Wish;
 use crate::crd::build_audit::{AuditStatus, MOST_FINDINGS, StatusFinding, SubjectCounts};
 use crate::crd::condition::{Condition, Truth};
-use crate::model::report::{AuditReport, OutcomeCounts};
-use crate::model::{CoverageState, Finding, Layer, Outcome, Severity, codes, words};
+use crate::model::report::{AuditReport, OutcomeCounts, SubjectInfo};
+use crate::model::{CoverageState, Finding, Hit, Layer, Outcome, Severity, codes, words};
 use crate::trace::report::reaches;
 
 /// The most that a status may take as JSON, in bytes: well below what etcd and watchers mind (16 KiB).
@@ -96,9 +96,9 @@ fn invalid(why: &str) -> Vec<Condition> {
 
 fn of_report(wish: &Wish, report: &AuditReport, before: &AuditStatus, now: jiff::Timestamp) -> AuditStatus {
     let fail_on = wish.spec.as_ref().map_or(Severity::High, |spec| spec.fail_on);
+    let hits = |finding: &Finding| finding.hits.len().max(1) + usize::try_from(finding.more_hits).unwrap_or(usize::MAX);
+    let total: usize = report.findings.iter().map(hits).sum();
     let mut rows = rows(report);
-    let total = rows.len();
-    rows.truncate(MOST_FINDINGS);
     for row in &mut rows {
         let known = before.findings.iter().find(|known| is_same(known, row)).and_then(|known| known.since);
         row.since = Some(known.unwrap_or(now));
@@ -181,21 +181,31 @@ fn coverage(report: &AuditReport) -> Condition {
     condition(kinds::COVERAGE_COMPLETE, Truth::False, reason, &message)
 }
 
-/// The rows of a status: findings by severity, one for each subject that a finding hits.
+/// The first rows of a status: findings by severity, one for each subject that a finding hits.
 fn rows(report: &AuditReport) -> Vec<StatusFinding> {
+    let all = report.findings.iter().flat_map(|finding| {
+        let whole = finding.hits.is_empty().then_some((finding, None));
+        whole.into_iter().chain(finding.hits.iter().map(move |hit| (finding, Some(hit))))
+    });
+    let first: Vec<(&Finding, Option<&Hit>)> = all.take(MOST_FINDINGS).collect();
+    let named: FxHashSet<&str> = first.iter().filter_map(|(_, hit)| Some((*hit)?.subject.as_str())).collect();
     let mut outcomes: FxHashMap<(&str, String), (Outcome, Option<Layer>)> = FxHashMap::default();
     for class in &report.results {
+        let subjects: Vec<&SubjectInfo> =
+            class.subjects.iter().filter(|subject| named.contains(subject.name.as_str())).collect();
+        if subjects.is_empty() {
+            continue;
+        }
         for path in class.paths.iter().filter(|path| path.outcome != Outcome::Reachable) {
             let layer = path.trace.steps.iter().find(|step| step.outcome == path.outcome.into()).map(|step| step.layer);
             for endpoint in &path.endpoints {
-                for subject in &class.subjects {
+                for subject in &subjects {
                     outcomes.insert((&subject.name, endpoint.label()), (path.outcome, layer));
                 }
             }
         }
     }
-    let mut rows = Vec::new();
-    for finding in &report.findings {
+    let row = |(finding, hit): (&Finding, Option<&Hit>)| {
         let row = StatusFinding {
             code: finding.code.to_string(),
             severity: finding.severity.to_string(),
@@ -203,23 +213,18 @@ fn rows(report: &AuditReport) -> Vec<StatusFinding> {
             message: short(if finding.message.is_empty() { &finding.title } else { &finding.message }),
             ..StatusFinding::default()
         };
-        if finding.hits.is_empty() {
-            rows.push(row);
-            continue;
+        let Some(hit) = hit else { return row };
+        let found = hit.endpoints.first().and_then(|label| outcomes.get(&(&*hit.subject, label.to_string())));
+        StatusFinding {
+            subject: Some(hit.subject.to_string()),
+            endpoint: hit.endpoints.first().map(ToString::to_string),
+            more_endpoints: count(hit.endpoints.len().saturating_sub(1)),
+            outcome: found.map(|(outcome, _)| *outcome),
+            layer: found.and_then(|(_, layer)| *layer),
+            ..row
         }
-        rows.extend(finding.hits.iter().map(|hit| {
-            let found = hit.endpoints.first().and_then(|label| outcomes.get(&(&*hit.subject, label.to_string())));
-            StatusFinding {
-                subject: Some(hit.subject.to_string()),
-                endpoint: hit.endpoints.first().map(ToString::to_string),
-                more_endpoints: count(hit.endpoints.len().saturating_sub(1)),
-                outcome: found.map(|(outcome, _)| *outcome),
-                layer: found.and_then(|(_, layer)| *layer),
-                ..row.clone()
-            }
-        }));
-    }
-    rows
+    };
+    first.into_iter().map(row).collect()
 }
 
 /// Whether two rows are about the same thing.

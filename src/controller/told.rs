@@ -103,7 +103,7 @@ impl Told {
             let Ok(report) = answer else { continue };
             let audit = audits.len();
             audits.push((id.clone(), wish.uid.clone()));
-            let index = Index::new(report);
+            let mut index = Index::new(report);
             for class in &report.results {
                 let (rows, used) = index.rows(class);
                 let rows = Arc::new(Rows::new(rows));
@@ -118,7 +118,7 @@ impl Told {
                     let Some(whom) = whom.clone() else { continue };
                     let rows = index.accepted(name, &rows.rows).map_or_else(|| Arc::clone(&rows), Arc::new);
                     let own = index.own(name, &used);
-                    let by = ByAudit { audit, outcome: class.outcome, rows, own: own.map(Arc::new) };
+                    let by = ByAudit { audit, outcome: class.outcome, rows, own };
                     let known = subjects.entry(name.clone()).or_insert_with(|| Subject {
                         whom,
                         outcome: class.outcome,

@@ -22,6 +22,7 @@ mod tables;
 mod testing;
 mod url;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::model::object::{Container, PodSpec};
@@ -56,6 +57,8 @@ pub struct Subject {
     pub system: Option<&'static str>,
     /// Why it counts as a build.
     pub signals: List<Signal>,
+    /// The same in words.
+    pub shown: List<String>,
     /// Noisy-or of the signals, 0 to 1.
     pub score: f64,
     /// What it needs; empty where [`Demand::shared`] says it for all.
@@ -71,6 +74,14 @@ pub struct Signal {
     pub what: String,
     /// 0 to 1.
     pub weight: f64,
+}
+
+/// With its weight; some only tell something about the pod.
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if self.weight > 0.0 { write!(f, " ({:.0} %)", self.weight * 100.0) } else { Ok(()) }
+    }
 }
 
 /// Something that a subject must reach, and why.

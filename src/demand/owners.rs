@@ -54,7 +54,8 @@ impl<'a> Owners<'a> {
     pub fn top(&mut self, pod: &'a Pod) -> Option<&Top> {
         let owner = pod.owner.as_ref()?;
         let namespace = pod.meta.namespace.as_deref().unwrap_or("");
-        let hashed = is_hashed(owner, &pod.meta.labels);
+        // Only then does the name of an owner that was not read tell who made it.
+        let hashed = !self.workloads.is_empty() && is_hashed(owner, &pod.meta.labels);
         let key = (namespace, owner, hashed);
         if !self.tops.contains_key(&key) {
             let top = self.follow(namespace, owner, hashed);

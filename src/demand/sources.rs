@@ -106,6 +106,7 @@ pub(super) fn subjects(snapshot: &Snapshot, options: &DemandOptions, reader: &Re
             template: None,
             system: None,
             signals: List::default(),
+            shown: List::default(),
             score: 0.0,
             requirements: requirements.into(),
             notes: notes.into(),

@@ -371,14 +371,9 @@ fn subject_info(audit: &Audit<'_>, subject: &Subject, shared: &mut Shared<'_>) -
         predicted: subject.pods.is_empty() && subject.template.is_some(),
         system: subject.system.map(Into::into),
         notes: subject.notes.clone(),
-        signals: subject.signals.iter().map(signal).collect(),
+        signals: subject.shown.clone(),
         place: origin.and_then(|origin| shared.place(audit, origin)),
     }
-}
-
-/// A sign with its weight; some only tell something about the pod.
-fn signal(signal: &crate::demand::Signal) -> String {
-    if signal.weight > 0.0 { format!("{} ({:.0} %)", signal.what, signal.weight * 100.0) } else { signal.what.clone() }
 }
 
 /// The steps of a trace that have an outcome.

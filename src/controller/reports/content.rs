@@ -238,11 +238,11 @@ mod tests {
     fn told(answers: &[AuditReport]) -> Told {
         let whom = Whom { namespace: "ci".into(), kind: "Job".into(), name: "build".into(), way: Way::Direct };
         let by = answers.iter().enumerate().map(|(audit, report)| {
-            let index = Index::new(report);
+            let mut index = Index::new(report);
             let (rows, used) = index.rows(&report.results[0]);
             let rows = Rows::new(rows);
             let rows = index.accepted(SUBJECT, &rows.rows).unwrap_or(rows);
-            let own = index.own(SUBJECT, &used).map(Arc::new);
+            let own = index.own(SUBJECT, &used);
             ByAudit { audit, outcome: Outcome::Blocked, rows: Arc::new(rows), own }
         });
         let subject = Subject { whom, outcome: Outcome::Blocked, by: by.collect() };

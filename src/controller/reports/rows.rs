@@ -1,6 +1,7 @@
 //! What an audit says about a class of subjects, as the rows of a report. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, SHA256};
 use rustc_hash::FxHashMap;
@@ -89,6 +90,7 @@ pub(in crate::controller) struct Index<'a> {
     by_subject: FxHashMap<&'a str, Vec<(usize, usize)>>,
     /// What is accepted, by whom it hits.
     accepted: FxHashMap<&'a str, Vec<&'a Excepted>>,
+    own: FxHashMap<Vec<Found<'a>>, Arc<Rows>>,
 }
 
 impl<'a> Index<'a> {
@@ -98,6 +100,7 @@ impl<'a> Index<'a> {
             by_evidence: BTreeMap::new(),
             by_subject: FxHashMap::default(),
             accepted: FxHashMap::default(),
+            own: FxHashMap::default(),
         };
         for (at, finding) in report.findings.iter().enumerate() {
             index.by_evidence.entry(finding.evidence.iter().collect()).or_default().push(at);
@@ -272,33 +275,47 @@ impl<'a> Index<'a> {
         Some(Rows::new(rows))
     }
 
-    /// What was found about a subject that no row of its class says.
-    pub(in crate::controller) fn own(&self, subject: &str, used: &BTreeSet<usize>) -> Option<Rows> {
+    /// What was found about a subject that no row of its class says. Subjects about which the same was found share it.
+    pub(in crate::controller) fn own(&mut self, subject: &str, used: &BTreeSet<usize>) -> Option<Arc<Rows>> {
         let all = self.by_subject.get(subject)?.iter().filter(|(at, _)| !used.contains(at));
-        let rows: Vec<Row> = all
-            .map(|(at, hit)| {
-                let finding = &self.report.findings[*at];
-                let mut properties = BTreeMap::from([("fingerprint", finding.fingerprint.to_string())]);
-                endpoints(&mut properties, &finding.hits[*hit].endpoints);
-                if let Some(evidence) = finding.evidence.first() {
-                    properties.insert("decidedBy", short(&evidence.citation()));
-                }
-                properties.extend(finding.missing.as_ref().map(|missing| ("missing", short(missing))));
-                Row {
-                    result: Verdict::Warn,
-                    severity: finding.severity,
-                    rule: finding.code.clone(),
-                    category: category(&finding.code),
-                    message: short(if finding.message.is_empty() { &finding.title } else { &finding.message }),
-                    properties,
-                    codes: Vec::new(),
-                    outcome: None,
-                    required: false,
-                }
-            })
-            .collect();
-        (!rows.is_empty()).then(|| Rows::new(rows))
+        let found: Vec<Found<'a>> =
+            all.map(|(at, hit)| (*at, &*self.report.findings[*at].hits[*hit].endpoints)).collect();
+        if found.is_empty() {
+            return None;
+        }
+        let report = self.report;
+        Some(Arc::clone(self.own.entry(found).or_insert_with_key(|found| Arc::new(own(report, found)))))
     }
+}
+
+/// A finding, and the endpoints of a subject that it hits.
+type Found<'a> = (usize, &'a [Str]);
+
+fn own(report: &AuditReport, found: &[Found<'_>]) -> Rows {
+    let rows = found
+        .iter()
+        .map(|(at, hit)| {
+            let finding = &report.findings[*at];
+            let mut properties = BTreeMap::from([("fingerprint", finding.fingerprint.to_string())]);
+            endpoints(&mut properties, hit);
+            if let Some(evidence) = finding.evidence.first() {
+                properties.insert("decidedBy", short(&evidence.citation()));
+            }
+            properties.extend(finding.missing.as_ref().map(|missing| ("missing", short(missing))));
+            Row {
+                result: Verdict::Warn,
+                severity: finding.severity,
+                rule: finding.code.clone(),
+                category: category(&finding.code),
+                message: short(if finding.message.is_empty() { &finding.title } else { &finding.message }),
+                properties,
+                codes: Vec::new(),
+                outcome: None,
+                required: false,
+            }
+        })
+        .collect();
+    Rows::new(rows)
 }
 
 fn endpoints(properties: &mut BTreeMap<&'static str, String>, labels: &[Str]) {

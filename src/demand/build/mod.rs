@@ -100,6 +100,7 @@ impl<'a> Builder<'a> {
                 template: None,
                 system: None,
                 signals: List::default(),
+                shown: List::default(),
                 score: 0.0,
                 requirements,
                 notes: List::default(),
@@ -209,6 +210,7 @@ impl<'a> Builder<'a> {
         }
         all.notes.sort_unstable();
         all.notes.dedup();
+        let signals = signal::signals(hits);
         Subject {
             namespace: group.namespace,
             kind: group.kind,
@@ -216,7 +218,8 @@ impl<'a> Builder<'a> {
             pods: group.pods.into(),
             template: group.template,
             system: signal::system(hits),
-            signals: signal::signals(hits).into(),
+            shown: signals.iter().map(ToString::to_string).collect(),
+            signals: signals.into(),
             score,
             requirements: all.requirements.into(),
             notes: all.notes.into(),
@@ -251,11 +254,12 @@ impl<'a> Builder<'a> {
 
 /// Pods that run or will, narrowed by namespace and labels, with their indexes.
 fn pods<'a>(snapshot: &'a Snapshot, options: &DemandOptions) -> impl Iterator<Item = (u32, &'a Pod)> {
-    (0u32..).zip(&snapshot.pods).filter(|(_, pod)| {
-        !pod.phase.is_terminal()
-            && in_namespaces(options, pod.meta.namespace.as_ref())
-            && options.selector.as_ref().is_none_or(|selector| selector.matches(&pod.meta.labels))
-    })
+    (0u32..).zip(&snapshot.pods).filter(|(_, pod)| !pod.phase.is_terminal() && is_chosen(pod, options))
+}
+
+fn is_chosen(pod: &Pod, options: &DemandOptions) -> bool {
+    in_namespaces(options, pod.meta.namespace.as_ref())
+        && options.selector.as_ref().is_none_or(|selector| selector.matches(&pod.meta.labels))
 }
 
 /// The indexes of pods in order of namespace and name; those of one namespace are sorted by themselves.
@@ -287,17 +291,17 @@ pub(super) fn groups(snapshot: &Snapshot, options: &DemandOptions) -> Vec<Group>
     let mut groups: Vec<Group> = Vec::new();
     let mut known: FxHashMap<(Str, Str, Str), usize> = FxHashMap::default();
     let mut represented: FxHashSet<u32> = FxHashSet::default();
-    // A pod that -n or -l leaves out still stands for its template.
-    for pod in snapshot.pods.iter().filter(|pod| !pod.phase.is_terminal()) {
-        if let Some(top) = owners.top(pod) {
-            represented.extend(&top.through);
+    for (at, pod) in (0u32..).zip(&snapshot.pods).filter(|(_, pod)| !pod.phase.is_terminal()) {
+        let top = owners.top(pod);
+        // A pod that -n or -l leaves out still stands for its template.
+        represented.extend(top.iter().flat_map(|top| &top.through));
+        if !is_chosen(pod, options) {
+            continue;
         }
-    }
-    for (at, pod) in pods(snapshot, options) {
         let namespace = pod.meta.namespace.clone().unwrap_or_default();
         // The owner of a static pod is its node, which is no controller.
         let is_static = pod.owner.as_ref().is_some_and(|owner| owner.kind == "Node");
-        let Some(top) = owners.top(pod).filter(|_| !is_static) else {
+        let Some(top) = top.filter(|_| !is_static) else {
             let (kind, name) = (pod_kind.clone(), pod.meta.name.clone());
             groups.push(Group { namespace, kind, name, pods: vec![at], template: None, owners: Vec::new() });
             continue;

@@ -46,8 +46,11 @@ pub struct Answers {
 #[derive(Debug, Default)]
 struct Stock(RefCell<FxHashMap<InStock, Arc<Effective>>>);
 
-/// A client, the name of the layout, whether the image is Kaniko's, and the words of the command.
-type InStock = (Client, &'static str, bool, Vec<String>);
+/// So many of them are kept.
+const STOCK: usize = 4096;
+
+/// A client, the name of the layout, whether the image is Kaniko's, the words of the command, and the host where it matters.
+type InStock = (Client, &'static str, bool, Vec<String>, Option<String>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Asked {
@@ -128,6 +131,18 @@ impl Given {
                 "what {host} presents is not known: --endpoint-ca {host}=FILE, or `ca` of an EndpointSet, says it"
             )),
         }
+    }
+}
+
+impl Trust {
+    /// Forgets what hangs on the facts, and keeps what is so everywhere.
+    pub fn begin_anew(&mut self) {
+        let mut stock = std::mem::take(&mut self.answers.stock);
+        // Words of commands are as many as builds.
+        if stock.0.get_mut().len() > STOCK {
+            stock = Stock::default();
+        }
+        *self = Self { answers: Answers { stock, ..Answers::default() }, ..Self::default() };
     }
 }
 
@@ -246,7 +261,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         let host = &*self.planned.endpoint.host;
         let clients = clients::clients(self.requirement.ecosystem.as_deref(), host, spec, container);
         let mut env = place::environment(container);
-        let is_stock = !is_altered(container) && !clients::hang_on(host);
+        let is_stock = !is_altered(container);
         let mut is_kaniko = false;
         if clients.all.contains(&Client::Kaniko) && env.get("SSL_CERT_DIR") == client::Variable::Unset {
             // Its image sets it.
@@ -279,7 +294,8 @@ impl<'q, 'a> Asking<'q, 'a> {
                         Arc::new(client::effective(*client, &at))
                     };
                     let loaded = if is_stock && run.sets_nothing() {
-                        let key = (*client, layout.name, is_kaniko, run.words.clone());
+                        let of_host = clients::hang_on(host).then(|| named.clone());
+                        let key = (*client, layout.name, is_kaniko, run.words.clone(), of_host);
                         Arc::clone(stock.0.borrow_mut().entry(key).or_insert_with(new))
                     } else {
                         new()

@@ -215,6 +215,11 @@ impl Cluster {
         self.last = Some(taken);
     }
 
+    /// Whether nothing but policies is another than in the snapshot that was given back.
+    pub fn is_nearly_known(&self) -> bool {
+        self.last.as_ref().is_some_and(|(revision, _)| revision.others == self.store.revision().others)
+    }
+
     /// The next snapshot is a new one: what was added to the last is another by now.
     pub fn forget(&mut self) {
         self.last = None;

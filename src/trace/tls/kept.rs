@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Answers;
 use super::sites::Places;
+use super::{Answers, Stock};
 use crate::demand::Demand;
 use crate::model::Snapshot;
 use crate::model::trust::Anchor;
+
+/// So much of what clients trust in images as they come is kept.
+const STOCK: usize = 4096;
 
 /// Where clients run, and what they make of what servers present. It holds for another audit of the same demand, as long
 /// as nothing but policies is another; answers hold as long as no certificate comes to count, or ceases to.
@@ -21,6 +24,12 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// Forgets what hangs on the facts, and keeps what is so everywhere.
+    pub fn begin_anew(&mut self) {
+        let answers = std::mem::take(&mut self.answers).anew();
+        *self = Self { answers, ..Self::default() };
+    }
+
     /// What of it holds at the instant of a snapshot.
     pub(in crate::trace) fn at(self, snapshot: &Snapshot, demand: &Demand) -> Self {
         let now = snapshot.instant;
@@ -30,7 +39,19 @@ impl Trust {
         // Some clients look at whole seconds: a date decides for one of them.
         let since = now.checked_sub(SignedDuration::from_secs(1)).unwrap_or(now);
         let next = next_date(snapshot, demand, since).unwrap_or(Timestamp::MAX);
-        Self { answers: Answers::default(), holds: Some(now..next), ..self }
+        Self { answers: self.answers.anew(), holds: Some(now..next), ..self }
+    }
+}
+
+impl Answers {
+    /// Forgets what hangs on the facts, and keeps what is so everywhere.
+    fn anew(self) -> Self {
+        let mut stock = self.stock;
+        // Words of commands are as many as builds.
+        if stock.0.get_mut().len() > STOCK {
+            stock = Stock::default();
+        }
+        Self { stock, ..Self::default() }
     }
 }
 

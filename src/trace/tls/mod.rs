@@ -46,9 +46,6 @@ pub struct Answers {
 #[derive(Debug, Default)]
 struct Stock(RefCell<FxHashMap<InStock, Arc<Effective>>>);
 
-/// So many of them are kept.
-const STOCK: usize = 4096;
-
 /// A client, the name of the layout, whether the image is Kaniko's, the words of the command, and the host where it matters.
 type InStock = (Client, &'static str, bool, Vec<String>, Option<String>);
 
@@ -131,18 +128,6 @@ impl Given {
                 "what {host} presents is not known: --endpoint-ca {host}=FILE, or `ca` of an EndpointSet, says it"
             )),
         }
-    }
-}
-
-impl Trust {
-    /// Forgets what hangs on the facts, and keeps what is so everywhere.
-    pub fn begin_anew(&mut self) {
-        let mut stock = std::mem::take(&mut self.answers.stock);
-        // Words of commands are as many as builds.
-        if stock.0.get_mut().len() > STOCK {
-            stock = Stock::default();
-        }
-        *self = Self { answers: Answers { stock, ..Answers::default() }, ..Self::default() };
     }
 }
 

@@ -217,7 +217,7 @@ impl Cluster {
 
     /// Whether nothing but policies is another than in the snapshot that was given back.
     pub fn is_nearly_known(&self) -> bool {
-        self.last.as_ref().is_some_and(|(revision, _)| revision.others == self.store.revision().others)
+        self.last.as_ref().is_some_and(|last| self.store.is_nearly(last))
     }
 
     /// The next snapshot is a new one: what was added to the last is another by now.

@@ -283,10 +283,15 @@ impl Store {
     }
 
     /// Whether nothing but policies is another than in what was taken last.
+    pub(super) fn is_nearly(&self, last: &Taken) -> bool {
+        last.revision.others == self.revision.others
+    }
+
+    /// Whether what was taken last may be used again.
     fn holds(&self, last: &Taken, now: jiff::Timestamp) -> bool {
         let age = now.duration_since(last.built);
         // What counts of a watch that fails hangs on the time.
-        last.revision.others == self.revision.others && !age.is_negative() && age < REBUILD && !self.is_failing()
+        self.is_nearly(last) && !age.is_negative() && age < REBUILD && !self.is_failing()
     }
 
     /// All that is known, put together.

@@ -75,7 +75,8 @@ impl Facts {
         }
     }
 
-    /// Whether these are surely the same facts. Those of which it cannot be told are taken to differ.
+    /// Whether these are surely the same facts, but for what decides nothing: when the trust of a node was observed. Those
+    /// of which it cannot be told are taken to differ.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let can_be_told = |facts: &Self| {
             facts.trust_maps.is_empty()
@@ -96,7 +97,8 @@ impl Facts {
             && self.network_policies == other.network_policies
             && self.config_maps == other.config_maps
             && self.others == other.others
-            && self.node_trust == other.node_trust
+            && self.node_trust.len() == other.node_trust.len()
+            && self.node_trust.iter().zip(&other.node_trust).all(|(own, other)| own.says_the_same(other))
             && self.cloud_documents == other.cloud_documents
             && self.problems == other.problems
             && self.ignored_kinds == other.ignored_kinds

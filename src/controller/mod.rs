@@ -14,6 +14,8 @@ mod beside;
 mod evaluate;
 mod events;
 mod heads;
+#[cfg(test)]
+mod incremental;
 mod insist;
 mod lease;
 mod metrics;

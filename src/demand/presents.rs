@@ -225,6 +225,15 @@ impl Demand {
         self.presents.of(requirement)
     }
 
+    /// The certificates that somebody says servers present.
+    pub fn certificates(&self) -> impl Iterator<Item = &Anchor> {
+        let given = self.presents.rules.iter().filter_map(|rule| match &*rule.presented {
+            Presented::Authority(given) | Presented::Chain(given) => given.certificates.as_ref().ok(),
+            Presented::PublicRoots => None,
+        });
+        given.flat_map(|certificates| certificates.iter())
+    }
+
     /// Whether somebody says what some server presents.
     pub fn presents_anything(&self) -> bool {
         !self.presents.rules.is_empty()

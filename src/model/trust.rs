@@ -204,6 +204,13 @@ pub struct NodeTrust {
     pub unread: Vec<Str>,
 }
 
+impl NodeTrust {
+    /// Whether another says the same, whenever either was read.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        Self { observed: other.observed, ..self.clone() } == *other
+    }
+}
+
 /// Certificates that an API object holds: a ConfigMap's key, a ClusterTrustBundle, a target of trust-manager.
 ///
 /// Of a ConfigMap that is mounted where trust is decided there is one for each key, also for those that hold no

@@ -69,7 +69,7 @@ pub async fn collect(options: &LiveOptions, progress: &(dyn Fn(&str, usize) + Sy
 }
 
 /// What came of one kind.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) coverage: Vec<Coverage>,
     pub(super) facts: Option<Builder>,

@@ -136,8 +136,9 @@ impl<'a> Audit<'a> {
         demand: &'a Demand,
         ranges: &Ranges,
         question: &'a Question,
-        mut trust: tls::Trust,
+        trust: tls::Trust,
     ) -> Self {
+        let mut trust = trust.at(context.snapshot, demand);
         let mut plan = Plan::default();
         let mut lists: Vec<(&[Requirement], Rc<[u32]>)> = Vec::new();
         let mut list_of: Vec<u32> = Vec::with_capacity(demand.subjects.len());

@@ -4,6 +4,7 @@ mod clients;
 mod commands;
 mod findings;
 mod judge;
+mod kept;
 mod node;
 mod place;
 mod sites;
@@ -28,16 +29,9 @@ use super::audit::Audit;
 use super::context::Context;
 use super::plan::Planned;
 use judge::{Opinion, Presented};
+pub use kept::Trust;
 use sites::Place;
 pub use sites::Places;
-
-/// Where clients run, and what they make of what servers present. It holds for another audit of the same demand, as long
-/// as nothing but policies is another.
-#[derive(Debug, Default)]
-pub struct Trust {
-    pub(super) places: Places,
-    pub(super) answers: Answers,
-}
 
 /// The answers of one audit, each worked out once.
 #[derive(Debug, Default)]
@@ -51,9 +45,6 @@ pub struct Answers {
 /// What clients trust in images as they come: containers that alter nothing are many, and all alike.
 #[derive(Debug, Default)]
 struct Stock(RefCell<FxHashMap<InStock, Arc<Effective>>>);
-
-/// So many of them are kept.
-const STOCK: usize = 4096;
 
 /// A client, the name of the layout, whether the image is Kaniko's, the words of the command, and the host where it matters.
 type InStock = (Client, &'static str, bool, Vec<String>, Option<String>);
@@ -137,18 +128,6 @@ impl Given {
                 "what {host} presents is not known: --endpoint-ca {host}=FILE, or `ca` of an EndpointSet, says it"
             )),
         }
-    }
-}
-
-impl Trust {
-    /// Forgets what hangs on the facts, and keeps what is so everywhere.
-    pub fn begin_anew(&mut self) {
-        let mut stock = std::mem::take(&mut self.answers.stock);
-        // Words of commands are as many as builds.
-        if stock.0.get_mut().len() > STOCK {
-            stock = Stock::default();
-        }
-        *self = Self { answers: Answers { stock, ..Answers::default() }, ..Self::default() };
     }
 }
 

@@ -6,6 +6,8 @@
 mod follow;
 mod sent;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +32,6 @@ use crate::model::{Snapshot, Str};
 /// How often kinds are discovered and ConfigMaps read.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// A snapshot of which only policies are renewed is at most so old.
-const REBUILD: Duration = Duration::from_secs(60);
-
 /// Events that wait to be taken in.
 const WAITING: usize = 256;
 
@@ -49,8 +48,7 @@ pub struct Cluster {
     tasks: Vec<Option<JoinHandle<()>>>,
     sender: mpsc::Sender<(usize, store::Event)>,
     events: mpsc::Receiver<(usize, store::Event)>,
-    config_maps: Vec<Found>,
-    /// Those that were read.
+    /// The ConfigMaps that were read.
     read: Names,
     /// The number that the store had when the names were looked at last.
     seen_names: Option<u64>,
@@ -61,10 +59,8 @@ pub struct Cluster {
     reading: Option<JoinHandle<(Names, Vec<Found>)>>,
     /// Facts that became old until then were told.
     aged: jiff::Timestamp,
-    /// The snapshot that was taken last, if it was given back.
-    last: Option<(Revision, Snapshot)>,
-    /// When all of it was put together.
-    built: Option<Instant>,
+    /// What was taken last, if it was given back.
+    last: Option<Taken>,
 }
 
 /// The facts at an instant.
@@ -74,7 +70,9 @@ pub struct Taken {
     pub snapshot: Snapshot,
     /// Which facts these are.
     pub revision: Revision,
-    /// All of it was put together now; else it is the one that was given back, policies renewed.
+    /// When all of it was put together.
+    pub built: jiff::Timestamp,
+    /// That was now; else it is the one that was given back, policies renewed.
     pub is_new: bool,
 }
 
@@ -116,7 +114,6 @@ impl Cluster {
             tasks: Vec::new(),
             sender,
             events,
-            config_maps: Vec::new(),
             read: Names::new(),
             seen_names: None,
             next_round: Instant::now() + PERIOD,
@@ -124,7 +121,6 @@ impl Cluster {
             reading: None,
             aged: jiff::Timestamp::now(),
             last: None,
-            built: None,
         };
         let served = discover(&cluster.reader.connection).await?;
         cluster.follow_all(&served);
@@ -211,41 +207,17 @@ impl Cluster {
                 self.take_config_maps(names, found);
             }
         }
-        let now = jiff::Timestamp::now();
-        let revision = self.store.revision();
-        if let Some((last, mut snapshot)) = self.last.take()
-            && last.others == revision.others
-            && self.built.is_some_and(|built| built.elapsed() < REBUILD)
-            && !self.store.is_failing()
-        {
-            snapshot.instant = now;
-            if last.policies != revision.policies {
-                snapshot.network_policies = self.store.policies(now).cloned().collect();
-            }
-            return Taken { snapshot, revision, is_new: false };
-        }
-        // What is said about trust bears the instant at which it was put together.
-        self.store.changed_beside();
-        self.built = Some(Instant::now());
-        let revision = self.store.revision();
-        let mut builder = self.store.builder(now);
-        for found in &self.config_maps {
-            found.coverage.iter().for_each(|coverage| builder.coverage(coverage.clone()));
-            if let Some(facts) = &found.facts {
-                builder.append(facts.facts.clone());
-            }
-        }
-        Taken { snapshot: builder.finish(), revision, is_new: true }
+        self.store.take_again(self.last.take(), jiff::Timestamp::now())
     }
 
     /// Gives a snapshot back: most of the next one is the same.
     pub fn keep(&mut self, taken: Taken) {
-        self.last = Some((taken.revision, taken.snapshot));
+        self.last = Some(taken);
     }
 
     /// Whether nothing but policies is another than in the snapshot that was given back.
     pub fn is_nearly_known(&self) -> bool {
-        self.last.as_ref().is_some_and(|(revision, _)| revision.others == self.store.revision().others)
+        self.last.as_ref().is_some_and(|last| self.store.is_nearly(last))
     }
 
     /// The next snapshot is a new one: what was added to the last is another by now.
@@ -276,10 +248,8 @@ impl Cluster {
                 wanted.extend(self.namespaces.iter().map(|ns| Slot::new(&planned, Some(ns.clone()))));
             }
         }
-        let is_same = wanted.len() == self.store.slots.len()
-            && wanted.iter().zip(&self.store.slots).all(|(wanted, known)| wanted.is_like(known));
-        if is_same {
-            return false;
+        if let Some(differs) = self.store.settle(&wanted) {
+            return differs;
         }
         // Slots are numbered, and watches know their number: all begin anew. Kinds come and go a few times a year.
         self.tasks.drain(..).flatten().for_each(|task| task.abort());
@@ -326,16 +296,8 @@ impl Cluster {
 
     /// They were read; returns whether they are others than before.
     fn take_config_maps(&mut self, names: Names, found: Vec<Found>) -> bool {
-        let said = |all: &[Found]| {
-            let parts = all.iter().map(|found| (&found.coverage, found.facts.as_ref().map(|f| &f.facts)));
-            format!("{:?}", parts.collect::<Vec<_>>())
-        };
-        let changed = said(&found) != said(&self.config_maps);
-        (self.config_maps, self.read) = (found, names);
-        if changed {
-            self.store.changed_beside();
-        }
-        changed
+        self.read = names;
+        self.store.take_config_maps(found)
     }
 }
 

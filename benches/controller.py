@@ -2,10 +2,10 @@
 """Measures `buildreach controller` against a server that replays lists: how long until it is in sync, how much memory
 it takes, how long a change of a policy takes until the status is written, and what it costs at rest.
 
-usage: benches/controller.py PROGRAM FOLDER [--changes 200] [--idle 300] [--copies N]
+usage: benches/controller.py PROGRAM FOLDER [--changes 200] [--idle 300] [--copies N] [--reports]
 
-FOLDER is what `cargo bench --bench generate` writes. `--copies N` serves every pod N times under other names. The
-server answers on loopback, without TLS: what is measured is the controller, not a server.
+FOLDER is what `cargo bench --bench generate` writes. `--copies N` serves every pod N times under other names;
+`--reports` serves OpenReports, so that a report is written for each subject. The server answers on loopback, without TLS: what is measured is the controller, not a server.
 """
 
 import argparse
@@ -23,13 +23,15 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 DEFAULT = "/apis/buildreach.dev/v1alpha1/clusterbuildaudits"
+REPORTS = "/apis/openreports.io/v1alpha1"
 
 
 class World:
     """What the server holds."""
 
-    def __init__(self, folder, copies):
+    def __init__(self, folder, copies, reports):
         self.lists = {}
+        self.reports = {} if reports else None
         for file in ("namespaces", "pods", "policies"):
             with open(os.path.join(folder, file + ".json")) as text:
                 self.lists[file] = [json.dumps(item) for item in json.load(text)["items"]]
@@ -48,6 +50,11 @@ class World:
         self.audit = {"apiVersion": "buildreach.dev/v1alpha1", "kind": "ClusterBuildAudit",
                       "metadata": {"name": "default", "uid": "u", "generation": 1, "resourceVersion": "1"},
                       "spec": {"failOn": "high"}}
+        self.pods = {}
+        for pod in self.lists["pods"] if reports else []:
+            metadata = json.loads(pod)["metadata"]
+            kept = {key: metadata.get(key) for key in ("name", "namespace", "ownerReferences")}
+            self.pods[f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"] = {**kept, "uid": "u"}
         self.watches = {}
         self.written = queue.Queue()
         self.version = 10_000_000
@@ -90,6 +97,17 @@ def handler(world):
             asked = {key: values[0] for key, values in parse_qs(url.query).items()}
             if url.path == "/apis":
                 return self.answer(json.dumps({"kind": "APIGroupDiscoveryList", "items": []}))
+            if url.path.startswith("/apis/wgpolicyk8s.io") or (url.path.startswith(REPORTS) and world.reports is None):
+                return self.answer(json.dumps({"kind": "Status", "code": 404, "reason": "NotFound", "message": ""}), 404)
+            if url.path == REPORTS:
+                return self.answer(json.dumps({
+                    "kind": "APIResourceList", "groupVersion": "openreports.io/v1alpha1", "resources": [
+                        {"name": "reports", "singularName": "", "namespaced": True, "kind": "Report", "verbs": []}]}))
+            if url.path == REPORTS + "/reports":
+                items = [{"metadata": report["metadata"]} for report in world.reports.values()]
+                return self.answer(json.dumps({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
+            if url.path in world.pods:
+                return self.answer(json.dumps({"metadata": world.pods[url.path]}))
             if "/configmaps/" in url.path:
                 return self.answer(json.dumps({"kind": "Status", "code": 404, "reason": "NotFound", "message": ""}), 404)
             if asked.get("watch") == "true":
@@ -130,6 +148,9 @@ def handler(world):
                 world.written.put((time.monotonic(), body["status"]))
                 self.answer(json.dumps(world.audit))
                 world.tell(DEFAULT, "MODIFIED", json.loads(json.dumps(world.audit)))
+            elif self.path.startswith(REPORTS):
+                world.reports[body["metadata"]["namespace"], body["metadata"]["name"]] = body
+                self.answer(json.dumps(body))
             else:
                 self.answer(json.dumps(body))
 
@@ -157,8 +178,9 @@ def main():
     parser.add_argument("--changes", type=int, default=200)
     parser.add_argument("--idle", type=int, default=300)
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--reports", action="store_true")
     options = parser.parse_args()
-    world = World(options.folder, options.copies)
+    world = World(options.folder, options.copies, options.reports)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(world))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -191,6 +213,10 @@ def measure(process, world, options, start):
     print(f"pods {len(world.lists['pods'])}, policies {len(world.lists['policies'])}")
     print(f"in sync and status written after {at - start:.2f} s, {cpu(process.pid):.2f} s of CPU time")
     print(f"memory in MiB: {memory(process.pid)}; subjects {status['subjects']}")
+    if options.reports:
+        while len(world.reports) < status["subjects"]["total"] and time.monotonic() < start + 600:
+            time.sleep(0.05)
+        print(f"{len(world.reports)} reports written after {time.monotonic() - start:.2f} s, memory in MiB: {memory(process.pid)}")
     took = []
     policy = {"metadata": {"name": "toggle", "namespace": "probe"}, "spec": {"podSelector": {}, "policyTypes": ["Egress"]}}
     for n in range(options.changes):

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectList, Patch, PatchParams, Request};
-use kube::{Client, Resource as _};
-use serde::Deserialize;
+use kube::Client;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::heads::{self, Head};
 use super::lease::Role;
 use super::target::{self, Found};
 use super::told::{Told, Way, Whom};
@@ -36,30 +36,6 @@ pub(super) const KINDS: &[&str] =
 
 /// Before what failed is tried again.
 const PAUSE: Duration = Duration::from_secs(30);
-
-/// Objects in one page of a list. What manages their fields takes more room than all else of their metadata.
-const PAGE: u32 = 100;
-
-/// What is read of an object to see whether it has our annotations.
-#[derive(Clone, Debug, Deserialize)]
-struct Head {
-    metadata: HeadMeta,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct HeadMeta {
-    name: String,
-    namespace: String,
-    annotations: BTreeMap<String, String>,
-    managed_fields: Vec<Manager>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Manager {
-    manager: String,
-}
 
 /// Namespace, kind and name.
 type Key = (String, String, String);
@@ -233,47 +209,27 @@ impl Annotator {
     /// The workloads that have our annotations.
     async fn find(&self) -> Result<BTreeMap<Key, Says>, String> {
         let mut found = BTreeMap::new();
+        let places: Vec<Option<&str>> = match self.namespaces.as_slice() {
+            [] => vec![None],
+            some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
+        };
         for resource in KINDS.iter().filter_map(|kind| built_in(kind)) {
-            if self.namespaces.is_empty() {
-                self.find_in(None, &resource, &mut found).await?;
-            }
-            for namespace in &self.namespaces {
-                self.find_in(Some(namespace), &resource, &mut found).await?;
+            for place in &places {
+                let take = |head: Head| {
+                    if head.managed_fields.iter().any(|entry| entry.manager == ANNOTATOR) {
+                        let value = |name: &'static str| head.annotations.get(name).map(|value| (name, value.clone()));
+                        let says = [OUTCOME, FINDING].into_iter().filter_map(value).collect();
+                        found.insert((head.namespace, resource.kind.clone(), head.name), says);
+                    }
+                };
+                match heads::list(&self.client, &resource, *place, None, take).await {
+                    // What may not be listed cannot be a subject either.
+                    Ok(()) | Err((true, _)) => {}
+                    Err((false, why)) => return Err(why),
+                }
             }
         }
         Ok(found)
-    }
-
-    async fn find_in(
-        &self,
-        namespace: Option<&str>,
-        resource: &ApiResource,
-        found: &mut BTreeMap<Key, Says>,
-    ) -> Result<(), String> {
-        let path = DynamicObject::url_path(resource, namespace);
-        let mut params = ListParams::default().limit(PAGE);
-        loop {
-            let failed = |why: String| format!("{} cannot be listed: {why}", resource.plural);
-            let request = Request::new(&path).list_metadata(&params).map_err(|error| failed(error.to_string()))?;
-            let page = match within(self.client.request::<ObjectList<Head>>(request)).await? {
-                Ok(page) => page,
-                // What may not be listed cannot be a subject either.
-                Err(kube::Error::Api(status)) if status.code == 403 => return Ok(()),
-                Err(error) => return Err(failed(describe(&error))),
-            };
-            for Head { metadata } in page.items {
-                if !metadata.managed_fields.iter().any(|entry| entry.manager == ANNOTATOR) {
-                    continue;
-                }
-                let value = |name: &'static str| metadata.annotations.get(name).map(|value| (name, value.clone()));
-                let says = [OUTCOME, FINDING].into_iter().filter_map(value).collect();
-                found.insert((metadata.namespace, resource.kind.clone(), metadata.name), says);
-            }
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok(()),
-            }
-        }
     }
 
     fn say(&mut self, what: &str) {

@@ -13,6 +13,7 @@ mod audits;
 mod beside;
 mod evaluate;
 mod events;
+mod heads;
 #[cfg(test)]
 mod incremental;
 mod insist;

@@ -2,7 +2,7 @@
 //!
 //! [`rows`] and [`content`] say what should be there; this is the edge that makes it so. A report is written only when
 //! it says something else than the one that is there, and those of subjects that nobody asks about any more are deleted:
-//! which are there is asked again every half minute, so that one that somebody deleted comes back.
+//! which are there is asked again every half minute, of many less often, so that one that somebody deleted comes back.
 
 pub(super) mod content;
 pub(super) mod rows;
@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::content::{Form, MOST_RESULTS, OPEN_REPORT, POLICY_REPORT};
+use super::heads::{self, Head};
 use super::lease::Role;
 use super::target::{self, Found};
 use super::told::{Subject, Told};
@@ -30,7 +31,7 @@ use crate::collect::pause::Pause;
 /// Who says it.
 const SOURCE: &str = "buildreach";
 
-/// How often it is asked what the server serves, and which reports are there.
+/// How often it is asked what the server serves, and which reports are there where there are few.
 const PERIOD: Duration = Duration::from_secs(30);
 
 /// The least time before what failed is tried again, and the most.
@@ -39,8 +40,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 /// So many failures one after the other, and the rest waits too.
 const IN_A_ROW: u32 = 5;
 
-/// Reports in one page of a list.
-const PAGE: u32 = 500;
+/// How much later it is asked for each report that is there: a list costs the server as much as they are large.
+const FOR_EACH: Duration = Duration::from_millis(50);
 
 /// Which reports are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +113,8 @@ pub(super) struct Keeper {
     /// What was said once and need not be said again.
     said: BTreeSet<String>,
     look: Instant,
+    /// When it is asked again which are there.
+    list_again: Instant,
     retry: Option<Instant>,
     pause: Pause,
 }
@@ -138,6 +141,7 @@ impl Keeper {
             refused: BTreeMap::new(),
             said: BTreeSet::new(),
             look: Instant::now(),
+            list_again: Instant::now(),
             retry: None,
             pause: Pause::new(PAUSE.0, PAUSE.1),
         }
@@ -197,8 +201,12 @@ impl Keeper {
                 tracing::info!("writing {}s of {}", form.kind, form.api_version());
             }
             self.form = form;
+            self.list_again = Instant::now();
             self.kept.clear();
             self.refused.clear();
+        }
+        if Instant::now() < self.list_again {
+            return;
         }
         // Reports of the API that is not written any more would stay as they are for good.
         for other in served.iter().copied().filter(|other| Some(*other) != form) {
@@ -214,9 +222,12 @@ impl Keeper {
         if let Some(form) = form {
             match self.list(form).await {
                 Ok(all) => self.kept = all,
-                Err(why) => self.say(&why),
+                Err(why) => return self.say(&why),
             }
         }
+        let many = FOR_EACH.saturating_mul(u32::try_from(self.kept.len()).unwrap_or(u32::MAX));
+        // A moment less than a round, so that it is not the one after.
+        self.list_again = Instant::now() + PERIOD / 2 + many;
     }
 
     async fn is_served(&self, form: Form) -> Result<bool, String> {
@@ -235,35 +246,19 @@ impl Keeper {
             some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
         };
         let label = format!("{}={}", content::MANAGED_BY.0, content::MANAGED_BY.1);
+        let resource = resource(form);
         for place in places {
-            let api = self.api(form, place);
-            let mut params = ListParams::default().labels(&label).limit(PAGE);
-            loop {
-                let page = within(api.list_metadata(&params)).await?;
-                let page = page.map_err(|error| format!("{}s cannot be listed: {}", form.kind, describe(&error)))?;
-                for object in page.items {
-                    let metadata = object.metadata;
-                    let digest = metadata.annotations.unwrap_or_default().remove(content::DIGEST).unwrap_or_default();
-                    let key = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
-                    found.insert(key, digest);
-                }
-                match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                    Some(token) => params = params.continue_token(&token),
-                    None => break,
-                }
-            }
+            let take = |mut head: Head| {
+                let digest = head.annotations.remove(content::DIGEST).unwrap_or_default();
+                found.insert((head.namespace, head.name), digest);
+            };
+            heads::list(&self.client, &resource, place, Some(&label), take).await.map_err(|(_, why)| why)?;
         }
         Ok(found)
     }
 
     fn api(&self, form: Form, namespace: Option<&str>) -> Api<DynamicObject> {
-        let resource = ApiResource {
-            group: form.group.to_owned(),
-            version: form.version.to_owned(),
-            api_version: form.api_version(),
-            kind: form.kind.to_owned(),
-            plural: form.plural.to_owned(),
-        };
+        let resource = resource(form);
         match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
@@ -403,6 +398,16 @@ impl Keeper {
         if self.said.len() < 1000 && self.said.insert(what.to_owned()) {
             tracing::warn!("{what}");
         }
+    }
+}
+
+fn resource(form: Form) -> ApiResource {
+    ApiResource {
+        group: form.group.to_owned(),
+        version: form.version.to_owned(),
+        api_version: form.api_version(),
+        kind: form.kind.to_owned(),
+        plural: form.plural.to_owned(),
     }
 }
 

@@ -118,6 +118,20 @@ fn an_exception_ends_while_facts_are_kept() {
 }
 
 #[test]
+fn who_asks_something_else_is_answered_that_from_facts_that_are_kept() {
+    let setup = setup();
+    let mut controller = Controller::new(&setup);
+    controller.apply(&build());
+    controller.wish(0, json!({"endpoints": ["10.20.0.15:443"]}));
+    assert_eq!(outcome(&only(&mut controller), OUTSIDE), Outcome::Reachable);
+    controller.wish(0, json!({"endpoints": ["10.20.0.16:443"]}));
+    assert_eq!(outcome(&only(&mut controller), "10.20.0.16"), Outcome::Reachable);
+    controller.wish(0, json!({"selector": {"matchLabels": {"app": "nothing"}}}));
+    assert!(only(&mut controller).results.is_empty());
+    assert_eq!(controller.again, 2, "the facts were used again");
+}
+
+#[test]
 fn what_decides_nothing_is_no_event() {
     let setup = setup();
     let mut controller = Controller::new(&setup);

@@ -132,7 +132,7 @@ fn first_line(kept: &str, fresh: &str) -> String {
 }
 
 /// Sequences, and steps in one at most.
-const SEQUENCES: u32 = 9;
+const SEQUENCES: u32 = 8;
 const STEPS: std::ops::Range<usize> = 120..240;
 
 #[test]

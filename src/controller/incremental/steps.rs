@@ -83,13 +83,20 @@ fn put(object: &mut Value, key: &str, value: Option<Value>) {
 }
 
 fn spec() -> impl Strategy<Value = Value> {
-    let ecosystems = maybe(vec![json!(["go"]), json!(["npm", "pypi"]), json!(["images"]), json!(["cobol"])]);
+    let ecosystems = maybe(vec![
+        json!(["go"]),
+        json!(["npm", "pypi"]),
+        json!(["images"]),
+        json!(["go", "images"]),
+        json!(["npm"]),
+        json!(["cobol"]),
+    ]);
     let endpoints = maybe(vec![
         json!(["nexus.corp.example:443"]),
         json!(["nexus.tools:8081", "10.20.0.15:5000"]),
         json!(["https://proxy.golang.org", "10.1.0.3:443"]),
     ]);
-    let sets = maybe(vec![json!(["corp"]), json!(["corp", "more"]), json!(["nowhere"])]);
+    let sets = maybe(vec![json!(["corp"]), json!(["corp"]), json!(["more"]), json!(["nowhere"])]);
     let layers = maybe(vec![json!(["cloud"]), json!(["tls", "policy"])]);
     let accept = |expires: &str| json!([{"code": "BR-NET-001", "reason": "known", "expires": expires}]);
     let exceptions = maybe(vec![
@@ -366,7 +373,7 @@ pub(super) fn step(certificates: &Certificates) -> impl Strategy<Value = Step> +
         30 => said.prop_map(Step::Said),
         20 => policies.prop_map(Step::Said),
         3 => config_maps(certificates).prop_map(Step::Read),
-        4 => (0..5_u8, prop::option::weighted(0.8, spec())).prop_map(|(number, spec)| Step::Wish(number, spec)),
+        8 => (0..5_u8, prop::option::weighted(0.8, spec())).prop_map(|(number, spec)| Step::Wish(number, spec)),
         3 => (1..30_u16).prop_map(Step::Later),
         30 => Just(Step::Answer),
     ]

@@ -67,6 +67,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// all the time, changes are gathered for longer.
 const REST: u32 = 4;
 
+/// And no longer than this.
+const MOST_REST: Duration = Duration::from_secs(10);
+
 /// How long a watch that is open again is given to tell what happened while it was not.
 const AFTER_DOUBT: Duration = Duration::from_secs(1);
 /// One request of those who write beside the status may take so long.
@@ -257,7 +260,8 @@ impl Controller {
         );
         let now = taken.snapshot.instant;
         self.cluster.keep(taken);
-        self.rested = Instant::now() + began.elapsed() * REST;
+        // What is waited for takes nothing from others.
+        self.rested = Instant::now() + (start.elapsed() * REST).min(MOST_REST);
         self.metrics.evaluated(&answers, took);
         self.metrics.watched(self.cluster.watched());
         self.metrics.set_ready();

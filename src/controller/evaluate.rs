@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::wish::{AuditId, Wish};
-use crate::collect::kube::Taken;
+use crate::collect::kube::{Revision, Taken};
 use crate::demand::{self, Catalogue, Demand, DemandOptions, Ranges};
 use crate::model::codes;
 use crate::model::report::AuditReport;
+use crate::policy::PolicyIndex;
 use crate::trace::report::{About, audit};
 use crate::trace::tls::Trust;
 use crate::trace::{Context, Profile};
@@ -29,6 +30,8 @@ pub type Answer = (AuditId, Result<AuditReport, String>);
 #[derive(Debug, Default)]
 pub struct Memory {
     demands: BTreeMap<AuditId, Known>,
+    /// Compiled policies, and of which facts.
+    policies: Option<(Revision, PolicyIndex)>,
 }
 
 /// What is known of one resource's demand.
@@ -55,10 +58,23 @@ impl Known {
     }
 }
 
+impl Memory {
+    /// The policies of a snapshot, compiled, as far as they are not known from the last one.
+    fn policies(&mut self, taken: &Taken) -> PolicyIndex {
+        match (self.policies.take(), &taken.former) {
+            (Some((of, index)), _) if of == taken.revision => index,
+            (Some((of, index)), Some((former, policies))) if of == *former && of.others == taken.revision.others => {
+                index.renew(policies, &taken.snapshot)
+            }
+            _ => PolicyIndex::new(&taken.snapshot),
+        }
+    }
+}
+
 /// Answers every resource.
 pub fn evaluate(setup: &Setup, taken: &Taken, wishes: &[Wish], memory: &mut Memory) -> Vec<Answer> {
     let snapshot = &taken.snapshot;
-    let context = Context::new(snapshot, &setup.profile);
+    let context = Context::with(snapshot, &setup.profile, || memory.policies(taken));
     let (mut sets, problems) = demand::sets_of(snapshot, &setup.catalogue);
     // Who asks for a set asks for all of it: one of which a part was left out is not what they mean.
     let is_partial = |set: &demand::EndpointSet| {
@@ -75,5 +91,7 @@ pub fn evaluate(setup: &Setup, taken: &Taken, wishes: &[Wish], memory: &mut Memo
         let about = About { catalogue: setup.catalogue.as_of().into(), looked_for, matrix: false };
         Ok(audit(&context, demand, &setup.ranges, &question, &about, trust))
     };
-    wishes.iter().map(|wish| (wish.id.clone(), answer(wish))).collect()
+    let answers = wishes.iter().map(|wish| (wish.id.clone(), answer(wish))).collect();
+    memory.policies = Some((taken.revision, context.policies));
+    answers
 }

@@ -49,6 +49,8 @@ pub struct Subject {
     pub kind: Str,
     /// Name.
     pub name: Str,
+    /// `ns/Kind/name`; empty where it is put together when it is asked for.
+    pub full_name: Str,
     /// Indexes into `Snapshot::pods`: the running pods that it stands for. Empty for a predicted subject.
     pub pods: Few<u32>,
     /// Index into `Snapshot::workloads`: the template that predicts it.

@@ -107,6 +107,7 @@ pub(super) fn subjects(snapshot: &Snapshot, options: &DemandOptions, reader: &Re
             system: None,
             signals: List::default(),
             shown: List::default(),
+            full_name: Str::default(),
             score: 0.0,
             requirements: requirements.into(),
             notes: notes.into(),

@@ -98,8 +98,9 @@ pub fn compile(
     Policy { object, namespace, name, subject, egress, ingress, rules: ranges, invalid, types_unsure }
 }
 
+/// The number of a rule.
 #[allow(clippy::cast_possible_truncation)] // a cluster holds far fewer than 2^32 rules: 1.5 GB per kind at most
-fn index(length: usize) -> u32 {
+pub(super) fn index(length: usize) -> u32 {
     length as u32
 }
 

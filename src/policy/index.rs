@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::compile::{Defect, compile};
+use super::compile::{Defect, compile, index as rule_number};
 use super::rule::{Direction, PodPeer, Policy, PolicyId, Rule, RuleId};
 use crate::model::label::{Labels, Selector};
 use crate::model::object::{NetworkPolicy, PodSpec};
@@ -98,6 +98,47 @@ impl PolicyIndex {
             pod_range: pod_range(snapshot),
             ..Self::default()
         };
+        index.fill(snapshot, |_| None);
+        index
+    }
+
+    /// The index of a snapshot in which nothing but NetworkPolicies is another than in the one of this index, whose
+    /// NetworkPolicies were `former`: what is the same is not compiled again.
+    #[must_use]
+    pub fn renew(self, former: &[NetworkPolicy], snapshot: &Snapshot) -> Self {
+        let Self {
+            policies,
+            rules,
+            defects,
+            namespaces,
+            namespaces_may_be_missing,
+            unreadable_namespaces,
+            pod_range,
+            ..
+        } = self;
+        let mut index =
+            Self { pod_range, namespaces, namespaces_may_be_missing, unreadable_namespaces, ..Self::default() };
+        let with_defects: FxHashSet<u32> = defects.iter().map(|(object, _)| *object).collect();
+        let mut rules: Vec<Option<Rule>> = rules.into_iter().map(Some).collect();
+        let mut policies = policies.into_iter().peekable();
+        index.fill(snapshot, |written| {
+            let name = (written.meta.namespace.as_deref().unwrap_or_default(), written.meta.name.as_str());
+            while policies.next_if(|policy| (policy.namespace.as_str(), policy.name.as_str()) < name).is_some() {}
+            let policy = policies.next_if(|policy| (policy.namespace.as_str(), policy.name.as_str()) == name)?;
+            let is_same = !with_defects.contains(&policy.object) && former.get(policy.object as usize) == Some(written);
+            is_same.then(|| {
+                let all = policy
+                    .rules
+                    .clone()
+                    .map(|range| range.filter_map(|at| rules.get_mut(at as usize).and_then(Option::take)).collect());
+                (policy, all)
+            })
+        });
+        index
+    }
+
+    /// Takes in the NetworkPolicies of a snapshot in order of namespace and name; `known` gives what is compiled already.
+    fn fill(&mut self, snapshot: &Snapshot, mut known: impl FnMut(&NetworkPolicy) -> Option<(Policy, [Vec<Rule>; 2])>) {
         let nowhere = Str::default();
         let name = |object: &u32| {
             let meta = &snapshot.network_policies[*object as usize].meta;
@@ -107,19 +148,36 @@ impl PolicyIndex {
         objects.sort_by(|a, b| name(a).cmp(&name(b)));
         for objects in objects.chunk_by(|a, b| name(a) == name(b)) {
             // Of two objects with one name the last counts.
-            if let Some(object) = objects.last() {
-                index.add(*object, &snapshot.network_policies[*object as usize]);
-            }
+            let Some(object) = objects.last() else { continue };
+            let written = &snapshot.network_policies[*object as usize];
+            #[allow(clippy::cast_possible_truncation)] // far fewer than 2^32 policies fit into an API server
+            let id = PolicyId(self.policies.len() as u32);
+            let policy = match known(written) {
+                Some((policy, rules)) => self.again(*object, id, policy, rules),
+                None => self.compile(*object, id, written),
+            };
+            self.add(id, policy);
         }
-        index
     }
 
-    fn add(&mut self, object: u32, written: &NetworkPolicy) {
-        #[allow(clippy::cast_possible_truncation)] // far fewer than 2^32 policies fit into an API server
-        let id = PolicyId(self.policies.len() as u32);
+    fn compile(&mut self, object: u32, id: PolicyId, written: &NetworkPolicy) -> Policy {
         let mut defects = Vec::new();
         let policy = compile(object, written, id, &mut self.rules, &mut defects);
         self.defects.extend(defects.into_iter().map(|defect| (object, defect)));
+        policy
+    }
+
+    /// A policy of another index with its rules of both directions, by its numbers in this one.
+    fn again(&mut self, object: u32, id: PolicyId, policy: Policy, rules: [Vec<Rule>; 2]) -> Policy {
+        let ranges = rules.map(|rules| {
+            let start = rule_number(self.rules.len());
+            self.rules.extend(rules.into_iter().map(|rule| Rule { policy: id, ..rule }));
+            start..rule_number(self.rules.len())
+        });
+        Policy { object, rules: ranges, ..policy }
+    }
+
+    fn add(&mut self, id: PolicyId, policy: Policy) {
         let here = self.by_namespace.entry(policy.namespace.clone()).or_default();
         match policy.subject.as_ref().and_then(Selector::required_pair) {
             Some((key, value)) => {

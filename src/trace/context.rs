@@ -144,20 +144,21 @@ pub(super) fn both<A, B: Send>(pods: usize, a: impl FnOnce() -> A, b: impl FnOnc
 impl<'a> Context<'a> {
     /// Compiles the policies of a snapshot and builds the look-ups.
     pub fn new(snapshot: &'a Snapshot, profile: &Profile) -> Self {
+        Self::with(snapshot, profile, || PolicyIndex::new(snapshot))
+    }
+
+    /// The same, with policies that are compiled elsewhere.
+    pub fn with(snapshot: &'a Snapshot, profile: &Profile, policies: impl FnOnce() -> PolicyIndex) -> Self {
         let enforcement = Enforcement::new(snapshot, profile.cni.as_deref(), profile.trusted, profile.overrides);
         let services = (0u32..)
             .zip(&snapshot.services)
             .flat_map(|(i, s)| s.cluster_ips.iter().chain(&s.external_ips).map(move |ip| (*ip, i)));
-        let (policies, (by_ip, node_of_ip)) = both(
-            snapshot.pods.len(),
-            || PolicyIndex::new(snapshot),
-            || {
-                // With few pods it takes no time to wait until somebody asks.
-                let soon = snapshot.pods.len() >= MANY_PODS;
-                let by_ip = soon.then(|| pods_by_address(snapshot)).map_or_else(OnceLock::new, OnceLock::from);
-                (by_ip, soon.then(|| nodes_by_address(snapshot)).map_or_else(OnceLock::new, OnceLock::from))
-            },
-        );
+        let (policies, (by_ip, node_of_ip)) = both(snapshot.pods.len(), policies, || {
+            // With few pods it takes no time to wait until somebody asks.
+            let soon = snapshot.pods.len() >= MANY_PODS;
+            let by_ip = soon.then(|| pods_by_address(snapshot)).map_or_else(OnceLock::new, OnceLock::from);
+            (by_ip, soon.then(|| nodes_by_address(snapshot)).map_or_else(OnceLock::new, OnceLock::from))
+        });
         Self {
             snapshot,
             policies,

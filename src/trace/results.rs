@@ -237,6 +237,9 @@ impl<'a> Shared<'a> {
 
     /// `ns/Kind/name`.
     fn name(&mut self, subject: &Subject) -> Str {
+        if !subject.full_name.is_empty() {
+            return subject.full_name.clone();
+        }
         self.name.clear();
         let is_node = subject.namespace.is_empty() && subject.kind == crate::demand::sources::NODE;
         let kind = if is_node { "node" } else { subject.kind.as_str() };

@@ -96,6 +96,7 @@ impl<'a> Builder<'a> {
                 namespace,
                 kind: kind.clone(),
                 name: pod.meta.name.clone(),
+                full_name: Str::default(),
                 pods: Few::one(at),
                 template: None,
                 system: None,
@@ -212,6 +213,7 @@ impl<'a> Builder<'a> {
         all.notes.dedup();
         let signals = signal::signals(hits);
         Subject {
+            full_name: format!("{}/{}/{}", group.namespace, group.kind, group.name).into(),
             namespace: group.namespace,
             kind: group.kind,
             name: group.name,

@@ -27,6 +27,7 @@ use super::connect::connect;
 use super::discover::{Served, discover};
 use super::kinds::plan;
 use super::read::{self, Found, Names, Reader};
+use crate::model::object::NetworkPolicy;
 use crate::model::{Snapshot, Str};
 
 /// How often kinds are discovered and ConfigMaps read.
@@ -72,6 +73,8 @@ pub struct Taken {
     pub revision: Revision,
     /// When all of it was put together.
     pub built: jiff::Timestamp,
+    /// The NetworkPolicies before they were renewed, and of which facts they were.
+    pub former: Option<(Revision, Vec<NetworkPolicy>)>,
     /// That was now; else it is the one that was given back, policies renewed.
     pub is_new: bool,
 }

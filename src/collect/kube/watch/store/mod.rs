@@ -271,15 +271,18 @@ impl Store {
     pub(super) fn take_again(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
         if let Some(mut last) = last.filter(|last| self.holds(last, now)) {
             last.snapshot.instant = now;
+            last.former = None;
             if last.revision.policies != self.revision.policies {
                 // In the order in which a builder has them.
-                last.snapshot.network_policies = self.objects(now).flat_map(Object::policies).cloned().collect();
+                let policies = self.objects(now).flat_map(Object::policies).cloned().collect();
+                let former = std::mem::replace(&mut last.snapshot.network_policies, policies);
+                last.former = Some((last.revision, former));
             }
             return Taken { revision: self.revision, is_new: false, ..last };
         }
         // What is said about trust bears the instant at which it was put together.
         self.changed_beside();
-        Taken { snapshot: self.snapshot(now), revision: self.revision, built: now, is_new: true }
+        Taken { snapshot: self.snapshot(now), revision: self.revision, built: now, former: None, is_new: true }
     }
 
     /// Whether nothing but policies is another than in what was taken last.

@@ -148,11 +148,10 @@ impl<'a> Audit<'a> {
             let number =
                 known.get(&requirements.as_ptr()).copied().filter(|n| lists[*n as usize].0.len() == requirements.len());
             let number = number.unwrap_or_else(|| {
-                let endpoints = requirements.iter().map(|r| plan.add(context, ranges, &question.answers, r));
-                let endpoints = endpoints.collect();
                 let same = lists.iter().position(|(list, _)| *list == requirements);
                 let at = same.unwrap_or_else(|| {
-                    lists.push((requirements, endpoints));
+                    let endpoints = requirements.iter().map(|r| plan.add(context, ranges, &question.answers, r));
+                    lists.push((requirements, endpoints.collect()));
                     lists.len() - 1
                 });
                 let at = number32(at);

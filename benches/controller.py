@@ -3,9 +3,11 @@
 it takes, how long a change of a policy takes until the status is written, and what it costs at rest.
 
 usage: benches/controller.py PROGRAM FOLDER [--changes 200] [--idle 300] [--copies N] [--reports]
+                            [--relists N]
 
 FOLDER is what `cargo bench --bench generate` writes. `--copies N` serves every pod N times under other names;
-`--reports` serves OpenReports, so that a report is written for each subject. The server answers on loopback, without TLS: what is measured is the controller, not a server.
+`--reports` serves OpenReports, so that a report is written for each subject; `--relists N` ends every watch N times as
+expired (410), so that everything is listed anew. The server answers on loopback, without TLS: what is measured is the controller, not a server.
 """
 
 import argparse
@@ -66,6 +68,13 @@ class World:
         if path == DEFAULT:
             return [json.dumps(self.audit)]
         return self.lists.get(kinds.get(path), [])
+
+    def expire(self):
+        gone = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired",
+                "message": "too old resource version", "metadata": {}}
+        event = json.dumps({"type": "ERROR", "object": gone}) + "\n"
+        for waiting in [one for all in list(self.watches.values()) for one in list(all)]:
+            waiting.put(event)
 
     def tell(self, path, kind, item):
         with self.lock:
@@ -179,6 +188,7 @@ def main():
     parser.add_argument("--idle", type=int, default=300)
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--reports", action="store_true")
+    parser.add_argument("--relists", type=int, default=0)
     options = parser.parse_args()
     world = World(options.folder, options.copies, options.reports)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(world))
@@ -238,6 +248,11 @@ def measure(process, world, options, start):
     numbers = dict(re.findall(r"^(buildreach_evaluation_seconds_(?:sum|count)) (\S+)$", page, re.M))
     print(f"an evaluation takes {float(numbers['buildreach_evaluation_seconds_sum']) / float(numbers['buildreach_evaluation_seconds_count']) * 1000:.1f} ms on average")
     print(f"memory in MiB: {memory(process.pid)}")
+    for n in range(options.relists):
+        world.expire()
+        time.sleep(3)
+    if options.relists:
+        print(f"memory in MiB after everything was listed {options.relists} times anew: {memory(process.pid)}")
     before, began = cpu(process.pid), time.monotonic()
     time.sleep(options.idle)
     share = (cpu(process.pid) - before) / (time.monotonic() - began)

@@ -93,18 +93,13 @@ impl Store {
             }
             Event::Listed(sent) => {
                 let (key, object) = self.decode(slot, &sent);
-                if let Some(staged) = &mut self.slots[slot].staged {
-                    staged.insert(key, object);
-                }
+                self.slots[slot].stage(key, object);
                 false
             }
             Event::Done => {
-                self.names += 1;
-                let slot = &mut self.slots[slot];
-                slot.objects = slot.staged.take().unwrap_or_default();
-                slot.state = State::Current;
-                slot.lists += 1;
-                true
+                let changed = self.slots[slot].finish_list();
+                self.names += u64::from(changed);
+                changed
             }
             Event::Resumed => self.is_current_again(slot),
             Event::Applied(sent) => {

@@ -14,8 +14,8 @@ pub(in super::super) struct Slot {
     pub(in super::super) namespace: Option<String>,
     pub(super) state: State,
     pub(super) objects: BTreeMap<Key, Object>,
-    /// What a list in progress has sent so far.
-    pub(super) staged: Option<BTreeMap<Key, Object>>,
+    /// What a list in progress has sent so far; nothing for what is known as it is.
+    pub(super) staged: Option<BTreeMap<Key, Option<Object>>>,
     /// How often everything was listed.
     pub(in super::super) lists: u64,
 }
@@ -51,6 +51,35 @@ impl Slot {
             Self::new(planned, None).state
         };
         Self { state, ..Self::new(planned, None) }
+    }
+
+    /// Takes in an object of a list in progress. What is known as it is takes no room of its own.
+    pub(super) fn stage(&mut self, key: Key, object: Object) {
+        let Some(staged) = &mut self.staged else { return };
+        let new = match self.objects.get_mut(&key).filter(|known| known.is_same(&object)) {
+            Some(same) => {
+                same.take_over(object);
+                None
+            }
+            None => Some(object),
+        };
+        staged.insert(key, new);
+    }
+
+    /// What was listed is all that there is; returns whether that is another than what was known.
+    pub(super) fn finish_list(&mut self) -> bool {
+        let staged = self.staged.take().unwrap_or_default();
+        let is_known = self.lists > 0 && matches!(self.state, State::Current);
+        let changed = !is_known || staged.len() != self.objects.len() || staged.values().any(Option::is_some);
+        let mut known = std::mem::take(&mut self.objects);
+        let one = |(key, new): (Key, Option<Object>)| match new {
+            Some(object) => Some((key, object)),
+            None => known.remove_entry(&key),
+        };
+        self.objects = staged.into_iter().filter_map(one).collect();
+        self.state = State::Current;
+        self.lists += 1;
+        changed
     }
 
     /// Whether there is something to watch.

@@ -31,6 +31,9 @@ const REBUILD: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// nothing else.
 const FORGET_AFTER: u32 = 20_000;
 
+/// The same, after a list.
+const MANY: u32 = 1000;
+
 /// What a watch says about objects as the server sent them.
 pub(super) type Event = follow::Event<Sent>;
 
@@ -99,6 +102,10 @@ impl Store {
             Event::Done => {
                 let changed = self.slots[slot].finish_list();
                 self.names += u64::from(changed);
+                // Objects of one list share much, and what of it is gone since is kept by nothing else.
+                if self.decoded >= MANY {
+                    self.forget();
+                }
                 changed
             }
             Event::Resumed => self.is_current_again(slot),
@@ -154,11 +161,16 @@ impl Store {
         was_failing
     }
 
+    /// Forgets the strings that decoded objects share; the objects keep theirs.
+    fn forget(&mut self) {
+        self.decoded = 0;
+        self.decoder = decoder(&self.cluster);
+    }
+
     fn decode(&mut self, slot: usize, sent: &Sent) -> (Key, Object) {
         self.decoded += 1;
         if self.decoded >= FORGET_AFTER {
-            self.decoded = 0;
-            self.decoder = decoder(&self.cluster);
+            self.forget();
         }
         let kind = &self.slots[slot].kind;
         let api_version = kind.api_version();

@@ -7,10 +7,9 @@ use crate::collect::kube::{Revision, Taken};
 use crate::demand::{self, Catalogue, Demand, DemandOptions, Ranges};
 use crate::model::codes;
 use crate::model::report::AuditReport;
-use crate::policy::PolicyIndex;
 use crate::trace::report::{About, audit};
 use crate::trace::tls::Trust;
-use crate::trace::{Context, Profile};
+use crate::trace::{Context, PolicyIndex, Profile};
 
 /// What every evaluation of a process shares.
 #[derive(Debug)]

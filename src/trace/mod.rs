@@ -20,4 +20,5 @@ pub mod service;
 pub mod target;
 pub mod tls;
 
+pub use crate::policy::PolicyIndex;
 pub use context::{Context, Profile};

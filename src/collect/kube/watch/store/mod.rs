@@ -31,7 +31,7 @@ const REBUILD: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// nothing else.
 const FORGET_AFTER: u32 = 20_000;
 
-/// The same, after a list.
+/// The same, after a list, and while something is listed again.
 const MANY: u32 = 1000;
 
 /// What a watch says about objects as the server sent them.
@@ -169,7 +169,9 @@ impl Store {
 
     fn decode(&mut self, slot: usize, sent: &Sent) -> (Key, Object) {
         self.decoded += 1;
-        if self.decoded >= FORGET_AFTER {
+        // Most of what is listed again is dropped at once.
+        let is_again = self.slots[slot].staged.is_some() && self.slots[slot].lists > 0;
+        if self.decoded >= if is_again { MANY } else { FORGET_AFTER } {
             self.forget();
         }
         let kind = &self.slots[slot].kind;

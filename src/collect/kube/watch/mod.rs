@@ -34,7 +34,7 @@ use crate::model::{Snapshot, Str};
 const PERIOD: Duration = Duration::from_secs(30);
 
 /// Events that wait to be taken in.
-const WAITING: usize = 256;
+const WAITING: usize = 32;
 
 /// Events that are taken in before anybody else has a turn.
 const AT_ONCE: usize = 1024;

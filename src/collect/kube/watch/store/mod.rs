@@ -201,11 +201,6 @@ impl Store {
         self.slots.iter().any(|slot| slot.is_in_doubt(now))
     }
 
-    /// Whether a watch fails: what counts then hangs on the time.
-    fn is_failing(&self) -> bool {
-        self.slots.iter().any(|slot| matches!(slot.state, State::Failing { .. }))
-    }
-
     /// When the facts of a watch that fails become old: the first instant after one.
     pub(super) fn next_to_age(&self, after: jiff::Timestamp) -> Option<jiff::Timestamp> {
         let end = self.slots.iter().filter_map(|slot| match &slot.state {
@@ -302,8 +297,8 @@ impl Store {
     /// Whether what was taken last may be used again.
     fn holds(&self, last: &Taken, now: jiff::Timestamp) -> bool {
         let age = now.duration_since(last.built);
-        // What counts of a watch that fails hangs on the time.
-        self.is_nearly(last) && !age.is_negative() && age < REBUILD && !self.is_failing()
+        let hangs_on_time = |slot: &Slot| slot.ages_after(last.built);
+        self.is_nearly(last) && !age.is_negative() && age < REBUILD && !self.slots.iter().any(hangs_on_time)
     }
 
     /// All that is known, put together.

@@ -121,6 +121,16 @@ impl Slot {
         matches!(self.state, State::Failing { .. }) && self.counts(now)
     }
 
+    /// Whether what is known of it may become old after an instant, or did so since, although nothing happens.
+    pub(super) fn ages_after(&self, at: jiff::Timestamp) -> bool {
+        match &self.state {
+            State::Failing { since, state } => {
+                self.lists > 0 && *state != CoverageState::Forbidden && !is_over(*since, at)
+            }
+            State::Settled(_) | State::Pending | State::Current => false,
+        }
+    }
+
     /// Whether its objects say in which namespaces there may be ConfigMaps.
     pub(super) fn names_namespaces(&self) -> bool {
         self.kind.kind == "Namespace"

@@ -32,6 +32,13 @@ impl Pause {
     }
 }
 
+/// At least 0 and less than 1: so that those who began to wait together do not go on together.
+pub(crate) fn random() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let random = RandomState::new().hash_one(()) % 1024;
+    f64::from(u32::try_from(random).unwrap_or(0)) / 1024.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

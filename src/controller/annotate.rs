@@ -3,7 +3,7 @@
 //! Server-side apply with a field manager of its own, never forced: who else owns these annotations keeps them. Which
 //! workloads have ours is found by that manager at the beginning, so that they go when the flag is off.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::heads::{self, Head};
 use super::lease::Role;
+use super::said::Said;
 use super::target::{self, Found};
 use super::told::{Told, Way, Whom};
 use super::{Metrics, within};
@@ -72,7 +73,7 @@ pub(super) struct Annotator {
     is_found: bool,
     /// What was refused: not tried again until it is something else.
     refused: BTreeMap<Key, Says>,
-    said: BTreeSet<String>,
+    said: Said,
     retry: Option<Instant>,
 }
 
@@ -86,7 +87,7 @@ impl Annotator {
             there: BTreeMap::new(),
             is_found: false,
             refused: BTreeMap::new(),
-            said: BTreeSet::new(),
+            said: Said::default(),
             retry: None,
         }
     }
@@ -112,7 +113,7 @@ impl Annotator {
                 match self.find().await {
                     Ok(found) => (self.there, self.is_found) = (found, true),
                     Err(why) => {
-                        self.say(&why);
+                        self.said.warn(&why);
                         self.retry = Some(Instant::now() + PAUSE);
                         // Without knowing what is there nothing is taken away; what is missing is put there all the same.
                     }
@@ -157,7 +158,7 @@ impl Annotator {
                 }
                 Err((is_final, why)) => {
                     self.metrics.wrote("annotation", false);
-                    self.say(&format!("{} {}/{} was not annotated: {why}", key.1, key.0, key.2));
+                    self.said.warn(&format!("{} {}/{} was not annotated: {why}", key.1, key.0, key.2));
                     if is_final {
                         self.refused.insert(key, says);
                     } else {
@@ -209,10 +210,7 @@ impl Annotator {
     /// The workloads that have our annotations.
     async fn find(&self) -> Result<BTreeMap<Key, Says>, String> {
         let mut found = BTreeMap::new();
-        let places: Vec<Option<&str>> = match self.namespaces.as_slice() {
-            [] => vec![None],
-            some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
-        };
+        let places = heads::places(&self.namespaces);
         for resource in KINDS.iter().filter_map(|kind| built_in(kind)) {
             for place in &places {
                 let take = |head: Head| {
@@ -230,12 +228,6 @@ impl Annotator {
             }
         }
         Ok(found)
-    }
-
-    fn say(&mut self, what: &str) {
-        if self.said.len() < 1000 && self.said.insert(what.to_owned()) {
-            tracing::warn!("{what}");
-        }
     }
 }
 

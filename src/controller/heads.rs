@@ -30,6 +30,14 @@ pub(super) struct Manager {
     pub(super) manager: String,
 }
 
+/// Where to list: in each of the namespaces, or everywhere where there are none.
+pub(super) fn places(namespaces: &[String]) -> Vec<Option<&str>> {
+    match namespaces {
+        [] => vec![None],
+        some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
+    }
+}
+
 /// The heads of all objects of a kind, in one namespace or in all, page by page. `labels` is a selector.
 ///
 /// # Errors

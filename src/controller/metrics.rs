@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::evaluate::Answer;
 use super::wish::AuditId;
 use crate::collect::kube::Watched;
-use crate::report::exposition::{self, Family, Kind, Sample};
+use crate::report::exposition::{self, Family, Kind, Sample, Value};
 use crate::report::prometheus;
 
 /// A loop that has not turned for so long stands still.
@@ -115,7 +115,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let state = self.state();
         let leader = Sample::new(Vec::new(), state.leader);
-        let by_kind = |watched: &Watched, n: u64| Sample::new(vec![("kind", watched.kind.clone())], n);
+        let by_kind = |watched: &Watched, n: Value| Sample::new(vec![("kind", watched.kind.clone())], n);
         let last_success = state.last_success.map(|seconds| Sample::new(Vec::new(), seconds));
         let writes = state.writes.iter().map(|((what, result), count)| {
             Sample::new(vec![("kind", (*what).to_owned()), ("result", (*result).to_owned())], *count)
@@ -141,9 +141,9 @@ impl Metrics {
             ),
             Family::new(Kind::Counter, "buildreach_writes_total", "Objects that were written.").with(writes),
             Family::new(Kind::Gauge, "buildreach_objects", "Objects that are known.")
-                .with(state.watched.iter().map(|watched| by_kind(watched, as_u64(watched.objects)))),
+                .with(state.watched.iter().map(|watched| by_kind(watched, watched.objects.into()))),
             Family::new(Kind::Counter, "buildreach_watch_restarts_total", "Lists after the first one.")
-                .with(state.watched.iter().map(|watched| by_kind(watched, watched.lists.saturating_sub(1)))),
+                .with(state.watched.iter().map(|watched| by_kind(watched, watched.lists.saturating_sub(1).into()))),
             Family::new(Kind::Counter, "buildreach_aws_reads_total", "Reads of the network of AWS.").with(reads),
             Family::new(
                 Kind::Gauge,
@@ -173,8 +173,4 @@ pub(super) fn name(id: &AuditId) -> String {
         AuditId::Cluster { name } => name.clone(),
         AuditId::Namespaced { namespace, name } => format!("{namespace}/{name}"),
     }
-}
-
-fn as_u64(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }

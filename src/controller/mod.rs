@@ -23,6 +23,7 @@ mod network;
 mod recorder;
 mod reports;
 mod role;
+mod said;
 mod serve;
 pub mod status;
 mod target;

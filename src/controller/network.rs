@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Metrics;
 use crate::collect::aws::kept::Kept;
 use crate::collect::aws::{self, Addresses, add};
-use crate::collect::pause::Pause;
+use crate::collect::pause::{Pause, random};
 use crate::model::Snapshot;
 use crate::model::aws::AwsScope;
 use crate::model::object::Node;
@@ -281,12 +281,6 @@ impl<S: Source> Poll<S> {
 /// A tenth more or less, so that those who began together do not go on together; `random` is at least 0 and less than 1.
 fn jittered(wait: Duration, random: f64) -> Duration {
     wait.mul_f64(0.9 + 0.2 * random)
-}
-
-fn random() -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let random = RandomState::new().hash_one(()) % 1024;
-    f64::from(u32::try_from(random).unwrap_or(0)) / 1024.0
 }
 
 #[cfg(test)]

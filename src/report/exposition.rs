@@ -121,6 +121,12 @@ impl From<u64> for Value {
     }
 }
 
+impl From<usize> for Value {
+    fn from(n: usize) -> Self {
+        Self::Whole(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+}
+
 impl From<f64> for Value {
     fn from(x: f64) -> Self {
         Self::Real(x)

@@ -180,24 +180,26 @@ impl Reader<'_> {
     /// are for is recorded as their kind. What is not read within `limit` is taken for not answered.
     pub(super) async fn config_maps(&self, wanted: &Names, limit: Option<Duration>) -> Vec<Found> {
         let end = limit.map(|limit| Instant::now() + limit);
+        // What is wanted for several purposes is read once.
+        let once = |names: &Purposes| names.values().flatten().cloned().collect::<BTreeSet<String>>();
+        let by_namespace: Vec<_> = wanted.iter().map(|(namespace, names)| (namespace, names, once(names))).collect();
         let mut reads = Vec::new();
-        for (namespace, names) in wanted {
-            let names: BTreeSet<&String> = names.values().flatten().collect();
-            reads.extend(names.into_iter().map(|name| self.config_map(namespace, name, end)));
+        for (namespace, _, once) in &by_namespace {
+            reads.extend(once.iter().map(|name| self.config_map(namespace, name, end)));
         }
         let mut all = in_order(reads).await.into_iter();
         let mut namespaces = Vec::new();
-        for (namespace, names) in wanted {
+        for (namespace, names, once) in &by_namespace {
             let mut found = Found::default();
             let mut errors: BTreeMap<&String, ReadError> = BTreeMap::new();
-            for name in names.values().flatten().collect::<BTreeSet<_>>() {
+            for name in once {
                 match all.next() {
                     Some(Ok(facts)) => facts.into_iter().for_each(|facts| merge(&mut found.facts, facts)),
                     Some(Err(error)) => drop(errors.insert(name, error)),
                     None => {}
                 }
             }
-            for (what, names) in names {
+            for (what, names) in *names {
                 let worst = names.iter().rev().find_map(|name| errors.get(name)).cloned();
                 found.cover(what, Some(namespace), state(worst.map_or(Ok(()), Err)));
             }

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::content::{Form, MOST_RESULTS, OPEN_REPORT, POLICY_REPORT};
 use super::heads::{self, Head};
 use super::lease::Role;
+use super::said::Said;
 use super::target::{self, Found};
 use super::told::{Subject, Told};
 use super::write::FIELD_MANAGER;
@@ -110,8 +111,8 @@ pub(super) struct Keeper {
     kept: BTreeMap<Key, String>,
     /// What the server does not take, whatever it says: not tried again until it says something else.
     refused: BTreeMap<Key, String>,
-    /// What was said once and need not be said again.
-    said: BTreeSet<String>,
+    /// What was said, until everything could be written again.
+    said: Said,
     look: Instant,
     /// When it is asked again which are there.
     list_again: Instant,
@@ -139,7 +140,7 @@ impl Keeper {
             form: None,
             kept: BTreeMap::new(),
             refused: BTreeMap::new(),
-            said: BTreeSet::new(),
+            said: Said::default(),
             look: Instant::now(),
             list_again: Instant::now(),
             retry: None,
@@ -186,7 +187,7 @@ impl Keeper {
                 Ok(false) => {}
                 // Not known: what was so until now is so still.
                 Err(why) => {
-                    self.say(&why);
+                    self.said.warn(&why);
                     self.look = Instant::now() + PAUSE.0;
                     return;
                 }
@@ -194,7 +195,7 @@ impl Keeper {
         }
         let form = self.wanted.choose(&served);
         if form.is_none() && !matches!(self.wanted, Reports::Auto | Reports::None) {
-            self.say(&format!("--reports {}: the server has no such kind, no report is written", self.wanted));
+            self.said.warn(&format!("--reports {}: the server has no such kind, no report is written", self.wanted));
         }
         if form != self.form {
             if let Some(form) = form {
@@ -222,7 +223,7 @@ impl Keeper {
         if let Some(form) = form {
             match self.list(form).await {
                 Ok(all) => self.kept = all,
-                Err(why) => return self.say(&why),
+                Err(why) => return self.said.warn(&why),
             }
         }
         let many = FOR_EACH.saturating_mul(u32::try_from(self.kept.len()).unwrap_or(u32::MAX));
@@ -241,13 +242,9 @@ impl Keeper {
     /// Our reports with their digests.
     async fn list(&self, form: Form) -> Result<BTreeMap<Key, String>, String> {
         let mut found = BTreeMap::new();
-        let places: Vec<Option<&str>> = match self.namespaces.as_slice() {
-            [] => vec![None],
-            some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
-        };
         let label = format!("{}={}", content::MANAGED_BY.0, content::MANAGED_BY.1);
         let resource = resource(form);
-        for place in places {
+        for place in heads::places(&self.namespaces) {
             let take = |mut head: Head| {
                 let digest = head.annotations.remove(content::DIGEST).unwrap_or_default();
                 found.insert((head.namespace, head.name), digest);
@@ -299,7 +296,7 @@ impl Keeper {
                 Outcome::Failed(why) => {
                     failures += 1;
                     self.metrics.wrote("report", false);
-                    self.say(&format!("the report {}/{} was not written: {why}", key.0, key.1));
+                    self.said.warn(&format!("the report {}/{} was not written: {why}", key.0, key.1));
                 }
             }
         }
@@ -338,7 +335,7 @@ impl Keeper {
             Found::Gone => return Outcome::Moot,
             // The report is worth more than that its end is that of the object.
             Found::Unreadable(why) => {
-                self.say(&format!("a report without an owner: {why}"));
+                self.said.warn(&format!("a report without an owner: {why}"));
                 None
             }
         };
@@ -389,15 +386,8 @@ impl Keeper {
             Err(why) => why,
         };
         self.metrics.wrote("report", false);
-        self.say(&format!("the report {}/{} was not deleted: {why}", key.0, key.1));
+        self.said.warn(&format!("the report {}/{} was not deleted: {why}", key.0, key.1));
         false
-    }
-
-    /// Says something once, until everything could be written again.
-    fn say(&mut self, what: &str) {
-        if self.said.len() < 1000 && self.said.insert(what.to_owned()) {
-            tracing::warn!("{what}");
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::super::connect::describe;
 use super::super::list::within;
-use crate::collect::pause::Pause;
+use crate::collect::pause::{Pause, random};
 use crate::model::CoverageState;
 
 /// The least time between two requests of a watch that fails, and the most: what happened while a server was away is
@@ -226,7 +226,5 @@ fn state(error: &kube::Error) -> CoverageState {
 
 /// Up to a quarter longer, so that watches which fail together do not come back together.
 fn jittered(pause: Duration) -> Duration {
-    use std::hash::{BuildHasher as _, RandomState};
-    let random = RandomState::new().hash_one(()) % 256;
-    pause + pause.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 1024.0)
+    pause.mul_f64(1.0 + random() / 4.0)
 }

@@ -6,6 +6,7 @@ mod endpoint;
 pub(crate) mod environment;
 mod goproxy;
 mod image;
+mod lists;
 mod memory;
 mod needs;
 pub mod owners;
@@ -22,7 +23,6 @@ mod tables;
 mod testing;
 mod url;
 
-use std::fmt;
 use std::net::IpAddr;
 
 use crate::model::object::{Container, PodSpec};
@@ -57,9 +57,7 @@ pub struct Subject {
     pub template: Option<u32>,
     /// Build system, such as `Tekton`.
     pub system: Option<&'static str>,
-    /// Why it counts as a build.
-    pub signals: List<Signal>,
-    /// The same in words.
+    /// Why it counts as a build, in words: ``label `tekton.dev/taskRun` (100 %)``.
     pub shown: List<String>,
     /// Noisy-or of the signals, 0 to 1.
     pub score: f64,
@@ -67,23 +65,6 @@ pub struct Subject {
     pub requirements: List<Requirement>,
     /// What is known about its needs and is no endpoint: `container `build` downloads no module: …`.
     pub notes: List<String>,
-}
-
-/// One reason to believe that a pod builds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Signal {
-    /// What was seen: ``label `tekton.dev/taskRun` ``.
-    pub what: String,
-    /// 0 to 1.
-    pub weight: f64,
-}
-
-/// With its weight; some only tell something about the pod.
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if self.weight > 0.0 { write!(f, " ({:.0} %)", self.weight * 100.0) } else { Ok(()) }
-    }
 }
 
 /// Something that a subject must reach, and why.
@@ -237,7 +218,7 @@ pub struct DemandOptions {
 
 /// Finds the build subjects of a snapshot and what each of them needs.
 pub fn build(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandOptions) -> Demand {
-    build_again(snapshot, catalogue, options, &mut Memory::default())
+    build_again(snapshot, catalogue, options, &mut Memory::for_once())
 }
 
 /// The same, with what is known of the specifications from before.
@@ -245,34 +226,12 @@ pub fn build_again(snapshot: &Snapshot, catalogue: &Catalogue, options: &DemandO
     let mut demand = build::build(snapshot, catalogue, options, memory);
     let (sets, problems) = sets_of(snapshot, catalogue);
     demand.set_problems = problems;
-    if !sets.is_empty() {
-        for subject in &mut demand.subjects {
-            subject.requirements = subject.requirements.iter().map(|r| with_addresses(r.clone(), &sets)).collect();
-        }
-        for requirement in demand.shared.iter_mut().flatten() {
-            *requirement = with_addresses(requirement.clone(), &sets);
-        }
-    }
-    let mut presents = presents::Presents::new(snapshot, options, &sets);
-    let own = demand.subjects.iter().flat_map(|subject| &subject.requirements);
-    presents.know_hosts(own.chain(demand.shared.iter().flatten()), catalogue);
-    demand.presents = presents;
+    // Whose a host is does not depend on what is known of its addresses.
+    let public = memory.lists.public_hosts(&demand, catalogue);
+    demand.presents = presents::Presents::new(snapshot, options, &sets, public);
+    memory.lists.tell_addresses(&mut demand, sets);
+    memory.end(&demand);
     demand
-}
-
-/// Puts the addresses that an endpoint set lists for this host and port in the place of those that nobody publishes.
-fn with_addresses(mut requirement: Requirement, sets: &[EndpointSet]) -> Requirement {
-    let endpoint = &mut requirement.endpoint;
-    if endpoint.addresses == Addresses::Public {
-        let is_it = |known: &&Endpoint| {
-            known.host == endpoint.host && known.port == endpoint.port && known.protocol == endpoint.protocol
-        };
-        let known = sets.iter().flat_map(|set| &set.endpoints).find(is_it);
-        if let Some(Addresses::Listed(addresses)) = known.map(|known| &known.addresses) {
-            endpoint.addresses = Addresses::Listed(addresses.clone());
-        }
-    }
-    requirement
 }
 
 /// The programs that a container shows: those of its commands, and the last part of its image's name.

@@ -8,6 +8,8 @@ use crate::model::{Labels, Snapshot, Str};
 /// Controllers are followed at most so far, should owners form a circle.
 const MAX_OWNERS: usize = 8;
 
+const REPLICA_SET: &str = "ReplicaSet";
+
 /// The label that ties a pod to the `ReplicaSet` of a Deployment; its value ends that `ReplicaSet`'s name.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
@@ -23,7 +25,11 @@ const FIRST_CRON_JOB: u32 = 24_500_000;
 pub struct Owners<'a> {
     workloads: FxHashMap<(&'a str, &'a str, &'a str), u32>,
     snapshot: &'a Snapshot,
-    tops: FxHashMap<(&'a str, &'a Owner, bool), Top>,
+    /// By number.
+    tops: Vec<Top>,
+    by_text: FxHashMap<(&'a str, &'a Owner, bool), usize>,
+    /// Those that no label of a pod decides, by the addresses of the texts, which pods of one owner mostly share.
+    by_address: FxHashMap<[*const u8; 3], usize>,
 }
 
 /// The last owner that can be found.
@@ -42,7 +48,7 @@ impl<'a> Owners<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let key = |w: &'a Workload| (w.meta.namespace.as_deref().unwrap_or(""), &*w.kind, &*w.meta.name);
         let workloads = (0u32..).zip(&snapshot.workloads).map(|(at, workload)| (key(workload), at)).collect();
-        Self { workloads, snapshot, tops: FxHashMap::default() }
+        Self { workloads, snapshot, tops: Vec::new(), by_text: FxHashMap::default(), by_address: FxHashMap::default() }
     }
 
     /// The index of an owner, if it was read.
@@ -52,19 +58,40 @@ impl<'a> Owners<'a> {
 
     /// The last owner of a pod that can be found; `None` for a pod that nothing owns.
     pub fn top(&mut self, pod: &'a Pod) -> Option<&Top> {
-        let owner = pod.owner.as_ref()?;
-        let namespace = pod.meta.namespace.as_deref().unwrap_or("");
-        // Only then does the name of an owner that was not read tell who made it.
-        let hashed = !self.workloads.is_empty() && is_hashed(owner, &pod.meta.labels);
-        let key = (namespace, owner, hashed);
-        if !self.tops.contains_key(&key) {
-            let top = self.follow(namespace, owner, hashed);
-            self.tops.insert(key, top);
-        }
-        self.tops.get(&key)
+        self.number(pod).map(|number| self.numbered(number))
     }
 
-    fn follow(&self, namespace: &str, owner: &Owner, hashed: bool) -> Top {
+    /// The owner of a number.
+    pub(super) fn numbered(&self, number: usize) -> &Top {
+        &self.tops[number]
+    }
+
+    /// The number of the last owner of a pod, from 0 in the order in which they were asked for.
+    pub(super) fn number(&mut self, pod: &'a Pod) -> Option<usize> {
+        let owner = pod.owner.as_ref()?;
+        let namespace = pod.meta.namespace.as_deref().unwrap_or("");
+        let address = [namespace.as_ptr(), owner.kind.as_ptr(), owner.name.as_ptr()];
+        if let Some(number) = self.by_address.get(&address) {
+            return Some(*number);
+        }
+        // Only the name of an owner that was not read tells who made it.
+        let is_read = self.workloads.is_empty() || self.find(namespace, &owner.kind, &owner.name).is_some();
+        let hashed = !is_read && is_hashed(owner, &pod.meta.labels);
+        let known = self.by_text.get(&(namespace, owner, hashed)).copied();
+        let number = known.unwrap_or_else(|| {
+            self.tops.push(self.follow(namespace, owner, hashed));
+            self.by_text.insert((namespace, owner, hashed), self.tops.len() - 1);
+            self.tops.len() - 1
+        });
+        // The labels of another pod may say another thing of such a one.
+        if is_read || owner.kind != REPLICA_SET {
+            self.by_address.insert(address, number);
+        }
+        Some(number)
+    }
+
+    /// The last owner, where that one is the first.
+    pub(super) fn follow(&self, namespace: &str, owner: &Owner, hashed: bool) -> Top {
         let mut top = Top { kind: owner.kind.clone(), name: owner.name.clone(), through: Vec::new() };
         let mut next =
             self.find(namespace, &owner.kind, &owner.name).or_else(|| self.implied(namespace, owner, hashed));
@@ -88,7 +115,7 @@ impl<'a> Owners<'a> {
     fn implied(&self, namespace: &str, owner: &Owner, hashed: bool) -> Option<u32> {
         let (maker, number) = owner.name.rsplit_once('-')?;
         match &*owner.kind {
-            "ReplicaSet" if hashed => self.find(namespace, "Deployment", maker),
+            REPLICA_SET if hashed => self.find(namespace, "Deployment", maker),
             "Job" if is_scheduled(number) => self.find(namespace, "CronJob", maker),
             _ => None,
         }
@@ -96,8 +123,8 @@ impl<'a> Owners<'a> {
 }
 
 /// Whether a pod's owner is a `ReplicaSet` that bears the hash of the pod's template.
-fn is_hashed(owner: &Owner, labels: &Labels) -> bool {
-    owner.kind == "ReplicaSet"
+pub(super) fn is_hashed(owner: &Owner, labels: &Labels) -> bool {
+    owner.kind == REPLICA_SET
         && owner.name.rsplit_once('-').is_some_and(|(_, end)| labels.get(TEMPLATE_HASH).is_some_and(|hash| hash == end))
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::catalogue::Catalogue;
 use super::{Demand, DemandOptions, EndpointSet, Requirement};
 use crate::model::trust::Anchor;
 use crate::model::{List, Snapshot, Str};
@@ -94,8 +93,14 @@ struct Rule {
 
 impl Presents {
     /// Finds the certificates that the user and the endpoint sets name. What the command line says about a host goes
-    /// before what a set says, the chain before the CA, and the closer host before the wider one.
-    pub(super) fn new(snapshot: &Snapshot, options: &DemandOptions, read: &[EndpointSet]) -> Self {
+    /// before what a set says, the chain before the CA, and the closer host before the wider one. `public` are hosts that
+    /// somebody named and that the catalogue lists.
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        options: &DemandOptions,
+        read: &[EndpointSet],
+        public: FxHashSet<Str>,
+    ) -> Self {
         let sets = options.endpoint_sets.iter().chain(read).flat_map(|set: &EndpointSet| &set.presents);
         let told = options.presents.iter().map(|told| (false, told)).chain(sets.map(|told| (true, told)));
         let mut told: Vec<(bool, &Told)> = told.collect();
@@ -112,22 +117,7 @@ impl Presents {
             };
             Rule { host: told.host.clone(), port: told.port, presented: presented.into() }
         };
-        Self { rules: told.into_iter().map(|(_, told)| rule(told)).collect(), public: FxHashSet::default() }
-    }
-
-    /// Looks up which of the hosts that somebody named are public ones.
-    pub(super) fn know_hosts<'r>(
-        &mut self,
-        requirements: impl Iterator<Item = &'r Requirement>,
-        catalogue: &Catalogue,
-    ) {
-        let mut seen: FxHashSet<&str> = FxHashSet::default();
-        for requirement in requirements.filter(|requirement| !requirement.is_of_catalogue()) {
-            let host = &requirement.endpoint.host;
-            if seen.insert(host) && catalogue.lists(host) {
-                self.public.insert(host.clone());
-            }
-        }
+        Self { rules: told.into_iter().map(|(_, told)| rule(told)).collect(), public }
     }
 
     fn of(&self, requirement: &Requirement) -> Option<Arc<Presented>> {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::Signal;
 use super::image::Image;
 use super::memory::Kept;
 use super::pattern::glob;
 use super::shell::{self, Command, Scripts};
 use super::tables::{self, Rule, tables};
 use crate::model::object::{Container, EnvValue, PodSpec};
-use crate::model::{Labels, Str};
+use crate::model::{Labels, List, Str};
 
 /// From this score on a pod counts as a build.
 pub(super) const THRESHOLD: f64 = 0.5;
@@ -38,18 +37,19 @@ pub(super) struct Hit {
     /// Signs of one system and class are one sign: only the strongest counts.
     class: &'static str,
     pub(super) weight: f64,
-    what: String,
+    what: Str,
     /// Ecosystems, or `build:…`; empty if it tells nothing about needs.
     pub(super) needs: &'static str,
 }
 
 impl Hit {
-    fn of(rule: &Rule, what: String) -> Self {
+    fn of(rule: &Rule, what: impl Into<Str>) -> Self {
+        let what = what.into();
         Self { system: Some(rule.system), class: rule.kind, weight: rule.weight, what, needs: rule.needs }
     }
 
-    fn general(class: &'static str, weight: f64, what: String) -> Self {
-        Self { system: None, class, weight, what, needs: "" }
+    fn general(class: &'static str, weight: f64, what: impl Into<Str>) -> Self {
+        Self { system: None, class, weight, what: what.into(), needs: "" }
     }
 }
 
@@ -72,11 +72,23 @@ pub(super) fn system(hits: &[Hit]) -> Option<&'static str> {
 }
 
 /// The signs as they are reported, strongest first.
-pub(super) fn signals(hits: &[Hit]) -> Vec<Signal> {
-    let mut signals: Vec<_> =
-        strongest(hits).map(|hit| Signal { what: hit.what.clone(), weight: hit.weight }).collect();
-    signals.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.what.cmp(&b.what)));
-    signals
+fn reported(hits: &[Hit]) -> Vec<&Hit> {
+    let mut reported: Vec<_> = strongest(hits).collect();
+    reported.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.what.cmp(&b.what)));
+    reported
+}
+
+/// What was seen: ``label `tekton.dev/taskRun` ``.
+pub(super) fn seen(hits: &[Hit]) -> Vec<String> {
+    reported(hits).into_iter().map(|hit| hit.what.to_string()).collect()
+}
+
+/// The same with weights; some signs only tell something about the pod.
+pub(super) fn shown(hits: &[Hit]) -> Vec<String> {
+    let shown = |Hit { what, weight, .. }: &Hit| {
+        if *weight > 0.0 { format!("{what} ({:.0} %)", weight * 100.0) } else { what.to_string() }
+    };
+    reported(hits).into_iter().map(shown).collect()
 }
 
 fn strongest(hits: &[Hit]) -> impl Iterator<Item = &Hit> {
@@ -106,9 +118,23 @@ impl SpecSigns {
         hits
     }
 
-    /// Forgets specifications that nobody asked about since the last end.
+    /// What is asked about from now on is kept at the next [`keep`](Self::keep).
+    pub(super) fn begin(&mut self) {
+        self.known.begin();
+    }
+
+    /// Forgets specifications that nobody asked about since the last begin.
+    pub(super) fn keep(&mut self) {
+        self.known.keep();
+    }
+
+    /// How many specifications are held.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Forgets what only the demand that ends needed.
     pub(super) fn end(&mut self) {
-        self.known.end();
         self.images.clear();
     }
 
@@ -129,26 +155,56 @@ impl SpecSigns {
             hits.push(Hit::general("socket", SOCKET, what));
         }
         if spec.host_network && !hits.is_empty() {
-            hits.push(Hit::general("host-network", 0.0, "hostNetwork: its traffic is the node's".to_owned()));
+            hits.push(Hit::general("host-network", 0.0, "hostNetwork: its traffic is the node's"));
         }
         hits
     }
 }
 
-/// Signs in labels.
-pub(super) fn label_hits(labels: &Labels, hits: &mut Vec<Hit>) {
-    for (key, value) in labels.iter() {
-        for rule in tables().label(key, value) {
-            let shown = rule.pattern.split_once('=').map_or_else(|| key.to_string(), |_| format!("{key}={value}"));
-            hits.push(Hit::of(rule, format!("label `{shown}`")));
-        }
-        for rule in tables().rules("labels").iter().filter(|rule| key.starts_with(rule.pattern)) {
-            hits.push(Hit::of(rule, format!("label `{key}`")));
-        }
-        if key == OPT_IN && value == "true" {
-            hits.push(Hit::general("opt-in", 1.0, format!("label `{OPT_IN}`")));
+/// Signs in labels. Which keys can be signs is found once for each list of keys, of which many pods share one.
+#[derive(Debug, Default)]
+pub(super) struct LabelSigns<'a> {
+    telling: FxHashMap<*const Str, (&'a List<Str>, List<usize>)>,
+}
+
+impl<'a> LabelSigns<'a> {
+    /// Adds the signs in labels.
+    pub(super) fn hits(&mut self, labels: &'a Labels, hits: &mut Vec<Hit>) {
+        let keys = labels.keys();
+        let find = || {
+            let telling = keys.iter().enumerate().filter(|(_, key)| can_tell(key));
+            (keys, telling.map(|(at, _)| at).collect())
+        };
+        let (_, telling) = self.telling.entry(keys.as_ptr()).or_insert_with(find);
+        for at in telling.iter() {
+            label_hits(&keys[*at], &labels.values()[*at], hits);
         }
     }
+}
+
+/// Whether a label of this key can be a sign.
+fn can_tell(key: &str) -> bool {
+    key == OPT_IN
+        || tables().has_label(key)
+        || tables().rules("labels").iter().any(|rule| key.starts_with(rule.pattern))
+}
+
+fn label_hits(key: &Str, value: &Str, hits: &mut Vec<Hit>) {
+    for rule in tables().label(key, value) {
+        let shown = rule.pattern.split_once('=').map_or_else(|| key.to_string(), |_| format!("{key}={value}"));
+        hits.push(Hit::of(rule, format!("label `{shown}`")));
+    }
+    for rule in tables().rules("labels").iter().filter(|rule| key.starts_with(rule.pattern)) {
+        hits.push(Hit::of(rule, format!("label `{key}`")));
+    }
+    if key == OPT_IN && value == "true" {
+        hits.push(opted_in());
+    }
+}
+
+/// The sign that the opt-in label is.
+pub(super) fn opted_in() -> Hit {
+    Hit::general("opt-in", 1.0, format!("label `{OPT_IN}`"))
 }
 
 /// Signs in the name of a pod.
@@ -218,7 +274,7 @@ fn command_hits(command: &Command, init: bool, hits: &mut Vec<Hit>) {
         hits.push(Hit::general("package", PACKAGE_COMMAND, format!("command `{}`", tool.pattern)));
     }
     if init && command.is("git clone") {
-        hits.push(Hit::general("clone", GIT_CLONE, "init command `git clone`".to_owned()));
+        hits.push(Hit::general("clone", GIT_CLONE, "init command `git clone`"));
     }
 }
 

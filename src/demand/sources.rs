@@ -105,7 +105,6 @@ pub(super) fn subjects(snapshot: &Snapshot, options: &DemandOptions, reader: &Re
             pods: Few::default(),
             template: None,
             system: None,
-            signals: List::default(),
             shown: List::default(),
             full_name: Str::default(),
             score: 0.0,

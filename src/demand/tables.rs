@@ -123,6 +123,11 @@ impl Tables {
         self.rules.get(kind).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether there is a rule for labels of this key.
+    pub(super) fn has_label(&self, key: &str) -> bool {
+        self.labels.contains_key(key)
+    }
+
     /// Rules for a label.
     pub(super) fn label<'a>(&'a self, key: &str, value: &'a str) -> impl Iterator<Item = &'a Rule> {
         let exact = self.labels.get(key).map_or(&[] as &[Rule], Vec::as_slice).iter();

@@ -1,6 +1,6 @@
 //! Names that come near a SUBJECT of the command line that means nothing.
 
-use super::{Group, groups};
+use super::groups::{Group, groups};
 use crate::demand::DemandOptions;
 use crate::demand::select::SubjectSelector;
 use crate::model::Snapshot;

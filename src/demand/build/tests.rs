@@ -31,7 +31,7 @@ fn judged(labels: &[(&str, &str)], containers: Vec<Container>) -> (Option<&'stat
     let [subject] = demand.subjects.as_slice() else { return (None, 0, Vec::new()) };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let percent = (subject.score * 100.0).round() as u32;
-    (subject.system, percent, subject.signals.iter().map(|signal| signal.what.clone()).collect())
+    (subject.system, percent, subject.shown.to_vec())
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn general_signs_add_up_by_noisy_or() {
     assert_eq!(judged(&[], vec![c("corp.example/x", &["go", "test"])]).1, 70);
     assert_eq!(
         judged(&[], vec![c("golang", &["go", "test"])]),
-        (None, 82, vec!["command `go test`".into(), "image `golang`".into()])
+        (None, 82, vec!["command `go test` (70 %)".into(), "image `golang` (40 %)".into()])
     );
     assert_eq!(
         judged(&[], vec![c("node:20", &["node", "x.js"]).env("HTTPS_PROXY", "http://p").env("HTTP_PROXY", "http://p")])
@@ -114,7 +114,7 @@ fn a_mounted_socket_and_the_host_network_are_said() {
     s.host_paths = vec!["/var/run/docker.sock".into()].into();
     s.host_network = true;
     let demand = all(&snapshot(vec![pod("p", &[], s)], Vec::new()));
-    let signals: Vec<_> = demand.subjects[0].signals.iter().map(|s| s.what.as_str()).collect();
+    let signals: Vec<_> = demand.subjects[0].shown.iter().map(String::as_str).collect();
     assert!(
         signals.iter().any(|s| s.contains("/var/run/docker.sock") && s.contains("the node fetches")),
         "{signals:?}"
@@ -351,7 +351,7 @@ fn every_pod_is_a_subject_cheaply() {
     };
     let all = demand(&snapshot, &options);
     assert_eq!(all.subjects.len(), count - 1);
-    assert!(all.subjects.iter().all(|s| s.requirements.is_empty() && s.signals.is_empty() && s.kind == "Pod"));
+    assert!(all.subjects.iter().all(|s| s.requirements.is_empty() && s.shown.is_empty() && s.kind == "Pod"));
     assert_eq!(all.requirements(&all.subjects[0]).len(), 1);
     assert_eq!(*all.subjects[7].pods, [8]);
     // Without endpoints of the user, each pod's own needs count.

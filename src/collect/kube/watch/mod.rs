@@ -75,7 +75,7 @@ pub struct Taken {
     pub built: jiff::Timestamp,
     /// The NetworkPolicies before they were renewed, and of which facts they were.
     pub former: Option<(Revision, Vec<NetworkPolicy>)>,
-    /// That was now; else it is the one that was given back, policies renewed.
+    /// That was now; else it is the one that was given back, policies and pods renewed.
     pub is_new: bool,
 }
 

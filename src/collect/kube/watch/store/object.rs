@@ -11,6 +11,18 @@ pub(super) struct Object {
     pub(super) held: Held,
     /// ConfigMaps that it names: what they are for, namespace and name.
     pub(super) maps: Box<[Named]>,
+    /// The last list that told of it as it is, by number; 0 where it was an event.
+    pub(super) listed: u32,
+    /// The number of the pods ([`Revision`](super::Revision)) since an event told of it; 0 where it was a list.
+    pub(super) changed: u64,
+}
+
+/// The part of the facts that an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Policies,
+    Pods,
+    Others,
 }
 
 /// Pods and policies are many, and hold nothing else: they take no more room than they need.
@@ -31,7 +43,7 @@ impl Object {
         } else {
             Held::Facts(Box::new(facts))
         };
-        Self { held, maps }
+        Self { held, maps, listed: 0, changed: 0 }
     }
 
     /// Whether it is the same in all that decides.
@@ -60,9 +72,22 @@ impl Object {
         }
     }
 
-    /// Whether it is a policy, and nothing else is said about it.
-    pub(super) fn is_policy(&self) -> bool {
-        matches!(self.held, Held::Policy(_))
+    /// The pods that it is, in the same way.
+    pub(super) fn pods(&self) -> &[Pod] {
+        match &self.held {
+            Held::Pod(pod) => std::slice::from_ref(&**pod),
+            Held::Policy(_) => &[],
+            Held::Facts(facts) => &facts.pods,
+        }
+    }
+
+    /// Of which part of the facts it is, if nothing else is said about it.
+    pub(super) fn part(&self) -> Part {
+        match self.held {
+            Held::Pod(_) => Part::Pods,
+            Held::Policy(_) => Part::Policies,
+            Held::Facts(_) => Part::Others,
+        }
     }
 
     pub(super) fn add_to(&self, builder: &mut Builder) {

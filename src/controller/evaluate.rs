@@ -37,7 +37,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Known {
     specifications: demand::Memory,
-    /// The last one, and from what: it holds as long as nothing changes but policies.
+    /// The last one, and from what: it holds as long as nothing changes but policies and EndpointSlices.
     last: Option<(Revision, DemandOptions, Demand)>,
     /// What is known about trust for that demand.
     trust: Trust,
@@ -46,7 +46,7 @@ struct Known {
 impl Known {
     fn demand(&mut self, setup: &Setup, taken: &Taken, options: DemandOptions) -> (&Demand, &mut Trust) {
         let now = taken.revision;
-        let holds = |of: Revision| (of.pods, of.others) == (now.pods, now.others);
+        let holds = |of: Revision| Revision { policies: now.policies, slices: now.slices, ..of } == now;
         let last = self.last.take().filter(|(of, asked, _)| holds(*of) && *asked == options);
         let build = || {
             self.trust.begin_anew();

@@ -148,7 +148,7 @@ pub(super) struct Ways {
 impl Ways {
     /// Forgets what may be found in another way now.
     fn begin(&mut self, now: Revision) {
-        if self.of.others != now.others {
+        if (self.of.workloads, self.of.others) != (now.workloads, now.others) {
             self.found.clear();
         } else if self.of.pods != now.pods {
             let is_through_pod = |way: &Way| matches!(way, Way::Through(kind, _) if kind == "Pod");

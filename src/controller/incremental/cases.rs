@@ -248,3 +248,28 @@ fn a_pod_with_an_address_of_its_own_puts_the_ranges_of_nodes_in_doubt() {
     assert_eq!(lookups(&only(&mut controller)), known);
     assert_eq!(controller.again, 2, "facts were kept");
 }
+
+#[test]
+fn the_object_of_a_subject_is_found_in_another_way_once_it_can_be_read() {
+    let setup = setup();
+    let mut controller = Controller::new(&setup);
+    controller.wish(0, json!({"ecosystems": ["go"]}));
+    let owner = |kind: &str, name: &str| json!([{"kind": kind, "name": name, "controller": true}]);
+    let set = |kind: &str, name: &str| {
+        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "ci"},
+            "spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": []}}}})
+    };
+    controller.apply(&pod(&json!({"ownerReferences": owner("ReplicaSet", "web-1")}), &json!({})));
+    only(&mut controller);
+    let mut replicas = set("ReplicaSet", "web-1");
+    replicas["metadata"]["ownerReferences"] = owner("Deployment", "web");
+    for object in [replicas, set("Deployment", "web")] {
+        controller.apply(&object);
+        only(&mut controller);
+    }
+    controller.hear(Said::Gone(set("Deployment", "web")));
+    only(&mut controller);
+    controller.hear(Said::Gone(set("ReplicaSet", "web-1")));
+    only(&mut controller);
+    assert_eq!(controller.again, 4, "facts were kept");
+}

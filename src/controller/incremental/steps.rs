@@ -266,6 +266,15 @@ fn policy() -> impl Strategy<Value = Value> {
     )
 }
 
+fn slice() -> impl Strategy<Value = Value> {
+    (0..4_u8, any::<bool>()).prop_map(|(address, ready)| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "nexus-1", "namespace": "tools", "labels": {"kubernetes.io/service-name": "nexus"}},
+            "endpoints": [{"addresses": [format!("10.1.{address}.2")], "conditions": {"ready": ready}}],
+            "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}]})
+    })
+}
+
 fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
     let space = (select(vec!["ci", "web", "tools", "kube-system"]), select(vec!["build", "other"])).prop_map(
         |(name, team)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": team}}}),
@@ -281,12 +290,6 @@ fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
         let selector = if is_dns { json!({"k8s-app": "kube-dns"}) } else { json!({"app": "nexus"}) };
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": ns},
             "spec": {"clusterIP": format!("10.43.{}.1{address}", u8::from(is_dns)), "selector": selector, "ports": ports}})
-    });
-    let slice = (0..4_u8, any::<bool>()).prop_map(|(address, ready)| {
-        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-            "metadata": {"name": "nexus-1", "namespace": "tools", "labels": {"kubernetes.io/service-name": "nexus"}},
-            "endpoints": [{"addresses": [format!("10.1.{address}.2")], "conditions": {"ready": ready}}],
-            "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}]})
     });
     let node = (0..2_u8, any::<bool>(), 0..3_u8).prop_map(|(n, gpu, beat)| {
         let mut labels = json!({"kubernetes.io/hostname": format!("node-{n}")});
@@ -317,7 +320,7 @@ fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
                 {"host": "nexus.corp.example", "runtime": "containerd", "source": "/etc/containerd/certs.d",
                     "hosts": [{"url": "", "skipVerify": !verifies}]}]}})
     });
-    prop_oneof![2 => space, 2 => service, 2 => slice, 1 => node, 2 => set, 1 => trust]
+    prop_oneof![2 => space, 2 => service, 2 => slice(), 1 => node, 2 => set, 1 => trust]
 }
 
 fn config_maps(certificates: &Certificates) -> impl Strategy<Value = Vec<Value>> + use<> {
@@ -369,13 +372,14 @@ pub(super) fn step(certificates: &Certificates) -> impl Strategy<Value = Step> +
         1 => (kinds(), states).prop_map(|(kind, state)| Said::Failed(kind, state)),
         12 => kinds().prop_map(Said::Resumed),
     ];
-    // Policies or pods alone change most often between two answers: that is what facts are kept for.
+    // Policies alone, or what runs, change most often between two answers: that is what facts are kept for.
     let policies = prop_oneof![3 => policy().prop_map(Said::Applied), 1 => policy().prop_map(Said::Gone)];
-    let pods = prop_oneof![3 => pod().prop_map(Said::Applied), 1 => pod().prop_map(Said::Gone)];
+    let running = || prop_oneof![6 => pod(), 1 => workload(), 1 => slice()];
+    let running = prop_oneof![3 => running().prop_map(Said::Applied), 1 => running().prop_map(Said::Gone)];
     prop_oneof![
         30 => said.prop_map(Step::Said),
         20 => policies.prop_map(Step::Said),
-        20 => pods.prop_map(Step::Said),
+        20 => running.prop_map(Step::Said),
         3 => config_maps(certificates).prop_map(Step::Read),
         8 => (0..5_u8, prop::option::weighted(0.8, spec())).prop_map(|(number, spec)| Step::Wish(number, spec)),
         3 => (1..30_u16).prop_map(Step::Later),

@@ -46,6 +46,10 @@ pub struct Revision {
     pub policies: u64,
     /// Another number than before if pods may be others.
     pub pods: u64,
+    /// Another number than before if objects with pod templates may be others.
+    pub workloads: u64,
+    /// Another number than before if EndpointSlices may be others.
+    pub slices: u64,
     /// Another number than before if anything else may be another.
     pub others: u64,
 }
@@ -59,10 +63,10 @@ pub(super) struct Store {
     names: u64,
     /// ConfigMaps, which are read and not watched.
     config_maps: Vec<Found>,
-    /// Counts changes of policies that changed nothing else, those of pods, and all other changes.
+    /// Counts changes: each that changed one part alone for that part, and all others.
     revision: Revision,
-    /// A pod that names ConfigMaps came, went or is another, since facts were taken: more may hang on it.
-    pods_name_maps: bool,
+    /// What names ConfigMaps came, went or is another since facts were taken: more may hang on it.
+    more_may_hang: bool,
     /// Decodes; its facts are emptied after each object.
     decoder: Builder,
     decoded: u32,
@@ -76,7 +80,7 @@ impl Store {
             names: 0,
             config_maps: Vec::new(),
             revision: Revision::default(),
-            pods_name_maps: false,
+            more_may_hang: false,
             decoder: decoder(cluster),
             decoded: 0,
         }
@@ -161,10 +165,12 @@ impl Store {
 
     /// Counts a change of a part of the facts.
     fn changes(&mut self, part: Part, names_maps: bool) {
-        self.pods_name_maps |= names_maps && part == Part::Pods;
+        self.more_may_hang |= names_maps;
         let number = match part {
             Part::Policies => &mut self.revision.policies,
             Part::Pods => &mut self.revision.pods,
+            Part::Workloads => &mut self.revision.workloads,
+            Part::Slices => &mut self.revision.slices,
             Part::Others => &mut self.revision.others,
         };
         *number += 1;
@@ -200,7 +206,7 @@ impl Store {
         let key = match &object.held {
             // The strings that it has anyway.
             Held::Pod(pod) => (pod.meta.namespace.clone().unwrap_or_default(), pod.meta.name.clone()),
-            Held::Policy(_) | Held::Facts(_) => {
+            _ => {
                 let (namespace, name) = sent.key();
                 (namespace.into(), name.into())
             }
@@ -235,7 +241,7 @@ impl Store {
     pub(super) fn namespaces(&self, now: jiff::Timestamp) -> Vec<&Namespace> {
         let facts = self.objects(now).filter_map(|object| match &object.held {
             Held::Facts(facts) => Some(&facts.namespaces),
-            Held::Pod(_) | Held::Policy(_) => None,
+            _ => None,
         });
         facts.flatten().collect()
     }

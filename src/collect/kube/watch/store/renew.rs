@@ -1,27 +1,21 @@
-//! Facts that were taken before, brought up to date where only policies and pods are others.
+//! Facts that were taken before, brought up to date where only such parts are others as change often.
 
 use super::super::Taken;
 use super::object::Object;
 use super::slot::Slot;
 use super::{REBUILD, Revision, Store};
 use crate::model::Snapshot;
-use crate::model::object::Pod;
+use crate::model::object::{NetworkPolicy, Pod};
 
 impl Store {
-    /// What is known now: the facts that were taken last and given back, policies and pods renewed, as long as nothing
-    /// else is another; else all of it, put together anew.
+    /// What is known now: the facts that were taken last and given back, with those parts renewed that are others, as long
+    /// as nothing else is another; else all of it, put together anew.
     pub(in super::super) fn take_again(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
-        let names_maps = std::mem::take(&mut self.pods_name_maps);
+        let more_may_hang = std::mem::take(&mut self.more_may_hang);
         if let Some(mut last) = last.filter(|last| self.holds(last, now)) {
             last.snapshot.instant = now;
-            last.former = None;
-            if last.revision.policies != self.revision.policies {
-                // In the order in which a builder has them.
-                let policies = self.objects(now).flat_map(Object::policies).cloned().collect();
-                let former = std::mem::replace(&mut last.snapshot.network_policies, policies);
-                last.former = Some((last.revision, former));
-            }
-            if last.revision.pods == self.revision.pods || self.renew_pods(&mut last, names_maps, now) {
+            last.former = self.renew_policies(&mut last, now);
+            if self.is_nearly(&last) || self.renew(&mut last, more_may_hang, now) {
                 return Taken { revision: self.revision, is_new: false, ..last };
             }
         }
@@ -45,33 +39,53 @@ impl Store {
             && !self.slots.iter().any(hangs_on_time)
     }
 
-    /// Puts the pods of now in the place of those that were taken; `false` where more is another than that.
-    fn renew_pods(&self, last: &mut Taken, name_maps: bool, now: jiff::Timestamp) -> bool {
-        let known = &mut last.snapshot;
-        if name_maps {
+    /// Puts the policies of now in the place of those that were taken, which it returns where they are others.
+    fn renew_policies(&self, last: &mut Taken, now: jiff::Timestamp) -> Option<(Revision, Vec<NetworkPolicy>)> {
+        if last.revision.policies == self.revision.policies {
+            return None;
+        }
+        // In the order in which a builder has them.
+        let policies = self.objects(now).flat_map(Object::policies).cloned().collect();
+        Some((last.revision, std::mem::replace(&mut last.snapshot.network_policies, policies)))
+    }
+
+    /// The same for pods, workloads and EndpointSlices; `false` where more is another than those.
+    fn renew(&self, last: &mut Taken, more_may_hang: bool, now: jiff::Timestamp) -> bool {
+        let (known, since) = (&mut last.snapshot, last.revision);
+        if more_may_hang {
             let mut whole = self.snapshot(now);
             std::mem::swap(&mut known.pods, &mut whole.pods);
+            std::mem::swap(&mut known.workloads, &mut whole.workloads);
+            std::mem::swap(&mut known.endpoint_slices, &mut whole.endpoint_slices);
             return hangs_on_maps(known) == hangs_on_maps(&whole);
         }
-        let since = last.revision.pods;
+        if since.workloads != self.revision.workloads {
+            known.workloads = self.objects(now).flat_map(Object::workloads).cloned().collect();
+        }
+        if since.slices != self.revision.slices {
+            known.endpoint_slices = self.objects(now).flat_map(Object::slices).cloned().collect();
+        }
+        if since.pods == self.revision.pods {
+            return true;
+        }
         let pods = self.objects(now).flat_map(|object| {
-            let is_same = object.changed <= since;
+            let is_same = object.changed <= since.pods;
             object.pods().iter().map(move |pod| (pod, is_same))
         });
-        renew(&mut known.pods, pods.clone());
+        renew_in_place(&mut known.pods, pods.clone());
         // A builder may leave some out.
         known.pods.len() == pods.count()
     }
 }
 
-/// What of a snapshot hangs on the ConfigMaps that pods name.
+/// What of a snapshot hangs on the ConfigMaps that pods and templates name.
 fn hangs_on_maps(snapshot: &Snapshot) -> impl PartialEq {
     let Snapshot { config_maps, variable_maps, node_trust, trust_bundles, trust_notes, .. } = snapshot;
     (config_maps, variable_maps, node_trust, trust_bundles, trust_notes)
 }
 
 /// Brings pods up to date, in place: `now` has each pod of now in order, and whether it is the one that is there.
-fn renew<'p>(pods: &mut Vec<Pod>, now: impl Iterator<Item = (&'p Pod, bool)> + Clone) {
+fn renew_in_place<'p>(pods: &mut Vec<Pod>, now: impl Iterator<Item = (&'p Pod, bool)> + Clone) {
     let is_one = |a: &Pod, b: &Pod| a.meta.name == b.meta.name && a.meta.namespace == b.meta.namespace;
     let mut same = now.clone().filter(|(_, is_same)| *is_same).map(|(pod, _)| pod).peekable();
     pods.retain(|pod| same.next_if(|same| is_one(same, pod)).is_some());
@@ -121,7 +135,7 @@ mod tests {
             now.extend(before.iter().zip(stay).filter(|(_, stay)| *stay).map(|((name, node), _)| (*name, *node)));
             let (mut known, wanted) = (pods(&before), pods(&now));
             let is_same = now.iter().map(|(name, node)| before.get(name) == Some(node));
-            renew(&mut known, wanted.iter().zip(is_same));
+            renew_in_place(&mut known, wanted.iter().zip(is_same));
             prop_assert_eq!(known, wanted);
         }
     }

@@ -3,11 +3,12 @@
 it takes, how long a change of a policy takes until the status is written, and what it costs at rest.
 
 usage: benches/controller.py PROGRAM FOLDER [--changes 200] [--idle 300] [--copies N] [--reports]
-                            [--relists N]
+                            [--pods N] [--relists N]
 
 FOLDER is what `cargo bench --bench generate` writes. `--copies N` serves every pod N times under other names;
-`--reports` serves OpenReports, so that a report is written for each subject; `--relists N` ends every watch N times as
-expired (410), so that everything is listed anew. The server answers on loopback, without TLS: what is measured is the controller, not a server.
+`--reports` serves OpenReports, so that a report is written for each subject; `--pods N` makes and deletes a pod that
+builds, N times in all; `--relists N` ends every watch N times as expired (410), so that everything is listed anew. The
+server answers on loopback, without TLS: what is measured is the controller, not a server.
 """
 
 import argparse
@@ -188,6 +189,7 @@ def main():
     parser.add_argument("--idle", type=int, default=300)
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--reports", action="store_true")
+    parser.add_argument("--pods", type=int, default=0)
     parser.add_argument("--relists", type=int, default=0)
     options = parser.parse_args()
     world = World(options.folder, options.copies, options.reports)
@@ -212,6 +214,32 @@ def main():
             process.wait()
 
 
+def evaluations(address):
+    """Seconds and number of evaluations until now."""
+    connection = http.client.HTTPConnection(*address.rsplit(":", 1))
+    connection.request("GET", "/metrics")
+    page = connection.getresponse().read().decode()
+    numbers = dict(re.findall(r"^buildreach_evaluation_seconds_(sum|count) (\S+)$", page, re.M))
+    return float(numbers["sum"]), float(numbers["count"])
+
+
+def toggle(world, address, many, what, path, item):
+    took, before = [], evaluations(address)
+    for n in range(many):
+        # Two changes never fall into one time of gathering.
+        time.sleep(0.05)
+        began = time.monotonic()
+        world.tell(path, "ADDED" if n % 2 == 0 else "DELETED", item)
+        at, _ = world.written.get(timeout=30)
+        took.append(at - began)
+    took.sort()
+    rank = lambda share: took[min(len(took) - 1, int(len(took) * share))] * 1000
+    print(f"{many} changes of a {what} → status written: median {rank(0.5):.0f} ms, p99 {rank(0.99):.0f} ms, "
+          f"most {took[-1] * 1000:.0f} ms")
+    seconds, count = (now - then for now, then in zip(evaluations(address), before))
+    print(f"an evaluation takes {seconds / count * 1000:.1f} ms on average")
+
+
 def measure(process, world, options, start):
     address = None
     for line in process.stderr:
@@ -227,27 +255,15 @@ def measure(process, world, options, start):
         while len(world.reports) < status["subjects"]["total"] and time.monotonic() < start + 600:
             time.sleep(0.05)
         print(f"{len(world.reports)} reports written after {time.monotonic() - start:.2f} s, memory in MiB: {memory(process.pid)}")
-    took = []
     policy = {"metadata": {"name": "toggle", "namespace": "probe"}, "spec": {"podSelector": {}, "policyTypes": ["Egress"]}}
-    for n in range(options.changes):
-        # Two changes never fall into one time of gathering.
-        time.sleep(0.05)
-        began = time.monotonic()
-        world.tell("/apis/networking.k8s.io/v1/networkpolicies", "ADDED" if n % 2 == 0 else "DELETED", policy)
-        at, _ = world.written.get(timeout=30)
-        took.append(at - began)
-    took.sort()
-    if took:
-        rank = lambda share: took[min(len(took) - 1, int(len(took) * share))] * 1000
-        print(f"{len(took)} changes of a policy → status written: median {rank(0.5):.0f} ms, p99 {rank(0.99):.0f} ms, "
-              f"most {took[-1] * 1000:.0f} ms")
-    host, port = address.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port))
-    connection.request("GET", "/metrics")
-    page = connection.getresponse().read().decode()
-    numbers = dict(re.findall(r"^(buildreach_evaluation_seconds_(?:sum|count)) (\S+)$", page, re.M))
-    print(f"an evaluation takes {float(numbers['buildreach_evaluation_seconds_sum']) / float(numbers['buildreach_evaluation_seconds_count']) * 1000:.1f} ms on average")
-    print(f"memory in MiB: {memory(process.pid)}")
+    pod = json.loads(world.lists["pods"][-1])
+    pod["metadata"]["name"] = "another"
+    for many, what, path, item in (
+            (options.changes, "policy", "/apis/networking.k8s.io/v1/networkpolicies", policy),
+            (options.pods, "pod", "/api/v1/pods", pod)):
+        if many:
+            toggle(world, address, many, what, path, item)
+            print(f"memory in MiB: {memory(process.pid)}")
     for n in range(options.relists):
         world.expire()
         time.sleep(3)

@@ -37,20 +37,21 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Known {
     specifications: demand::Memory,
-    /// The last one, and from what: it holds as long as nothing changes but policies.
-    last: Option<(u64, DemandOptions, Demand)>,
+    /// The last one, and from what: it holds as long as nothing changes but policies and EndpointSlices.
+    last: Option<(Revision, DemandOptions, Demand)>,
     /// What is known about trust for that demand.
     trust: Trust,
 }
 
 impl Known {
     fn demand(&mut self, setup: &Setup, taken: &Taken, options: DemandOptions) -> (&Demand, &mut Trust) {
-        let others = taken.revision.others;
-        let last = self.last.take().filter(|(of, asked, _)| *of == others && *asked == options);
+        let now = taken.revision;
+        let holds = |of: Revision| Revision { policies: now.policies, slices: now.slices, ..of } == now;
+        let last = self.last.take().filter(|(of, asked, _)| holds(*of) && *asked == options);
         let build = || {
             self.trust.begin_anew();
             let demand = demand::build_again(&taken.snapshot, &setup.catalogue, &options, &mut self.specifications);
-            (others, options, demand)
+            (now, options, demand)
         };
         let last = last.unwrap_or_else(build);
         (&self.last.insert(last).2, &mut self.trust)
@@ -60,13 +61,19 @@ impl Known {
 impl Memory {
     /// The policies of a snapshot, compiled, as far as they are not known from the last one.
     fn policies(&mut self, taken: &Taken) -> PolicyIndex {
-        match (self.policies.take(), &taken.former) {
-            (Some((of, index)), _) if of == taken.revision => index,
-            (Some((of, index)), Some((former, policies))) if of == *former && of.others == taken.revision.others => {
-                index.renew(policies, &taken.snapshot)
-            }
-            _ => PolicyIndex::new(&taken.snapshot),
+        let Taken { snapshot, revision: now, former, .. } = taken;
+        let Some((of, index)) = self.policies.take().filter(|(of, _)| of.others == now.others) else {
+            return PolicyIndex::new(snapshot);
+        };
+        let mut index = match former {
+            _ if of.policies == now.policies => index,
+            Some((former, policies)) if of.policies == former.policies => index.renew(policies, snapshot),
+            _ => return PolicyIndex::new(snapshot),
+        };
+        if of.pods != now.pods {
+            index.renew_pods(snapshot);
         }
+        index
     }
 }
 

@@ -107,12 +107,10 @@ impl Network {
         std::future::pending().await
     }
 
-    /// Tells where the nodes of a snapshot stand, and adds what is known of the network there; `false` as long as it
-    /// was not read.
-    pub(super) fn add_to(&self, snapshot: &mut Snapshot) -> bool {
-        let Some(polled) = &self.0 else { return true };
-        let facts = polled.facts.borrow().clone();
-        let wanted = Wanted::of(snapshot, facts.as_deref());
+    /// Tells where the nodes of a snapshot stand, and which of its pods are on no interface that was read.
+    pub(super) fn look_at(&self, snapshot: &Snapshot) {
+        let Some(polled) = &self.0 else { return };
+        let wanted = Wanted::of(snapshot, polled.facts.borrow().as_deref());
         polled.wanted.send_if_modified(|before| {
             let is_new = before.as_deref() != Some(&wanted);
             if is_new {
@@ -120,7 +118,13 @@ impl Network {
             }
             is_new
         });
-        let Some(facts) = facts else { return false };
+    }
+
+    /// Looks at a snapshot, and adds what is known of the network; `false` as long as it was not read.
+    pub(super) fn add_to(&self, snapshot: &mut Snapshot) -> bool {
+        self.look_at(snapshot);
+        let Some(polled) = &self.0 else { return true };
+        let Some(facts) = polled.facts.borrow().clone() else { return false };
         facts.scopes.iter().for_each(|scope| add(snapshot, scope.clone()));
         true
     }

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::evaluate::Answer;
 use super::reports::rows::{Index, Row, Rows};
 use super::wish::{AuditId, Wish};
-use crate::collect::kube::{Taken, built_in};
+use crate::collect::kube::{Revision, Taken, built_in};
 use crate::model::object::{Meta, Workload};
 use crate::model::{CoverageState, Outcome, Snapshot, Str};
 
@@ -95,9 +95,7 @@ impl Told {
         let snapshot = &taken.snapshot;
         let mut audits = Vec::new();
         let mut subjects: BTreeMap<Str, Subject> = BTreeMap::new();
-        if known.others != Some(taken.revision.others) {
-            *known = Ways { others: Some(taken.revision.others), found: FxHashMap::default() };
-        }
+        known.begin(taken.revision);
         let mut search = Search { snapshot, read: None, owned: None };
         for (wish, (id, answer)) in wishes.iter().zip(answers) {
             let Ok(report) = answer else { continue };
@@ -140,11 +138,24 @@ impl Told {
 /// By namespace, kind and name of an owner: kind and name of something that it owns.
 type Owned<'a> = FxHashMap<(&'a str, &'a str, &'a str), (Str, Str)>;
 
-/// How the objects of subjects are found, as it was worked out for an evaluation since which only policies changed.
+/// How the objects of subjects are found, as it was worked out for an evaluation before.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    others: Option<u64>,
+    of: Revision,
     found: FxHashMap<Str, Option<Whom>>,
+}
+
+impl Ways {
+    /// Forgets what may be found in another way now.
+    fn begin(&mut self, now: Revision) {
+        if (self.of.workloads, self.of.others) != (now.workloads, now.others) {
+            self.found.clear();
+        } else if self.of.pods != now.pods {
+            let is_through_pod = |way: &Way| matches!(way, Way::Through(kind, _) if kind == "Pod");
+            self.found.retain(|_, whom| whom.as_ref().is_some_and(|whom| !is_through_pod(&whom.way)));
+        }
+        self.of = now;
+    }
 }
 
 /// Finds the way to the objects of subjects. What it looks at is made when it is asked for.
@@ -180,8 +191,13 @@ fn owned(snapshot: &Snapshot) -> Owned<'_> {
     let pods = snapshot.pods.iter().map(|pod| (&pod.meta, pod.owner.as_ref(), Str::from("Pod")));
     let workloads = snapshot.workloads.iter().map(|one| (&one.meta, one.owner.as_ref(), one.kind.clone()));
     let mut found = Owned::default();
+    let mut before = None;
     for (meta, owner, kind) in workloads.chain(pods) {
         let Some(owner) = owner else { continue };
+        // Pods of one owner mostly stand together.
+        if before.replace((owner, namespace(meta))) == Some((owner, namespace(meta))) {
+            continue;
+        }
         let key = (namespace(meta), owner.kind.as_str(), owner.name.as_str());
         found.entry(key).or_insert_with(|| (kind, meta.name.clone()));
     }

@@ -137,6 +137,11 @@ impl PolicyIndex {
         index
     }
 
+    /// Takes in the pods of a snapshot, in which nothing else is another than in the one of this index.
+    pub fn renew_pods(&mut self, snapshot: &Snapshot) {
+        self.pod_range = pod_range(snapshot);
+    }
+
     /// Takes in the NetworkPolicies of a snapshot in order of namespace and name; `known` gives what is compiled already.
     fn fill(&mut self, snapshot: &Snapshot, mut known: impl FnMut(&NetworkPolicy) -> Option<(Policy, [Vec<Rule>; 2])>) {
         let nowhere = Str::default();

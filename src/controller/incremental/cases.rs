@@ -6,7 +6,7 @@ use super::steps::{CHANGE, Certificates, READ, START};
 use super::{Controller, setup};
 use crate::collect::kube::testing::Said;
 use crate::model::report::AuditReport;
-use crate::model::{CoverageState, Outcome};
+use crate::model::{CoverageState, Layer, Outcome, StepOutcome};
 
 fn pod(metadata: &Value, status: &Value) -> Value {
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
@@ -193,8 +193,11 @@ fn a_beat_of_what_is_there_ends_a_doubt() {
     controller.apply(&build());
     controller.hear(Said::Failed("Pod", CoverageState::Failed("connection refused".to_owned())));
     assert!(controller.cluster.is_in_doubt(controller.now));
-    assert!(controller.apply(&build()), "what was in doubt is known");
+    assert!(!controller.apply(&build()), "it counted all the time");
     assert!(!controller.cluster.is_in_doubt(controller.now));
+    controller.hear(Said::Failed("Pod", CoverageState::Failed("connection refused".to_owned())));
+    controller.after(30);
+    assert!(controller.apply(&build()), "what counted as old is known again");
 }
 
 #[test]
@@ -214,4 +217,59 @@ fn what_was_added_to_facts_stays_with_them_until_they_are_forgotten() {
     let taken = controller.cluster.take(START);
     assert_eq!((taken.snapshot.aws.len(), taken.is_new), (0, true));
     assert_ne!(taken.revision.others, first.others, "nothing that rests on it is kept");
+}
+
+#[test]
+fn a_pod_with_an_address_of_its_own_puts_the_ranges_of_nodes_in_doubt() {
+    let setup = setup();
+    let mut controller = Controller::new(&setup);
+    controller.wish(0, json!({"ecosystems": ["go"]}));
+    // It has no address yet: whether the resolver's policy admits it is told by the ranges of the nodes.
+    controller.apply(&pod(&json!({}), &json!({"phase": "Pending", "podIP": null, "podIPs": null})));
+    let mut admits = policy(
+        "dns",
+        &json!({"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}, "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]}),
+    );
+    admits["metadata"]["namespace"] = "kube-system".into();
+    controller.apply(&admits);
+    let lookups = |report: &AuditReport| -> Vec<StepOutcome> {
+        let steps = report.results.iter().flat_map(|class| &class.paths).flat_map(|path| &path.trace.steps);
+        steps.filter(|step| step.layer == Layer::Dns).map(|step| step.outcome).collect()
+    };
+    let known = lookups(&only(&mut controller));
+    assert!(known.iter().all(|outcome| *outcome == StepOutcome::Reachable), "{known:?}");
+    let mut other = pod(&json!({"name": "other"}), &json!({"podIP": "10.9.0.1", "podIPs": [{"ip": "10.9.0.1"}]}));
+    other["spec"] = json!({"nodeName": "node-1", "containers": [{"name": "web", "image": "nginx"}]});
+    controller.apply(&other);
+    let doubted = lookups(&only(&mut controller));
+    assert!(doubted.contains(&StepOutcome::Unknown), "{doubted:?}");
+    controller.hear(Said::Gone(other));
+    assert_eq!(lookups(&only(&mut controller)), known);
+    assert_eq!(controller.again, 2, "facts were kept");
+}
+
+#[test]
+fn the_object_of_a_subject_is_found_in_another_way_once_it_can_be_read() {
+    let setup = setup();
+    let mut controller = Controller::new(&setup);
+    controller.wish(0, json!({"ecosystems": ["go"]}));
+    let owner = |kind: &str, name: &str| json!([{"kind": kind, "name": name, "controller": true}]);
+    let set = |kind: &str, name: &str| {
+        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "ci"},
+            "spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": []}}}})
+    };
+    controller.apply(&pod(&json!({"ownerReferences": owner("ReplicaSet", "web-1")}), &json!({})));
+    only(&mut controller);
+    let mut replicas = set("ReplicaSet", "web-1");
+    replicas["metadata"]["ownerReferences"] = owner("Deployment", "web");
+    for object in [replicas, set("Deployment", "web")] {
+        controller.apply(&object);
+        only(&mut controller);
+    }
+    controller.hear(Said::Gone(set("Deployment", "web")));
+    only(&mut controller);
+    controller.hear(Said::Gone(set("ReplicaSet", "web-1")));
+    only(&mut controller);
+    assert_eq!(controller.again, 4, "facts were kept");
 }

@@ -146,7 +146,8 @@ fn pod_spec() -> impl Strategy<Value = Value> {
         json!([{"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"}, {"name": "NPM_CONFIG_REGISTRY", "value": "https://nexus.corp.example/npm"}]),
         json!([{"name": "HTTPS_PROXY", "value": "http://nexus.tools:8081"}]),
     ]);
-    let more = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let rarely = || prop::bool::weighted(0.1);
+    let more = (prop::bool::weighted(0.3), prop::bool::weighted(0.3), rarely(), rarely());
     (image, env, more).prop_map(|((image, command), env, (from, ca, host, alias))| {
         let mut container = json!({"name": "build", "image": image, "command": ["sh", "-c", command]});
         put(&mut container, "env", env);
@@ -173,14 +174,15 @@ fn pod() -> impl Strategy<Value = Value> {
                 "resourceVersion": version.to_string()});
             let owner = |kind: &str, name: &str| json!([{"kind": kind, "name": name, "controller": true}]);
             match n {
-                0 => metadata["ownerReferences"] = owner("ReplicaSet", "set-0"),
+                0 | 3 => metadata["ownerReferences"] = owner("ReplicaSet", "set-0"),
                 1 => metadata["ownerReferences"] = owner("TaskRun", "run-1"),
                 _ => {}
             }
             let mut status = json!({"phase": phase, "conditions": [
                 {"type": "Ready", "status": if ready { "True" } else { "False" }, "lastProbeTime": version.to_string()}]});
             if phase == "Running" {
-                let ip = format!("10.1.{address}.{n}");
+                // Not every address is of the ranges that nodes say.
+                let ip = if address == 3 { format!("10.9.0.{n}") } else { format!("10.1.{address}.{n}") };
                 status["podIP"] = ip.clone().into();
                 status["podIPs"] = json!([{"ip": ip}]);
             }
@@ -241,7 +243,7 @@ fn policy() -> impl Strategy<Value = Value> {
         json!({}),
         json!({"ports": [{"port": 443}]}),
         json!({"to": [{"ipBlock": {"cidr": "142.250.0.0/15"}}, {"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"port": 443}]}),
-        json!({"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}]}),
+        json!({"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}),
         json!({"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}),
         json!({"to": [{"namespaceSelector": {"matchLabels": {"team": "build"}}}]}),
         json!({"ports": [{"port": 443, "endPort": 400}]}),
@@ -264,6 +266,15 @@ fn policy() -> impl Strategy<Value = Value> {
     )
 }
 
+fn slice() -> impl Strategy<Value = Value> {
+    (0..4_u8, any::<bool>()).prop_map(|(address, ready)| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "nexus-1", "namespace": "tools", "labels": {"kubernetes.io/service-name": "nexus"}},
+            "endpoints": [{"addresses": [format!("10.1.{address}.2")], "conditions": {"ready": ready}}],
+            "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}]})
+    })
+}
+
 fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
     let space = (select(vec!["ci", "web", "tools", "kube-system"]), select(vec!["build", "other"])).prop_map(
         |(name, team)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": team}}}),
@@ -279,12 +290,6 @@ fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
         let selector = if is_dns { json!({"k8s-app": "kube-dns"}) } else { json!({"app": "nexus"}) };
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": ns},
             "spec": {"clusterIP": format!("10.43.{}.1{address}", u8::from(is_dns)), "selector": selector, "ports": ports}})
-    });
-    let slice = (0..4_u8, any::<bool>()).prop_map(|(address, ready)| {
-        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-            "metadata": {"name": "nexus-1", "namespace": "tools", "labels": {"kubernetes.io/service-name": "nexus"}},
-            "endpoints": [{"addresses": [format!("10.1.{address}.2")], "conditions": {"ready": ready}}],
-            "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}]})
     });
     let node = (0..2_u8, any::<bool>(), 0..3_u8).prop_map(|(n, gpu, beat)| {
         let mut labels = json!({"kubernetes.io/hostname": format!("node-{n}")});
@@ -315,7 +320,7 @@ fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
                 {"host": "nexus.corp.example", "runtime": "containerd", "source": "/etc/containerd/certs.d",
                     "hosts": [{"url": "", "skipVerify": !verifies}]}]}})
     });
-    prop_oneof![2 => space, 2 => service, 2 => slice, 1 => node, 2 => set, 1 => trust]
+    prop_oneof![2 => space, 2 => service, 2 => slice(), 1 => node, 2 => set, 1 => trust]
 }
 
 fn config_maps(certificates: &Certificates) -> impl Strategy<Value = Vec<Value>> + use<> {
@@ -367,14 +372,17 @@ pub(super) fn step(certificates: &Certificates) -> impl Strategy<Value = Step> +
         1 => (kinds(), states).prop_map(|(kind, state)| Said::Failed(kind, state)),
         12 => kinds().prop_map(Said::Resumed),
     ];
-    // Policies alone change most often between two answers: that is what facts are kept for.
+    // Policies alone, or what runs, change most often between two answers: that is what facts are kept for.
     let policies = prop_oneof![3 => policy().prop_map(Said::Applied), 1 => policy().prop_map(Said::Gone)];
+    let running = || prop_oneof![6 => pod(), 1 => workload(), 1 => slice()];
+    let running = prop_oneof![3 => running().prop_map(Said::Applied), 1 => running().prop_map(Said::Gone)];
     prop_oneof![
         30 => said.prop_map(Step::Said),
         20 => policies.prop_map(Step::Said),
+        20 => running.prop_map(Step::Said),
         3 => config_maps(certificates).prop_map(Step::Read),
         8 => (0..5_u8, prop::option::weighted(0.8, spec())).prop_map(|(number, spec)| Step::Wish(number, spec)),
         3 => (1..30_u16).prop_map(Step::Later),
-        30 => Just(Step::Answer),
+        40 => Just(Step::Answer),
     ]
 }

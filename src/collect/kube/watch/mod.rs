@@ -9,7 +9,7 @@ mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub struct Taken {
     pub built: jiff::Timestamp,
     /// The NetworkPolicies before they were renewed, and of which facts they were.
     pub former: Option<(Revision, Vec<NetworkPolicy>)>,
-    /// That was now; else it is the one that was given back, policies renewed.
+    /// That was now; else it is the one that was given back, with the parts renewed that are others.
     pub is_new: bool,
 }
 
@@ -109,9 +109,11 @@ impl Cluster {
             fallback,
         });
         let (sender, events) = mpsc::channel(WAITING);
+        // One that is named twice is watched once.
+        let namespaces: BTreeSet<&String> = namespaces.iter().collect();
         let mut cluster = Self {
             reader,
-            namespaces: namespaces.to_vec(),
+            namespaces: namespaces.into_iter().cloned().collect(),
             asked: options.config_maps.clone(),
             store,
             tasks: Vec::new(),

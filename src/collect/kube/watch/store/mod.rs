@@ -1,15 +1,14 @@
 //! The facts of a cluster, by object, as watches keep them up to date.
 
 mod object;
+mod renew;
 mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::read::{Found, KUBERNETES, Named};
-use super::Taken;
 use super::follow;
 use super::sent::Sent;
 use crate::collect::builder::Builder;
@@ -17,7 +16,7 @@ use crate::collect::json;
 use crate::model::object::Namespace;
 use crate::model::{Coverage, Snapshot, Str};
 
-use self::object::{Held, Object};
+use self::object::{Held, Object, Part};
 pub(super) use self::slot::Slot;
 use self::slot::State;
 
@@ -45,6 +44,12 @@ type Key = (Str, Str);
 pub struct Revision {
     /// Another number than before if NetworkPolicies may be others.
     pub policies: u64,
+    /// Another number than before if pods may be others.
+    pub pods: u64,
+    /// Another number than before if objects with pod templates may be others.
+    pub workloads: u64,
+    /// Another number than before if EndpointSlices may be others.
+    pub slices: u64,
     /// Another number than before if anything else may be another.
     pub others: u64,
 }
@@ -58,8 +63,10 @@ pub(super) struct Store {
     names: u64,
     /// ConfigMaps, which are read and not watched.
     config_maps: Vec<Found>,
-    /// Counts changes of policies that changed nothing else, and all other changes.
+    /// Counts changes: each that changed one part alone for that part, and all others.
     revision: Revision,
+    /// What names ConfigMaps came, went or is another since facts were taken: more may hang on it.
+    more_may_hang: bool,
     /// Decodes; its facts are emptied after each object.
     decoder: Builder,
     decoded: u32,
@@ -73,6 +80,7 @@ impl Store {
             names: 0,
             config_maps: Vec::new(),
             revision: Revision::default(),
+            more_may_hang: false,
             decoder: decoder(cluster),
             decoded: 0,
         }
@@ -88,19 +96,19 @@ impl Store {
         changed
     }
 
-    fn take(&mut self, slot: usize, event: Event, now: jiff::Timestamp) -> bool {
+    fn take(&mut self, at: usize, event: Event, now: jiff::Timestamp) -> bool {
         match event {
             Event::Init => {
-                self.slots[slot].staged = Some(BTreeMap::new());
+                self.slots[at].begin_list();
                 false
             }
             Event::Listed(sent) => {
-                let (key, object) = self.decode(slot, &sent);
-                self.slots[slot].stage(key, object);
+                let (key, object) = self.decode(at, &sent);
+                self.slots[at].list(key, object);
                 false
             }
             Event::Done => {
-                let changed = self.slots[slot].finish_list();
+                let changed = self.slots[at].finish_list(now);
                 self.names += u64::from(changed);
                 // Objects of one list share much, and what of it is gone since is kept by nothing else.
                 if self.decoded >= MANY {
@@ -108,41 +116,43 @@ impl Store {
                 }
                 changed
             }
-            Event::Resumed => self.is_current_again(slot),
+            Event::Resumed => self.counts_again(at, now),
             Event::Applied(sent) => {
-                let (key, object) = self.decode(slot, &sent);
-                let was_failing = self.is_current_again(slot);
-                let slot = &mut self.slots[slot];
+                let (key, object) = self.decode(at, &sent);
+                let counts_again = self.counts_again(at, now);
+                let slot = &mut self.slots[at];
                 // Most of what the server sends of pods and nodes is about things that decide nothing.
                 if let Some(same) = slot.objects.get_mut(&key).filter(|before| before.is_same(&object)) {
                     same.take_over(object);
-                    return was_failing;
+                    return counts_again;
                 }
                 let before = slot.objects.get(&key);
                 let named = before.map_or(&[][..], |before| &before.maps);
                 if *named != *object.maps || slot.names_namespaces() {
                     self.names += 1;
                 }
-                let is_policy = object.is_policy() && before.is_none_or(Object::is_policy);
-                slot.objects.insert(key, object);
-                self.revision.policies += u64::from(is_policy && !was_failing);
+                let part = object.part();
+                let part = if before.is_none_or(|before| before.part() == part) { part } else { Part::Others };
+                let has_maps = !named.is_empty() || !object.maps.is_empty();
+                self.changes(if counts_again { Part::Others } else { part }, has_maps);
+                self.slots[at].objects.insert(key, Object { changed: self.revision.pods, ..object });
                 true
             }
             Event::Gone(sent) => {
-                let was_failing = self.is_current_again(slot);
+                let counts_again = self.counts_again(at, now);
                 let (namespace, name) = sent.key();
-                let slot = &mut self.slots[slot];
-                let gone = slot.objects.remove(&(namespace.into(), name.into()));
-                if slot.names_namespaces() || gone.as_ref().is_some_and(|gone| !gone.maps.is_empty()) {
+                let slot = &mut self.slots[at];
+                let Some(gone) = slot.objects.remove(&(namespace.into(), name.into())) else { return counts_again };
+                if slot.names_namespaces() || !gone.maps.is_empty() {
                     self.names += 1;
                 }
-                self.revision.policies += u64::from(!was_failing && gone.as_ref().is_some_and(Object::is_policy));
-                was_failing || gone.is_some()
+                self.changes(if counts_again { Part::Others } else { gone.part() }, !gone.maps.is_empty());
+                true
             }
             Event::Failed(state) => {
                 self.names += 1;
-                let slot = &mut self.slots[slot];
-                slot.staged = None;
+                let slot = &mut self.slots[at];
+                slot.break_list();
                 let before = slot.coverage(now);
                 slot.state = match &slot.state {
                     State::Failing { since, .. } => State::Failing { since: *since, state },
@@ -153,12 +163,26 @@ impl Store {
         }
     }
 
-    /// A watch works; returns whether it failed before.
-    fn is_current_again(&mut self, slot: usize) -> bool {
-        let state = std::mem::replace(&mut self.slots[slot].state, State::Current);
-        let was_failing = matches!(state, State::Failing { .. });
-        self.names += u64::from(was_failing);
-        was_failing
+    /// Counts a change of a part of the facts.
+    fn changes(&mut self, part: Part, names_maps: bool) {
+        self.more_may_hang |= names_maps;
+        let number = match part {
+            Part::Policies => &mut self.revision.policies,
+            Part::Pods => &mut self.revision.pods,
+            Part::Workloads => &mut self.revision.workloads,
+            Part::Slices => &mut self.revision.slices,
+            Part::Others => &mut self.revision.others,
+        };
+        *number += 1;
+    }
+
+    /// A watch works; returns whether what it saw did not count until now.
+    fn counts_again(&mut self, slot: usize, now: jiff::Timestamp) -> bool {
+        let slot = &mut self.slots[slot];
+        let counted = slot.counts(now);
+        let state = std::mem::replace(&mut slot.state, State::Current);
+        self.names += u64::from(matches!(state, State::Failing { .. }));
+        !counted
     }
 
     /// Forgets the strings that decoded objects share; the objects keep theirs.
@@ -170,8 +194,7 @@ impl Store {
     fn decode(&mut self, slot: usize, sent: &Sent) -> (Key, Object) {
         self.decoded += 1;
         // Most of what is listed again is dropped at once.
-        let is_again = self.slots[slot].staged.is_some() && self.slots[slot].lists > 0;
-        if self.decoded >= if is_again { MANY } else { FORGET_AFTER } {
+        if self.decoded >= if self.slots[slot].is_listed_again() { MANY } else { FORGET_AFTER } {
             self.forget();
         }
         let kind = &self.slots[slot].kind;
@@ -183,7 +206,7 @@ impl Store {
         let key = match &object.held {
             // The strings that it has anyway.
             Held::Pod(pod) => (pod.meta.namespace.clone().unwrap_or_default(), pod.meta.name.clone()),
-            Held::Policy(_) | Held::Facts(_) => {
+            _ => {
                 let (namespace, name) = sent.key();
                 (namespace.into(), name.into())
             }
@@ -210,7 +233,7 @@ impl Store {
         end.filter(|end| *end > after).min()
     }
 
-    fn objects(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Object> {
+    fn objects(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Object> + Clone {
         self.slots.iter().filter(move |slot| slot.counts(now)).flat_map(|slot| slot.objects.values())
     }
 
@@ -218,7 +241,7 @@ impl Store {
     pub(super) fn namespaces(&self, now: jiff::Timestamp) -> Vec<&Namespace> {
         let facts = self.objects(now).filter_map(|object| match &object.held {
             Held::Facts(facts) => Some(&facts.namespaces),
-            Held::Pod(_) | Held::Policy(_) => None,
+            _ => None,
         });
         facts.flatten().collect()
     }
@@ -268,37 +291,6 @@ impl Store {
             self.changed_beside();
         }
         Some(differs)
-    }
-
-    /// What is known now: the facts that were taken last and given back, policies renewed, as long as nothing else is
-    /// another; else all of it, put together anew.
-    pub(super) fn take_again(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
-        if let Some(mut last) = last.filter(|last| self.holds(last, now)) {
-            last.snapshot.instant = now;
-            last.former = None;
-            if last.revision.policies != self.revision.policies {
-                // In the order in which a builder has them.
-                let policies = self.objects(now).flat_map(Object::policies).cloned().collect();
-                let former = std::mem::replace(&mut last.snapshot.network_policies, policies);
-                last.former = Some((last.revision, former));
-            }
-            return Taken { revision: self.revision, is_new: false, ..last };
-        }
-        // What is said about trust bears the instant at which it was put together.
-        self.changed_beside();
-        Taken { snapshot: self.snapshot(now), revision: self.revision, built: now, former: None, is_new: true }
-    }
-
-    /// Whether nothing but policies is another than in what was taken last.
-    pub(super) fn is_nearly(&self, last: &Taken) -> bool {
-        last.revision.others == self.revision.others
-    }
-
-    /// Whether what was taken last may be used again.
-    fn holds(&self, last: &Taken, now: jiff::Timestamp) -> bool {
-        let age = now.duration_since(last.built);
-        let hangs_on_time = |slot: &Slot| slot.ages_after(last.built);
-        self.is_nearly(last) && !age.is_negative() && age < REBUILD && !self.slots.iter().any(hangs_on_time)
     }
 
     /// All that is known, put together.

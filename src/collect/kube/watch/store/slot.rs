@@ -14,8 +14,10 @@ pub(in super::super) struct Slot {
     pub(in super::super) namespace: Option<String>,
     pub(super) state: State,
     pub(super) objects: BTreeMap<Key, Object>,
-    /// What a list in progress has sent so far; nothing for what is known as it is.
-    pub(super) staged: Option<BTreeMap<Key, Option<Object>>>,
+    /// What a list in progress has sent so far, but for what is known as it is: that is marked, and takes no second room.
+    news: Option<BTreeMap<Key, Object>>,
+    /// How often a list was begun.
+    begun: u32,
     /// How often everything was listed.
     pub(in super::super) lists: u64,
 }
@@ -40,7 +42,7 @@ impl Slot {
             How::ReadElsewhere => State::Settled(CoverageState::NotRequested),
             How::Failed(why) => State::Settled(CoverageState::Failed(why.clone())),
         };
-        Self { kind: planned.kind.clone(), namespace, state, objects: BTreeMap::new(), staged: None, lists: 0 }
+        Self { kind: planned.kind.clone(), namespace, state, objects: BTreeMap::new(), news: None, begun: 0, lists: 0 }
     }
 
     /// A kind outside the namespaces that are watched.
@@ -53,30 +55,48 @@ impl Slot {
         Self { state, ..Self::new(planned, None) }
     }
 
-    /// Takes in an object of a list in progress. What is known as it is takes no room of its own.
-    pub(super) fn stage(&mut self, key: Key, object: Object) {
-        let Some(staged) = &mut self.staged else { return };
-        let new = match self.objects.get_mut(&key).filter(|known| known.is_same(&object)) {
-            Some(same) => {
-                same.take_over(object);
-                None
-            }
-            None => Some(object),
-        };
-        staged.insert(key, new);
+    /// A list begins; one that broke off leaves nothing behind.
+    pub(super) fn begin_list(&mut self) {
+        self.news = Some(BTreeMap::new());
+        self.begun = self.begun.wrapping_add(1);
     }
 
-    /// What was listed is all that there is; returns whether that is another than what was known.
-    pub(super) fn finish_list(&mut self) -> bool {
-        let staged = self.staged.take().unwrap_or_default();
-        let is_known = self.lists > 0 && matches!(self.state, State::Current);
-        let changed = !is_known || staged.len() != self.objects.len() || staged.values().any(Option::is_some);
-        let mut known = std::mem::take(&mut self.objects);
-        let one = |(key, new): (Key, Option<Object>)| match new {
-            Some(object) => Some((key, object)),
-            None => known.remove_entry(&key),
-        };
-        self.objects = staged.into_iter().filter_map(one).collect();
+    /// A list broke off.
+    pub(super) fn break_list(&mut self) {
+        self.news = None;
+    }
+
+    /// Whether everything is being listed another time.
+    pub(super) fn is_listed_again(&self) -> bool {
+        self.news.is_some() && self.lists > 0
+    }
+
+    /// Takes in an object of a list in progress.
+    pub(super) fn list(&mut self, key: Key, object: Object) {
+        let Some(news) = &mut self.news else { return };
+        match self.objects.get_mut(&key).filter(|known| known.is_same(&object)) {
+            Some(same) => {
+                same.take_over(object);
+                same.listed = self.begun;
+            }
+            None => {
+                news.insert(key, object);
+            }
+        }
+    }
+
+    /// What was listed is all that there is; returns whether that is another than what counted until now.
+    pub(super) fn finish_list(&mut self, now: jiff::Timestamp) -> bool {
+        let mut news = self.news.take().unwrap_or_default();
+        let counted = self.counts(now);
+        let before = self.objects.len();
+        self.objects.retain(|_, object| object.listed == self.begun);
+        let changed = !counted || !news.is_empty() || self.objects.len() != before;
+        if self.objects.is_empty() {
+            self.objects = news;
+        } else {
+            self.objects.append(&mut news);
+        }
         self.state = State::Current;
         self.lists += 1;
         changed

@@ -1,5 +1,5 @@
 //! What is found with all that is known from before is what is found with nothing known.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::too_many_lines, clippy::unwrap_used)] // a step of each kind in one `match`
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ fn options() -> Vec<DemandOptions> {
 }
 
 /// One thing that happens; numbers choose among what there is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     /// A pod comes, in the place of another one of its name, if there is one.
     Pod(u8, [u8; 4], bool),
@@ -203,7 +203,8 @@ impl Cluster {
                     0 => pod.meta.labels = labels,
                     // The same once more, elsewhere.
                     1 => {
-                        pod.meta.labels = Labels::new(pod.meta.labels.iter().map(|(k, v)| (k[..].into(), v[..].into())))
+                        pod.meta.labels =
+                            Labels::new(pod.meta.labels.iter().map(|(k, v)| (k[..].into(), v[..].into())));
                     }
                     2 => pod.spec = spec,
                     3 => pod.owner = Self::owner(to),
@@ -224,7 +225,7 @@ impl Cluster {
                 }
             }
             Step::Again(at) => {
-                self.snapshot.pods.extend(place(&self.snapshot.pods, at).map(|at| self.snapshot.pods[at].clone()))
+                self.snapshot.pods.extend(place(&self.snapshot.pods, at).map(|at| self.snapshot.pods[at].clone()));
             }
             Step::Template(at, [owned, label, spec], over) => {
                 // No pod stands for some.

@@ -218,3 +218,18 @@ impl Steps {
         }
     }
 }
+
+#[cfg(test)]
+impl Answers {
+    /// How many servers, questions, answers and steps there are.
+    pub(super) fn counts(&self) -> [usize; 4] {
+        let known = self.known.borrow();
+        let steps = known.steps.all.iter().filter(|(step, _)| step.is_some()).count();
+        [known.servers.len(), known.questions.len(), known.answers.len(), steps]
+    }
+
+    /// By what answers are held.
+    pub(super) fn keys(&self) -> std::collections::BTreeSet<(u64, u64)> {
+        self.known.borrow().answers.keys().copied().collect()
+    }
+}

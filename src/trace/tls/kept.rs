@@ -80,3 +80,16 @@ fn loaded(snapshot: &Snapshot) -> impl Iterator<Item = &Anchor> {
     let of_registries = registries.flat_map(|registry| &registry.hosts).flat_map(|host| &host.ca);
     bundles.chain(stores).chain(of_registries)
 }
+
+#[cfg(test)]
+impl Trust {
+    /// How many of each thing are held.
+    pub(super) fn counts(&self) -> Vec<usize> {
+        self.places.counts().into_iter().chain(self.answers.counts()).collect()
+    }
+
+    /// By what answers are held: one that is worked out anew has another key.
+    pub(super) fn keys(&self) -> std::collections::BTreeSet<(u64, u64)> {
+        self.answers.keys()
+    }
+}

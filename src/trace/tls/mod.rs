@@ -10,6 +10,8 @@ mod node;
 mod place;
 mod server;
 mod sites;
+#[cfg(test)]
+mod tests;
 
 pub(super) use findings::findings;
 

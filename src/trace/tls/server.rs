@@ -111,4 +111,10 @@ impl Servers {
             !alike.is_empty()
         });
     }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.all.values().map(Vec::len).sum::<usize>() + self.of_endpoint.len()
+    }
 }

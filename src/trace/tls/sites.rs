@@ -251,6 +251,13 @@ impl Places {
             stays
         });
     }
+
+    /// How many places, specifications and numbers are held.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> [usize; 3] {
+        let specs = self.of_spec.values().map(|of| 1 + of.others.len()).sum();
+        [self.known.len(), specs, self.met.len()]
+    }
 }
 
 fn of_source(subject: &Subject) -> (Key, Place) {

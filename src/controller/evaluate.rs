@@ -39,7 +39,7 @@ struct Known {
     specifications: demand::Memory,
     /// The last one, and from what: it holds as long as nothing changes but policies and EndpointSlices.
     last: Option<(Revision, DemandOptions, Demand)>,
-    /// What is known about trust for that demand.
+    /// What is known about trust, from the same facts but for those that trust does not rest on.
     trust: Trust,
 }
 
@@ -47,9 +47,12 @@ impl Known {
     fn demand(&mut self, setup: &Setup, taken: &Taken, options: DemandOptions) -> (&Demand, &mut Trust) {
         let now = taken.revision;
         let holds = |of: Revision| Revision { policies: now.policies, slices: now.slices, ..of } == now;
-        let last = self.last.take().filter(|(of, asked, _)| holds(*of) && *asked == options);
-        let build = || {
+        let last = self.last.take();
+        if last.as_ref().is_none_or(|(of, ..)| of.others != now.others) {
             self.trust.begin_anew();
+        }
+        let last = last.filter(|(of, asked, _)| holds(*of) && *asked == options);
+        let build = || {
             let demand = demand::build_again(&taken.snapshot, &setup.catalogue, &options, &mut self.specifications);
             (now, options, demand)
         };

@@ -25,8 +25,7 @@ pub struct About {
     pub matrix: bool,
 }
 
-/// Audits a snapshot: the whole evaluation, with what is known about trust from one of the same demand, since which only
-/// policies changed.
+/// Audits a snapshot: the whole evaluation, with what is known about trust from an earlier one, as far as [`Trust`] holds.
 pub fn audit(
     context: &Context<'_>,
     demand: &Demand,

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::audit::{Asked, Audit, Evaluated};
 use super::flow::Known;
+use super::tls;
 use crate::demand::{Requirement, Subject};
 use crate::model::object::Origin;
 use crate::model::report::{ClassResult, EndpointInfo, PathResult, SubjectInfo};
@@ -64,6 +65,8 @@ struct Shared<'a> {
     kinds: FxHashMap<Kind<'a>, u32>,
     /// The kinds of the requirements of a list.
     kinds_of: FxHashMap<*const Requirement, Rc<[u32]>>,
+    /// What clients are asked about the servers of a list; nothing where the TLS layer takes no part.
+    asks_of: FxHashMap<*const Requirement, Rc<[Option<tls::Ask>]>>,
     /// Endpoints by their places in a list of requirements.
     endpoints: FxHashMap<(*const Requirement, Vec<u32>), List<EndpointInfo>>,
     /// Steps that many traces have.
@@ -148,11 +151,11 @@ fn result<'a>(
 impl<'a> Shared<'a> {
     /// What makes each of its requirements share a trace with others.
     fn alike(&mut self, audit: &'a Audit<'_>, asked: &'a Asked<'_>) -> Vec<Alike> {
-        let kinds = self.kinds(audit, asked);
+        let (kinds, asks) = (self.kinds(audit, asked), self.asks(audit, asked));
         let evaluated = || asked.classes.iter().map(|class| &audit.evaluated[*class as usize]);
         let specs = || evaluated().map(|evaluated| &evaluated.party.spec);
         let may_know = specs().any(|spec| !spec.host_aliases.is_empty());
-        let of = |(requirement, (endpoint, kind)): (&Requirement, (u32, u32))| -> Alike {
+        let of = |(ask, (endpoint, kind)): (&Option<tls::Ask>, (u32, u32))| -> Alike {
             let planned = &audit.plan.endpoints[endpoint as usize];
             let host = &planned.endpoint.host;
             // What a host alias answers for stands alone.
@@ -165,14 +168,21 @@ impl<'a> Shared<'a> {
             // The VPC's answers, where anything was read about one.
             let answers =
                 evaluated().filter_map(|evaluated| evaluated.answers.get(endpoint as usize).copied()).collect();
-            let tls = if audit.verifies(requirement, endpoint) && requirement.doubt.is_none() {
-                asked.members.iter().map(|(_, place)| audit.tls(*place, requirement, endpoint)).collect()
-            } else {
-                Few::default()
-            };
+            let places = asked.members.iter().map(|(_, place)| *place);
+            let tls = ask.as_ref().map(|ask| places.map(|place| audit.tls(place, ask)).collect()).unwrap_or_default();
             (kind, verdicts, alone.then_some(endpoint), answers, tls)
         };
-        asked.requirements.iter().zip(asked.endpoints.iter().copied().zip(kinds.iter().copied())).map(of).collect()
+        asks.iter().zip(asked.endpoints.iter().copied().zip(kinds.iter().copied())).map(of).collect()
+    }
+
+    /// What clients are asked about the servers of a list, one for each of its requirements.
+    fn asks(&mut self, audit: &Audit<'_>, asked: &Asked<'_>) -> Rc<[Option<tls::Ask>]> {
+        let of = |(requirement, endpoint): (&Requirement, &u32)| {
+            let is_asked = audit.verifies(requirement, *endpoint) && requirement.doubt.is_none();
+            is_asked.then(|| audit.ask(requirement, *endpoint))
+        };
+        let new = || asked.requirements.iter().zip(asked.endpoints.iter()).map(of).collect();
+        Rc::clone(self.asks_of.entry(asked.requirements.as_ptr()).or_insert_with(new))
     }
 
     /// The kinds of all requirements of a list, by number.

@@ -130,7 +130,7 @@ impl<'a> Audit<'a> {
         Self::again(context, demand, ranges, question, tls::Trust::default())
     }
 
-    /// The same, with what is known about trust from an audit of the same demand, since which only policies changed.
+    /// The same, with what is known about trust from an earlier audit, as far as [`tls::Trust`] holds.
     pub fn again(
         context: &'a Context<'a>,
         demand: &'a Demand,
@@ -339,9 +339,9 @@ impl<'a> Audit<'a> {
         ))
     }
 
-    /// What is known about trust, for the next audit of this demand.
+    /// What is known about trust, for the next audit.
     pub fn into_trust(self) -> tls::Trust {
-        self.trust
+        self.trust.swept()
     }
 
     /// How many pairs of a subject and an endpoint were judged.
@@ -354,9 +354,15 @@ impl<'a> Audit<'a> {
         !self.plan.endpoints[endpoint as usize].bare || self.demand.presented(requirement).is_some()
     }
 
-    /// The number of the TLS step at a place for a requirement.
-    pub fn tls(&self, place: u32, requirement: &Requirement, endpoint: u32) -> u32 {
-        self.trust.answers.number(&tls::Asking::new(self, place, requirement, endpoint))
+    /// What the clients of whoever has a requirement are asked about its server.
+    pub fn ask(&self, requirement: &Requirement, endpoint: u32) -> tls::Ask {
+        let planned = &self.plan.endpoints[endpoint as usize];
+        self.trust.answers.ask(self.demand, requirement, (planned, endpoint))
+    }
+
+    /// The number of the TLS step that answers a question at a place.
+    pub fn tls(&self, place: u32, ask: &tls::Ask) -> u32 {
+        self.trust.answers.number(self.context, &self.trust.places, place, ask)
     }
 
     /// The verdict of a class for an endpoint.

@@ -48,7 +48,7 @@ impl Audit<'_> {
             if member.is_source() { "what is no pod has no proxy settings here" } else { "the pod sets no proxy" };
         steps.push(Step::new(Layer::Proxy, StepOutcome::NotApplicable, without_proxy));
         steps.push(if self.verifies(requirement, endpoint) {
-            self.trust.answers.step(self.tls(place, requirement, endpoint))
+            self.trust.answers.step(self.tls(place, &self.ask(requirement, endpoint)))
         } else {
             let summary = "nobody says what is presented at this bare address";
             Step::new(Layer::Tls, StepOutcome::NotApplicable, summary)

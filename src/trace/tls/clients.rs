@@ -1,6 +1,7 @@
 //! Which program verifies the server that a requirement names.
 
-use crate::demand::{Command, Requirement, programs};
+use super::answers::Who;
+use crate::demand::{Command, programs};
 use crate::model::object::{Container, PodSpec};
 use crate::trust::Client;
 use crate::trust::stock::Layout;
@@ -193,14 +194,14 @@ pub(super) struct Asks<'s> {
 
 /// The containers that ask: those that the requirement names, else those that show a program that fetches, else all
 /// that run beside each other.
-pub(super) fn asking<'s>(requirement: &Requirement, spec: &'s PodSpec) -> Asks<'s> {
+pub(super) fn asking<'s>(who: &Who, host: &str, spec: &'s PodSpec) -> Asks<'s> {
     let of = |is: &dyn Fn(&Container) -> bool| spec.containers.iter().filter(|c| is(c)).collect::<Vec<_>>();
     // Pods of one subject may differ, and need not have a container of the name.
-    let named = of(&|container| requirement.containers.contains(&container.name));
+    let named = of(&|container| who.containers.contains(&container.name));
     if !named.is_empty() {
         return Asks { containers: named, guessed: false, left_out: false };
     }
-    let (ecosystem, host) = (requirement.ecosystem.as_deref(), &*requirement.endpoint.host);
+    let ecosystem = who.ecosystem.as_deref();
     let shown = of(&|container| clients(ecosystem, host, spec, container).shown);
     if shown.is_empty() {
         return Asks { containers: of(&|container| !container.init), guessed: true, left_out: false };

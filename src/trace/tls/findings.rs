@@ -39,9 +39,10 @@ pub(in crate::trace) fn findings(audit: &Audit<'_>) -> Vec<Finding> {
         evidence.path = Some(place_of(note));
         add(&mut all, note, evidence);
     }
-    let of_places = audit.trust.answers.notes.borrow();
-    for (place, note) in of_places.iter() {
-        let Some(Place::Pod { object, source, line, .. }) = audit.trust.places.places.get(*place as usize) else {
+    let of_places = audit.trust.answers.notes();
+    for (place, note) in &of_places {
+        let Some(Place::Pod { object, source, line, .. }) = audit.trust.places.get(*place).map(|site| &site.place)
+        else {
             continue;
         };
         let evidence = Evidence {

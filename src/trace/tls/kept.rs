@@ -4,23 +4,32 @@ use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answers::Answers;
 use super::sites::Places;
-use super::{Answers, Stock};
 use crate::demand::Demand;
 use crate::model::Snapshot;
 use crate::model::trust::Anchor;
 
-/// So much of what clients trust in images as they come is kept.
-const STOCK: usize = 4096;
-
-/// Where clients run, and what they make of what servers present. It holds for another audit of the same demand, as long
-/// as nothing but policies is another; answers hold as long as no certificate comes to count, or ceases to.
+/// Where clients run, and what they make of what servers present. It holds for another audit, of another demand too, as
+/// long as the facts are the same that answers rest on: all but pods, objects with pod templates, policies, Services and
+/// EndpointSlices. Whoever keeps it says when they are not, by [`begin_anew`](Self::begin_anew). Answers hold as long as no
+/// certificate comes to count, or ceases to. What an audit does not ask for is forgotten after it.
 #[derive(Debug, Default)]
 pub struct Trust {
     pub(in crate::trace) places: Places,
     pub(in crate::trace) answers: Answers,
+    /// Audits so far.
+    audits: u64,
     /// When the answers hold.
-    holds: Option<Range<Timestamp>>,
+    holds: Option<Holds>,
+}
+
+#[derive(Clone, Debug)]
+struct Holds {
+    /// From the last audit on, to the next date of a certificate.
+    when: Range<Timestamp>,
+    /// The next date of those that clients may load.
+    of_facts: Timestamp,
 }
 
 impl Trust {
@@ -30,37 +39,57 @@ impl Trust {
         *self = Self { answers, ..Self::default() };
     }
 
-    /// What of it holds at the instant of a snapshot.
-    pub(in crate::trace) fn at(self, snapshot: &Snapshot, demand: &Demand) -> Self {
+    /// What of it holds for an audit of a demand at the instant of a snapshot.
+    pub(in crate::trace) fn at(mut self, snapshot: &Snapshot, demand: &Demand) -> Self {
         let now = snapshot.instant;
-        if self.holds.as_ref().is_some_and(|holds| holds.contains(&now)) {
-            return self;
-        }
         // Some clients look at whole seconds: a date decides for one of them.
         let since = now.checked_sub(SignedDuration::from_secs(1)).unwrap_or(now);
-        let next = next_date(snapshot, demand, since).unwrap_or(Timestamp::MAX);
-        Self { answers: self.answers.anew(), holds: Some(now..next), ..self }
-    }
-}
-
-impl Answers {
-    /// Forgets what hangs on the facts, and keeps what is so everywhere.
-    fn anew(self) -> Self {
-        let mut stock = self.stock;
-        // Words of commands are as many as builds.
-        if stock.0.get_mut().len() > STOCK {
-            stock = Stock::default();
+        let held = self.holds.take().filter(|holds| holds.when.contains(&now));
+        if held.is_none() {
+            self.answers = self.answers.anew();
         }
-        Self { stock, ..Self::default() }
+        let of_facts = held.map_or_else(|| next_date(loaded(snapshot), since), |held| held.of_facts);
+        // Certificates of servers that nobody asks for any more decide nothing: their answers are gone.
+        let next = of_facts.min(next_date(demand.certificates(), since));
+        self.holds = Some(Holds { when: now..next, of_facts });
+        self.audits += 1;
+        self.places.begin(self.audits);
+        self.answers.begin(self.audits);
+        self
+    }
+
+    /// Forgets what the audit that ends did not ask for.
+    pub(in crate::trace) fn swept(mut self) -> Self {
+        self.places.sweep();
+        self.answers.sweep();
+        self
     }
 }
 
-/// The first date after an instant of a certificate that clients may load, or servers present.
-fn next_date(snapshot: &Snapshot, demand: &Demand, since: Timestamp) -> Option<Timestamp> {
+/// The first date after an instant at which one of the certificates comes to count, or ceases to.
+fn next_date<'a>(all: impl Iterator<Item = &'a Anchor>, since: Timestamp) -> Timestamp {
+    let dates = all.flat_map(|anchor| [anchor.not_before, anchor.not_after]);
+    dates.filter(|date| *date > since).min().unwrap_or(Timestamp::MAX)
+}
+
+/// Certificates that clients may load.
+fn loaded(snapshot: &Snapshot) -> impl Iterator<Item = &Anchor> {
     let bundles = snapshot.trust_bundles.iter().flat_map(|bundle| bundle.certificates.iter());
     let stores = snapshot.node_trust.iter().flat_map(|trust| &trust.stores).flat_map(|store| &store.additions);
     let registries = snapshot.node_trust.iter().flat_map(|trust| &trust.registries);
     let of_registries = registries.flat_map(|registry| &registry.hosts).flat_map(|host| &host.ca);
-    let all = bundles.chain(stores).chain(of_registries).chain(demand.certificates());
-    all.flat_map(|anchor: &Anchor| [anchor.not_before, anchor.not_after]).filter(|date| *date > since).min()
+    bundles.chain(stores).chain(of_registries)
+}
+
+#[cfg(test)]
+impl Trust {
+    /// How many of each thing are held.
+    pub(super) fn counts(&self) -> Vec<usize> {
+        self.places.counts().into_iter().chain(self.answers.counts()).collect()
+    }
+
+    /// By what answers are held: one that is worked out anew has another key.
+    pub(super) fn keys(&self) -> std::collections::BTreeSet<(u64, u64)> {
+        self.answers.keys()
+    }
 }

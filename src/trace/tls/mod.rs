@@ -1,5 +1,6 @@
 //! The TLS layer: whether the client verifies the server that it reaches.
 
+mod answers;
 mod clients;
 mod commands;
 mod findings;
@@ -7,56 +8,30 @@ mod judge;
 mod kept;
 mod node;
 mod place;
+mod server;
 mod sites;
+#[cfg(test)]
+mod tests;
 
 pub(super) use findings::findings;
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
-use crate::demand::{self, Requirement, Speaks, command_words, environment};
+use crate::demand::{self, Speaks, command_words, environment};
 use crate::model::object::{Container, EnvValue, EnvVar, PodSpec};
 use crate::model::trust::{Anchor, TrustNote};
-use crate::model::{Decided, Doubt, Evidence, Few, Layer, ObjectRef, Outcome, Step, StepOutcome, Str};
-use crate::trust::client::Effective;
+use crate::model::{Decided, Doubt, Evidence, Layer, ObjectRef, Outcome, Step, StepOutcome, Str};
 use crate::trust::stock::{self, Layout};
 use crate::trust::tree::Tree;
 use crate::trust::{Certificate, Client, client, places, verify};
 
-use super::audit::Audit;
 use super::context::Context;
-use super::plan::Planned;
+pub use answers::Ask;
+use answers::{Stock, Who};
 use judge::{Opinion, Presented};
 pub use kept::Trust;
+use server::{Given, Server};
 use sites::Place;
-pub use sites::Places;
-
-/// The answers of one audit, each worked out once.
-#[derive(Debug, Default)]
-pub struct Answers {
-    steps: RefCell<Vec<Arc<Step>>>,
-    known: RefCell<FxHashMap<Asked, u32>>,
-    notes: RefCell<Vec<(u32, TrustNote)>>,
-    stock: Stock,
-}
-
-/// What clients trust in images as they come: containers that alter nothing are many, and all alike.
-#[derive(Debug, Default)]
-struct Stock(RefCell<FxHashMap<InStock, Arc<Effective>>>);
-
-/// A client, the name of the layout, whether the image is Kaniko's, the words of the command, and the host where it matters.
-type InStock = (Client, &'static str, bool, Vec<String>, Option<String>);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Asked {
-    place: u32,
-    ecosystem: Option<Str>,
-    containers: Few<Str>,
-    endpoint: u32,
-    speaks: Speaks,
-}
 
 /// Parts of names, in lower case, of what switches verification off or moves a client's configuration.
 const SWITCHES: &[&str] = &["tls", "insecure", "strict", "verify", "trust", "home"];
@@ -88,122 +63,31 @@ fn runtime_socket(spec: &PodSpec) -> Option<&Str> {
     spec.host_paths.iter().find(|path| path.ends_with(".sock") || path.contains("/run/containerd"))
 }
 
-/// What a step is made from: who asks, at which place, and what is asked for.
+/// What a step is made from: all that it may hang on beside the facts.
 pub(super) struct Asking<'q, 'a> {
     pub(super) context: &'q Context<'a>,
-    pub(super) places: &'q Places,
-    pub(super) place: u32,
-    pub(super) requirement: &'q Requirement,
-    /// Number of the planned endpoint.
-    pub(super) endpoint: u32,
-    pub(super) planned: &'q Planned,
-    /// What the server presents.
-    presented: Given,
+    /// Where the client runs.
+    place: &'q Place,
+    /// Who asks there.
+    who: &'q Who,
+    /// Which server is asked.
+    server: &'q Server,
 }
 
-/// What a server presents, certificates read.
-#[derive(Debug)]
-enum Given {
-    Public,
-    Authority(Vec<Certificate>),
-    Chain(Vec<Certificate>),
-    /// Nobody says, or what is said cannot be read.
-    Unknown(String),
-}
-
-impl Given {
-    fn of(presented: Option<&demand::Presented>, host: &str) -> Self {
-        let certificates = |given: &demand::presents::Given| {
-            let all = given.certificates.as_ref().map_err(|why| format!("{}: {why}", given.from))?;
-            let read: Option<Vec<Certificate>> = all.iter().map(Certificate::of_anchor).collect();
-            read.ok_or_else(|| format!("{}: a certificate there cannot be read", given.from))
-        };
-        match presented {
-            Some(demand::Presented::PublicRoots) => Self::Public,
-            Some(demand::Presented::Authority(given)) => {
-                certificates(given).map_or_else(Self::Unknown, Self::Authority)
-            }
-            Some(demand::Presented::Chain(given)) => certificates(given).map_or_else(Self::Unknown, Self::Chain),
-            None => Self::Unknown(format!(
-                "what {host} presents is not known: --endpoint-ca {host}=FILE, or `ca` of an EndpointSet, says it"
-            )),
-        }
-    }
-}
-
-impl Answers {
-    /// The number of the step that answers.
-    #[allow(clippy::cast_possible_truncation)] // fewer steps than pairs of places and endpoints
-    pub(super) fn number(&self, asking: &Asking<'_, '_>) -> u32 {
-        let Requirement { ecosystem, containers, speaks, .. } = asking.requirement;
-        let asked = Asked {
-            place: asking.place,
-            ecosystem: ecosystem.clone(),
-            containers: containers.clone(),
-            // Public endpoints of one ecosystem are alike.
-            endpoint: if asking.is_alike() { u32::MAX } else { asking.endpoint },
-            speaks: *speaks,
-        };
-        if let Some(known) = self.known.borrow().get(&asked) {
-            return *known;
-        }
-        let (step, notes) = asking.step(&self.stock);
-        let mut steps = self.steps.borrow_mut();
-        let number = steps.iter().position(|known| **known == step).unwrap_or_else(|| {
-            steps.push(Arc::new(step));
-            steps.len() - 1
-        }) as u32;
-        let mut all = self.notes.borrow_mut();
-        for note in notes {
-            if !all.iter().any(|(place, known)| *place == asking.place && *known == note) {
-                all.push((asking.place, note));
-            }
-        }
-        self.known.borrow_mut().insert(asked, number);
-        number
-    }
-
-    /// The step with a number.
-    pub(super) fn step(&self, number: u32) -> Step {
-        self.steps
-            .borrow()
-            .get(number as usize)
-            .map_or_else(|| Step::new(Layer::Tls, StepOutcome::NotAssessed, "nobody asked"), |step| Step::clone(step))
-    }
-}
-
-impl<'q, 'a> Asking<'q, 'a> {
-    /// A question about the endpoint with that number.
-    pub(super) fn new(audit: &'q Audit<'a>, place: u32, requirement: &'q Requirement, endpoint: u32) -> Self {
-        let planned = &audit.plan.endpoints[endpoint as usize];
-        let presented = audit.demand.presented(requirement);
-        let presented = Given::of(presented.as_deref(), &planned.endpoint.host);
-        Self { context: audit.context, places: &audit.trust.places, place, requirement, endpoint, planned, presented }
-    }
-
-    /// Whether all endpoints like this one are answered for alike.
-    fn is_alike(&self) -> bool {
-        // Some settings count for one host alone.
-        let is_plain = match self.places.places.get(self.place as usize) {
-            Some(Place::Pod { spec, .. }) => !spec.containers.iter().any(is_altered),
-            _ => false,
-        };
-        is_plain && matches!(self.presented, Given::Public) && !clients::hang_on(&self.planned.endpoint.host)
-    }
-
+impl Asking<'_, '_> {
     fn step(&self, stock: &Stock) -> (Step, Vec<TrustNote>) {
-        match self.requirement.speaks {
+        match self.who.speaks {
             Speaks::Plain => return plain("no TLS is spoken there"),
-            Speaks::Unsaid if matches!(self.presented, Given::Unknown(_)) => {
+            Speaks::Unsaid if matches!(self.server.given, Given::Unknown(_)) => {
                 let summary = "nothing tells whether TLS is spoken there";
                 return (Step::new(Layer::Tls, StepOutcome::NotAssessed, summary), Vec::new());
             }
             Speaks::Tls | Speaks::Unsaid => {}
         }
-        match self.places.places.get(self.place as usize) {
-            Some(Place::Pod { namespace, spec, .. }) => self.of_pod(namespace, spec, stock),
-            Some(Place::Node(name)) => (node::step(self, name), Vec::new()),
-            _ => {
+        match self.place {
+            Place::Pod { namespace, spec, .. } => self.of_pod(namespace, spec, stock),
+            Place::Node(name) => (node::step(self, name), Vec::new()),
+            Place::Other => {
                 let summary = "which program runs there is not known";
                 (Step::new(Layer::Tls, StepOutcome::NotAssessed, summary), Vec::new())
             }
@@ -212,12 +96,12 @@ impl<'q, 'a> Asking<'q, 'a> {
 
     fn of_pod(&self, namespace: &str, spec: &PodSpec, stock: &Stock) -> (Step, Vec<TrustNote>) {
         let spec = &*environment::resolved(self.context.snapshot, namespace, spec);
-        let ecosystem = self.requirement.ecosystem.as_deref();
+        let ecosystem = self.who.ecosystem.as_deref();
         if let Some(socket) = runtime_socket(spec).filter(|_| ecosystem.is_some_and(|id| id.starts_with("reg_"))) {
             let why = format!("the node's runtime pulls for it through {socket}, and its trust is the node's");
             return (unknown(why), Vec::new());
         }
-        let asking = clients::asking(self.requirement, spec);
+        let asking = clients::asking(self.who, &self.server.host, spec);
         let mut found: Vec<(&Container, Opinion)> = Vec::new();
         for container in &asking.containers {
             for opinion in self.of_container(namespace, spec, container, stock) {
@@ -243,8 +127,8 @@ impl<'q, 'a> Asking<'q, 'a> {
     /// What each of a container's clients says. Where it is not known which client it is, or how the image's files are
     /// laid out, all possible ones together say one thing.
     fn of_container(&self, namespace: &str, spec: &PodSpec, container: &Container, stock: &Stock) -> Vec<Opinion> {
-        let host = &*self.planned.endpoint.host;
-        let clients = clients::clients(self.requirement.ecosystem.as_deref(), host, spec, container);
+        let host = &*self.server.host;
+        let clients = clients::clients(self.who.ecosystem.as_deref(), host, spec, container);
         let mut env = place::environment(container);
         let is_stock = !is_altered(container);
         let mut is_kaniko = false;
@@ -260,7 +144,7 @@ impl<'q, 'a> Asking<'q, 'a> {
             .iter()
             .map(|layout| place::files(self.context.snapshot, namespace, &layout.tree, container))
             .collect();
-        let named = format!("{host}:{}", self.planned.endpoint.port);
+        let named = format!("{host}:{}", self.server.port);
         let mut opinions: Vec<Opinion> = Vec::new();
         for client in &clients.all {
             let built: Vec<(&Layout, &Tree)> =
@@ -273,7 +157,7 @@ impl<'q, 'a> Asking<'q, 'a> {
                         let at = client::Place {
                             arguments: &run.words,
                             written: &run.written,
-                            host: Some(if self.planned.endpoint.port == 443 { host } else { &named }),
+                            host: Some(if self.server.port == 443 { host } else { &named }),
                             ..client::Place::new(files, &env)
                         };
                         Arc::new(client::effective(*client, &at))
@@ -318,12 +202,7 @@ impl<'q, 'a> Asking<'q, 'a> {
     }
 
     fn presented(&self) -> Presented<'_> {
-        match &self.presented {
-            Given::Public => Presented::Public,
-            Given::Authority(all) => Presented::Ca(all),
-            Given::Chain(chain) => Presented::Chain(chain),
-            Given::Unknown(why) => Presented::Unknown(why),
-        }
+        self.server.presented()
     }
 
     /// All containers and clients that need the endpoint, as one step.
@@ -343,7 +222,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         assumptions.dedup();
         step.assumptions = assumptions;
         if outcome == Outcome::Unknown {
-            if let Given::Unknown(why) = &self.presented {
+            if let Given::Unknown(why) = &self.server.given {
                 step.summary.clone_from(why);
             }
             step.doubts.push(Doubt { reason: step.summary.clone(), not_evaluated: None });
@@ -359,7 +238,7 @@ impl<'q, 'a> Asking<'q, 'a> {
 
     /// The container as what decides: the setting that names its store, else its image.
     fn evidence(&self, container: &Container, opinion: &Opinion) -> Evidence {
-        let Some(Place::Pod { object, source, line, .. }) = self.places.places.get(self.place as usize) else {
+        let Place::Pod { object, source, line, .. } = self.place else {
             return Evidence::of(ObjectRef { kind: "Pod".into(), namespace: None, name: Str::default() });
         };
         let deciding = container
@@ -407,7 +286,7 @@ impl<'q, 'a> Asking<'q, 'a> {
         let Some(missing) = &opinion.missing else { return Vec::new() };
         let is_missing = |anchor: &Anchor| *anchor.subject == **missing && self.would_do(anchor);
         let mut found = node::holders(self.context, missing, &is_missing);
-        if let Some(Place::Pod { namespace, .. }) = self.places.places.get(self.place as usize) {
+        if let Place::Pod { namespace, .. } = self.place {
             let bundles = self.context.snapshot.trust_bundles.iter().filter(|bundle| {
                 bundle.meta.namespace.as_deref().is_none_or(|own| *own == **namespace)
                     && bundle.certificates.iter().any(is_missing)

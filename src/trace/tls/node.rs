@@ -140,8 +140,8 @@ fn may_be_of(os: &str, image: &str) -> bool {
 
 /// What each runtime of the node makes of the registry.
 fn of_runtimes<'t>(asking: &Asking<'_, '_>, trust: &'t NodeTrust) -> Vec<(Opinion, Option<&'t RegistryTrust>)> {
-    let host = &*asking.planned.endpoint.host;
-    let port = asking.planned.endpoint.port;
+    let host = &*asking.server.host;
+    let port = asking.server.port;
     let mut runtimes: Vec<&str> = trust
         .runtimes
         .iter()
@@ -230,7 +230,7 @@ fn opinion(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Opt
 }
 
 fn by_entry(asking: &Asking<'_, '_>, trust: &NodeTrust, runtime: &str, entry: Option<&RegistryTrust>) -> Opinion {
-    let (host, port) = (&*asking.planned.endpoint.host, asking.planned.endpoint.port);
+    let (host, port) = (&*asking.server.host, asking.server.port);
     let fixed = |outcome: Outcome, reason: String| Opinion::of(client_of(runtime), outcome, reason);
     let Some(entry) = entry else { return at_place(asking, trust, runtime, None) };
     if let Some(error) = &entry.error {
@@ -282,7 +282,7 @@ fn at_place(
     by: Option<(&RegistryTrust, Option<&RegistryHost>)>,
 ) -> Opinion {
     let client = client_of(runtime);
-    let host = &*asking.planned.endpoint.host;
+    let host = &*asking.server.host;
     let fixed = |outcome: Outcome, reason: String| Opinion::of(client, outcome, reason);
     let mut held = Held::new(asking);
     held.system_store(trust);

@@ -203,13 +203,12 @@ impl Store {
         let result = json::decode_list(sent.text().as_bytes(), 0, &mut self.decoder, Some((&api_version, &kind.kind)));
         debug_assert!(result.is_ok());
         let object = Object::new(std::mem::take(&mut self.decoder.facts));
-        let key = match &object.held {
-            // The strings that it has anyway.
-            Held::Pod(pod) => (pod.meta.namespace.clone().unwrap_or_default(), pod.meta.name.clone()),
-            _ => {
-                let (namespace, name) = sent.key();
-                (namespace.into(), name.into())
-            }
+        // The strings that a pod has anyway.
+        let key = if let Held::Pod(pod) = &object.held {
+            (pod.meta.namespace.clone().unwrap_or_default(), pod.meta.name.clone())
+        } else {
+            let (namespace, name) = sent.key();
+            (namespace.into(), name.into())
         };
         (key, object)
     }

@@ -28,7 +28,7 @@ pub use self::role::{RoleScope, reader_role, reader_rules};
 pub(crate) use self::rules::Rules;
 #[cfg(test)]
 pub(crate) use self::watch::testing;
-pub use self::watch::{Cluster, Event, Revision, Scope, Taken, Watched, follow};
+pub use self::watch::{Cluster, Event, Former, Revision, Scope, Taken, Watched, follow};
 
 /// Which cluster to read, as whom, and how. The defaults are kubectl's.
 #[derive(Clone, Debug)]

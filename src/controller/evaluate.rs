@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::wish::{AuditId, Wish};
-use crate::collect::kube::{Revision, Taken};
+use crate::collect::kube::{Former, Revision, Taken};
 use crate::demand::{self, Catalogue, Demand, DemandOptions, Ranges};
 use crate::model::codes;
 use crate::model::report::AuditReport;
@@ -70,7 +70,9 @@ impl Memory {
         };
         let mut index = match former {
             _ if of.policies == now.policies => index,
-            Some((former, policies)) if of.policies == former.policies => index.renew(policies, snapshot),
+            Some(Former { revision: former, policies: Some(policies), .. }) if of.policies == former.policies => {
+                index.renew(policies, snapshot)
+            }
             _ => return PolicyIndex::new(snapshot),
         };
         if of.pods != now.pods {

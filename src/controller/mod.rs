@@ -245,7 +245,7 @@ impl Controller {
         self.begin_default().await;
         let began = Instant::now();
         let mut taken = self.cluster.snapshot().await;
-        if !taken.is_new {
+        if !taken.is_new() {
             self.network.look_at(&taken.snapshot);
         } else if !self.network.add_to(&mut taken.snapshot) {
             return;

@@ -9,7 +9,7 @@ use super::evaluate::Answer;
 use super::reports::rows::{Index, Row, Rows};
 use super::wish::{AuditId, Wish};
 use crate::collect::kube::{Revision, Taken, built_in};
-use crate::model::object::{Meta, Workload};
+use crate::model::object::{Meta, Owner, Pod, Workload};
 use crate::model::{CoverageState, Outcome, Snapshot, Str};
 
 /// An evaluation.
@@ -95,8 +95,8 @@ impl Told {
         let snapshot = &taken.snapshot;
         let mut audits = Vec::new();
         let mut subjects: BTreeMap<Str, Subject> = BTreeMap::new();
-        known.begin(taken.revision);
-        let mut search = Search { snapshot, read: None, owned: None };
+        known.begin(taken);
+        let mut search = Search { snapshot, read: None, parts: None, owned: FxHashMap::default() };
         for (wish, (id, answer)) in wishes.iter().zip(answers) {
             let Ok(report) = answer else { continue };
             let audit = audits.len();
@@ -135,9 +135,6 @@ impl Told {
     }
 }
 
-/// By namespace, kind and name of an owner: kind and name of something that it owns.
-type Owned<'a> = FxHashMap<(&'a str, &'a str, &'a str), (Str, Str)>;
-
 /// How the objects of subjects are found, as it was worked out for an evaluation before.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
@@ -147,23 +144,45 @@ pub(super) struct Ways {
 
 impl Ways {
     /// Forgets what may be found in another way now.
-    fn begin(&mut self, now: Revision) {
-        if (self.of.workloads, self.of.others) != (now.workloads, now.others) {
-            self.found.clear();
-        } else if self.of.pods != now.pods {
-            let is_through_pod = |way: &Way| matches!(way, Way::Through(kind, _) if kind == "Pod");
-            self.found.retain(|_, whom| whom.as_ref().is_some_and(|whom| !is_through_pod(&whom.way)));
+    fn begin(&mut self, taken: &Taken) {
+        let now = taken.revision;
+        let former = taken.former.as_ref().filter(|former| former.revision == self.of);
+        match former {
+            Some(former) if former.revision.workloads == now.workloads => {
+                for (namespace, Owner { kind, name }) in &former.owners {
+                    self.found.remove(format!("{namespace}/{kind}/{name}").as_str());
+                }
+            }
+            _ => self.found.clear(),
         }
         self.of = now;
     }
 }
+
+/// By kind and name of an owner: kind and name of something that it owns.
+type Owned<'a> = FxHashMap<(&'a str, &'a str), (Str, Str)>;
 
 /// Finds the way to the objects of subjects. What it looks at is made when it is asked for.
 struct Search<'a> {
     snapshot: &'a Snapshot,
     /// Namespace, kind and name of what has pod templates.
     read: Option<FxHashSet<(&'a str, &'a str, &'a str)>>,
-    owned: Option<Owned<'a>>,
+    /// By namespace.
+    parts: Option<(Parts<'a, Workload>, Parts<'a, Pod>)>,
+    owned: FxHashMap<String, Owned<'a>>,
+}
+
+/// Objects by namespace, in the parts in which they stand together.
+type Parts<'a, T> = FxHashMap<&'a str, Vec<&'a [T]>>;
+
+fn parts<T>(all: &[T], meta: impl Fn(&T) -> &Meta) -> Parts<'_, T> {
+    let mut parts = Parts::default();
+    for part in all.chunk_by(|a, b| meta(a).namespace == meta(b).namespace) {
+        if let Some(first) = part.first() {
+            parts.entry(namespace(meta(first))).or_insert_with(Vec::new).push(part);
+        }
+    }
+    parts
 }
 
 impl<'a> Search<'a> {
@@ -179,27 +198,32 @@ impl<'a> Search<'a> {
         let way = if kind == "Pod" || read.contains(&(namespace, kind, name)) {
             Way::Direct
         } else {
-            let owned = self.owned.get_or_insert_with(|| owned(self.snapshot));
-            let (kind, name) = owned.get(&(namespace, kind, name))?;
+            let Self { snapshot, parts, owned, .. } = self;
+            let (workloads, pods) = parts.get_or_insert_with(|| {
+                (self::parts(&snapshot.workloads, |one| &one.meta), self::parts(&snapshot.pods, |one| &one.meta))
+            });
+            let owned = owned
+                .entry(namespace.to_owned())
+                .or_insert_with(|| self::owned(workloads.get(namespace), pods.get(namespace)));
+            let (kind, name) = owned.get(&(kind, name))?;
             Way::Through(kind.clone(), name.clone())
         };
         Some(Whom { namespace: namespace.into(), kind: kind.into(), name: name.into(), way })
     }
 }
 
-fn owned(snapshot: &Snapshot) -> Owned<'_> {
-    let pods = snapshot.pods.iter().map(|pod| (&pod.meta, pod.owner.as_ref(), Str::from("Pod")));
-    let workloads = snapshot.workloads.iter().map(|one| (&one.meta, one.owner.as_ref(), one.kind.clone()));
+/// What owners own, of the objects of a namespace.
+fn owned<'a>(workloads: Option<&Vec<&'a [Workload]>>, pods: Option<&Vec<&'a [Pod]>>) -> Owned<'a> {
+    let pod = Str::from("Pod");
+    let workloads = workloads.into_iter().flatten().copied().flatten();
+    let workloads = workloads.map(|one| (&one.meta, one.owner.as_ref(), &one.kind));
+    let pods = pods.into_iter().flatten().copied().flatten().map(|one| (&one.meta, one.owner.as_ref(), &pod));
     let mut found = Owned::default();
-    let mut before = None;
     for (meta, owner, kind) in workloads.chain(pods) {
-        let Some(owner) = owner else { continue };
-        // Pods of one owner mostly stand together.
-        if before.replace((owner, namespace(meta))) == Some((owner, namespace(meta))) {
-            continue;
+        if let Some(owner) = owner {
+            let key = (owner.kind.as_str(), owner.name.as_str());
+            found.entry(key).or_insert_with(|| (kind.clone(), meta.name.clone()));
         }
-        let key = (namespace(meta), owner.kind.as_str(), owner.name.as_str());
-        found.entry(key).or_insert_with(|| (kind, meta.name.clone()));
     }
     found
 }

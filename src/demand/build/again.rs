@@ -1,7 +1,7 @@
 //! The builds of a snapshot that is mostly the one of before.
 
 use super::former::{Finder, Former, NONE, Verdict};
-use super::groups::Group;
+use super::groups::{Group, in_namespaces};
 use super::near::Nearest;
 use super::{Builder, Finding, sort};
 use crate::demand::environment::refers;
@@ -48,7 +48,15 @@ impl Builder<'_> {
         let mut finder = Finder::new(self.snapshot);
         former.round += 1;
         former.renew_workloads(self.options, &mut finder);
-        let running = (0u32..).zip(&self.snapshot.pods).filter(|(_, pod)| !pod.phase.is_terminal());
+        // Pods elsewhere stand for no template here. Those of a namespace mostly stand together.
+        let mut before = (None, in_namespaces(self.options, None));
+        let running = (0u32..).zip(&self.snapshot.pods).filter(|(_, pod)| {
+            let namespace = pod.meta.namespace.as_ref();
+            if namespace != before.0 {
+                before = (namespace, in_namespaces(self.options, namespace));
+            }
+            before.1 && !pod.phase.is_terminal()
+        });
         let (indexes, pods): (Vec<u32>, Vec<&Pod>) = running.unzip();
         let order = former.renew_pods(&pods, self.options, &mut finder);
         let members = gather(&mut former, &order, &indexes);

@@ -65,7 +65,7 @@ pub(super) fn is_over(workload: &Workload) -> bool {
     workload.finished || (workload.owner.is_some() && workload.replicas == Some(0))
 }
 
-fn in_namespaces(options: &DemandOptions, namespace: Option<&Str>) -> bool {
+pub(super) fn in_namespaces(options: &DemandOptions, namespace: Option<&Str>) -> bool {
     options.namespaces.is_empty() || namespace.is_some_and(|namespace| options.namespaces.contains(namespace))
 }
 

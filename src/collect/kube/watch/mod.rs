@@ -27,7 +27,7 @@ use super::connect::connect;
 use super::discover::{Served, discover};
 use super::kinds::plan;
 use super::read::{self, Found, Names, Reader};
-use crate::model::object::NetworkPolicy;
+use crate::model::object::{NetworkPolicy, Owner};
 use crate::model::{Snapshot, Str};
 
 /// How often kinds are discovered and ConfigMaps read.
@@ -73,10 +73,26 @@ pub struct Taken {
     pub revision: Revision,
     /// When all of it was put together.
     pub built: jiff::Timestamp,
-    /// The NetworkPolicies before they were renewed, and of which facts they were.
-    pub former: Option<(Revision, Vec<NetworkPolicy>)>,
-    /// That was now; else it is the one that was given back, with the parts renewed that are others.
-    pub is_new: bool,
+    /// What was otherwise in the facts that were given back, where it is them, with the parts renewed that are others.
+    pub former: Option<Former>,
+}
+
+/// What was otherwise before facts were renewed.
+#[derive(Debug)]
+pub struct Former {
+    /// Which facts they were.
+    pub revision: Revision,
+    /// The NetworkPolicies, where they were others.
+    pub policies: Option<Vec<NetworkPolicy>>,
+    /// By namespace, who owns or owned the pods that came, went or are others.
+    pub owners: Vec<(Str, Owner)>,
+}
+
+impl Taken {
+    /// Whether all of it was put together now.
+    pub fn is_new(&self) -> bool {
+        self.former.is_none()
+    }
 }
 
 /// Counts of a watched kind.

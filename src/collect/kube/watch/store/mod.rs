@@ -6,6 +6,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::read::{Found, KUBERNETES, Named};
@@ -65,6 +66,8 @@ pub(super) struct Store {
     config_maps: Vec<Found>,
     /// Counts changes: each that changed one part alone for that part, and all others.
     revision: Revision,
+    /// The pods that came, went or are others since facts were taken.
+    touched: BTreeSet<Key>,
     /// What names ConfigMaps came, went or is another since facts were taken: more may hang on it.
     more_may_hang: bool,
     /// Decodes; its facts are emptied after each object.
@@ -80,6 +83,7 @@ impl Store {
             names: 0,
             config_maps: Vec::new(),
             revision: Revision::default(),
+            touched: BTreeSet::new(),
             more_may_hang: false,
             decoder: decoder(cluster),
             decoded: 0,
@@ -134,19 +138,20 @@ impl Store {
                 let part = object.part();
                 let part = if before.is_none_or(|before| before.part() == part) { part } else { Part::Others };
                 let has_maps = !named.is_empty() || !object.maps.is_empty();
-                self.changes(if counts_again { Part::Others } else { part }, has_maps);
-                self.slots[at].objects.insert(key, Object { changed: self.revision.pods, ..object });
+                self.changes(if counts_again { Part::Others } else { part }, &key, has_maps);
+                self.slots[at].objects.insert(key, object);
                 true
             }
             Event::Gone(sent) => {
                 let counts_again = self.counts_again(at, now);
                 let (namespace, name) = sent.key();
+                let key = (namespace.into(), name.into());
                 let slot = &mut self.slots[at];
-                let Some(gone) = slot.objects.remove(&(namespace.into(), name.into())) else { return counts_again };
+                let Some(gone) = slot.objects.remove(&key) else { return counts_again };
                 if slot.names_namespaces() || !gone.maps.is_empty() {
                     self.names += 1;
                 }
-                self.changes(if counts_again { Part::Others } else { gone.part() }, !gone.maps.is_empty());
+                self.changes(if counts_again { Part::Others } else { gone.part() }, &key, !gone.maps.is_empty());
                 true
             }
             Event::Failed(state) => {
@@ -163,8 +168,11 @@ impl Store {
         }
     }
 
-    /// Counts a change of a part of the facts.
-    fn changes(&mut self, part: Part, names_maps: bool) {
+    /// Counts a change of an object of a part of the facts.
+    fn changes(&mut self, part: Part, key: &Key, names_maps: bool) {
+        if part == Part::Pods {
+            self.touched.insert(key.clone());
+        }
         self.more_may_hang |= names_maps;
         let number = match part {
             Part::Policies => &mut self.revision.policies,
@@ -232,7 +240,7 @@ impl Store {
         end.filter(|end| *end > after).min()
     }
 
-    fn objects(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Object> + Clone {
+    fn objects(&self, now: jiff::Timestamp) -> impl Iterator<Item = &Object> {
         self.slots.iter().filter(move |slot| slot.counts(now)).flat_map(|slot| slot.objects.values())
     }
 

@@ -13,8 +13,6 @@ pub(super) struct Object {
     pub(super) maps: Box<[Named]>,
     /// The last list that told of it as it is, by number; 0 where it was an event.
     pub(super) listed: u32,
-    /// The number of the pods ([`Revision`](super::Revision)) since an event told of it; 0 where it was a list.
-    pub(super) changed: u64,
 }
 
 /// The part of the facts that an object is.
@@ -52,7 +50,7 @@ impl Object {
         } else {
             Held::Facts(Box::new(facts))
         };
-        Self { held, maps, listed: 0, changed: 0 }
+        Self { held, maps, listed: 0 }
     }
 
     /// Whether it is the same in all that decides.

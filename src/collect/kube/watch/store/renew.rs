@@ -1,27 +1,33 @@
 //! Facts that were taken before, brought up to date where only such parts are others as change often.
 
-use super::super::Taken;
+use std::collections::BTreeSet;
+
+use super::super::{Former, Taken};
 use super::object::Object;
 use super::slot::Slot;
-use super::{REBUILD, Revision, Store};
-use crate::model::Snapshot;
-use crate::model::object::{NetworkPolicy, Pod};
+use super::{Key, REBUILD, Revision, Store};
+use crate::model::object::{NetworkPolicy, Owner, Pod};
+use crate::model::{Snapshot, Str};
 
 impl Store {
     /// What is known now: the facts that were taken last and given back, with those parts renewed that are others, as long
     /// as nothing else is another; else all of it, put together anew.
     pub(in super::super) fn take_again(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
         let more_may_hang = std::mem::take(&mut self.more_may_hang);
-        if let Some(mut last) = last.filter(|last| self.holds(last, now)) {
-            last.snapshot.instant = now;
-            last.former = self.renew_policies(&mut last, now);
-            if self.is_nearly(&last) || self.renew(&mut last, more_may_hang, now) {
-                return Taken { revision: self.revision, is_new: false, ..last };
+        let touched = std::mem::take(&mut self.touched);
+        if let Some(last) = last.filter(|last| self.holds(last, now)) {
+            let Taken { mut snapshot, revision, built, .. } = last;
+            snapshot.instant = now;
+            let owners = self.owners(&snapshot.pods, &touched, now);
+            let policies = self.renew_policies(&mut snapshot, revision, now);
+            if self.renew(&mut snapshot, revision, (&touched, more_may_hang), now) {
+                let former = Some(Former { revision, policies, owners });
+                return Taken { snapshot, revision: self.revision, built, former };
             }
         }
         // What is said about trust bears the instant at which it was put together.
         self.changed_beside();
-        Taken { snapshot: self.snapshot(now), revision: self.revision, built: now, former: None, is_new: true }
+        Taken { snapshot: self.snapshot(now), revision: self.revision, built: now, former: None }
     }
 
     /// Whether nothing but policies is another than in what was taken last.
@@ -40,18 +46,25 @@ impl Store {
     }
 
     /// Puts the policies of now in the place of those that were taken, which it returns where they are others.
-    fn renew_policies(&self, last: &mut Taken, now: jiff::Timestamp) -> Option<(Revision, Vec<NetworkPolicy>)> {
-        if last.revision.policies == self.revision.policies {
-            return None;
-        }
+    fn renew_policies(
+        &self,
+        known: &mut Snapshot,
+        since: Revision,
+        now: jiff::Timestamp,
+    ) -> Option<Vec<NetworkPolicy>> {
         // In the order in which a builder has them.
-        let policies = self.objects(now).flat_map(Object::policies).cloned().collect();
-        Some((last.revision, std::mem::replace(&mut last.snapshot.network_policies, policies)))
+        let policies = || self.objects(now).flat_map(Object::policies).cloned().collect();
+        (since.policies != self.revision.policies).then(|| std::mem::replace(&mut known.network_policies, policies()))
     }
 
     /// The same for pods, workloads and EndpointSlices; `false` where more is another than those.
-    fn renew(&self, last: &mut Taken, more_may_hang: bool, now: jiff::Timestamp) -> bool {
-        let (known, since) = (&mut last.snapshot, last.revision);
+    fn renew(
+        &self,
+        known: &mut Snapshot,
+        since: Revision,
+        (touched, more_may_hang): (&BTreeSet<Key>, bool),
+        now: jiff::Timestamp,
+    ) -> bool {
         if more_may_hang {
             let mut whole = self.snapshot(now);
             std::mem::swap(&mut known.pods, &mut whole.pods);
@@ -68,13 +81,25 @@ impl Store {
         if since.pods == self.revision.pods {
             return true;
         }
-        let pods = self.objects(now).flat_map(|object| {
-            let is_same = object.changed <= since.pods;
-            object.pods().iter().map(move |pod| (pod, is_same))
-        });
-        renew_in_place(&mut known.pods, pods.clone());
+        renew_pods(&mut known.pods, touched.iter().map(|key| (key, self.pod(key, now))));
         // A builder may leave some out.
-        known.pods.len() == pods.count()
+        known.pods.len() == self.objects(now).map(|object| object.pods().len()).sum::<usize>()
+    }
+
+    /// The pod of that name, if it counts.
+    fn pod(&self, key: &Key, now: jiff::Timestamp) -> Option<&Pod> {
+        let slots = self.slots.iter().filter(|slot| slot.kind.kind == "Pod" && slot.counts(now));
+        slots.filter_map(|slot| slot.objects.get(key)).flat_map(Object::pods).next()
+    }
+
+    /// By namespace, who owned or owns these pods.
+    fn owners(&self, known: &[Pod], keys: &BTreeSet<Key>, now: jiff::Timestamp) -> Vec<(Str, Owner)> {
+        let of = |key: &Key| {
+            let before = place(known, key).ok().map(|at| &known[at]);
+            let owners = [before, self.pod(key, now)].into_iter().flatten().filter_map(|pod| pod.owner.clone());
+            owners.map(|owner| (key.0.clone(), owner)).collect::<Vec<_>>()
+        };
+        keys.iter().flat_map(of).collect()
     }
 }
 
@@ -84,13 +109,34 @@ fn hangs_on_maps(snapshot: &Snapshot) -> impl PartialEq {
     (config_maps, variable_maps, node_trust, trust_bundles, trust_notes)
 }
 
-/// Brings pods up to date, in place: `now` has each pod of now in order, and whether it is the one that is there.
-fn renew_in_place<'p>(pods: &mut Vec<Pod>, now: impl Iterator<Item = (&'p Pod, bool)> + Clone) {
-    let is_one = |a: &Pod, b: &Pod| a.meta.name == b.meta.name && a.meta.namespace == b.meta.namespace;
-    let mut same = now.clone().filter(|(_, is_same)| *is_same).map(|(pod, _)| pod).peekable();
-    pods.retain(|pod| same.next_if(|same| is_one(same, pod)).is_some());
-    let mut news: Vec<(usize, &Pod)> =
-        now.enumerate().filter(|(_, (_, is_same))| !is_same).map(|(at, (pod, _))| (at, pod)).collect();
+/// The place of a pod among pods in order of namespace and name, or where it would be.
+fn place(pods: &[Pod], (namespace, name): &Key) -> Result<usize, usize> {
+    let of = |pod: &Pod| {
+        let own = pod.meta.namespace.as_deref().unwrap_or_default();
+        own.cmp(namespace.as_str()).then_with(|| pod.meta.name.cmp(name))
+    };
+    pods.binary_search_by(of)
+}
+
+/// Puts pods, in the order of their keys, in the place of what they were, or takes those away that are gone.
+fn renew_pods<'p>(pods: &mut Vec<Pod>, touched: impl Iterator<Item = (&'p Key, Option<&'p Pod>)>) {
+    let (mut gone, mut news): (Vec<usize>, Vec<(usize, &Pod)>) = (Vec::new(), Vec::new());
+    for (key, now) in touched {
+        match (place(pods, key), now) {
+            (Ok(at), Some(pod)) => pods[at] = pod.clone(),
+            (Ok(at), None) => gone.push(at),
+            // Where it will be when those before it are gone, or there.
+            (Err(at), Some(pod)) => news.push((at + news.len() - gone.len(), pod)),
+            (Err(_), None) => {}
+        }
+    }
+    let (mut at, mut leaving) = (0, gone.into_iter().peekable());
+    if leaving.peek().is_some() {
+        pods.retain(|_| {
+            at += 1;
+            leaving.next_if_eq(&(at - 1)).is_none()
+        });
+    }
     let mut end = pods.len();
     // Twice the room, as a list that grows takes it, would be felt.
     pods.reserve_exact(news.len());
@@ -134,8 +180,10 @@ mod tests {
         ) {
             now.extend(before.iter().zip(stay).filter(|(_, stay)| *stay).map(|((name, node), _)| (*name, *node)));
             let (mut known, wanted) = (pods(&before), pods(&now));
-            let is_same = now.iter().map(|(name, node)| before.get(name) == Some(node));
-            renew_in_place(&mut known, wanted.iter().zip(is_same));
+            let is_other = |name: &&u8| before.get(name) != now.get(name);
+            let names: BTreeSet<u8> = before.keys().chain(now.keys()).filter(is_other).copied().collect();
+            let keys: Vec<Key> = names.iter().map(|name| (Str::default(), format!("{name:03}").into())).collect();
+            renew_pods(&mut known, keys.iter().map(|key| (key, place(&wanted, key).ok().map(|at| &wanted[at]))));
             prop_assert_eq!(known, wanted);
         }
     }

@@ -104,7 +104,7 @@ fn plugin(user: &AuthInfo) -> String {
 }
 
 /// TLS needs one process-wide provider; whoever comes first installs it.
-fn install_crypto_provider() {
+pub(super) fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if another thread was faster, which is as good.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

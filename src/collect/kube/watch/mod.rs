@@ -8,6 +8,8 @@ mod sent;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -185,7 +187,11 @@ impl Cluster {
                     false
                 }
             },
-            (names, found) = answer(&mut self.reading) => self.take_config_maps(names, found),
+            (names, found) = answer(&mut self.reading) => {
+                // They were asked for a while ago: objects may name others, and did so when they were looked at last.
+                self.seen_names = None;
+                self.take_config_maps(names, found)
+            }
         }
     }
 

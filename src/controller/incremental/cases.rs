@@ -187,6 +187,20 @@ fn when_the_trust_of_a_node_was_observed_is_known_all_the_same() {
 }
 
 #[test]
+fn facts_stay_when_a_pod_with_certificates_changes_after_a_beat_of_a_node() {
+    let setup = setup();
+    let mut controller = Controller::new(&setup);
+    controller.wish(0, json!({"endpoints": ["10.20.0.15:443"]}));
+    controller.apply(&build());
+    controller.apply(&node_trust("2027-01-15T07:00:00Z", true));
+    only(&mut controller);
+    controller.apply(&node_trust("2027-01-15T07:30:00Z", true));
+    controller.apply(&pod(&json!({"labels": {"app": "go"}}), &json!({})));
+    only(&mut controller);
+    assert_eq!(controller.again, 1, "the facts were used again");
+}
+
+#[test]
 fn a_beat_of_what_is_there_ends_a_doubt() {
     let setup = setup();
     let mut controller = Controller::new(&setup);

@@ -70,7 +70,7 @@ impl Store {
             std::mem::swap(&mut known.pods, &mut whole.pods);
             std::mem::swap(&mut known.workloads, &mut whole.workloads);
             std::mem::swap(&mut known.endpoint_slices, &mut whole.endpoint_slices);
-            return hangs_on_maps(known) == hangs_on_maps(&whole);
+            return are_maps_alike(known, &whole);
         }
         if since.workloads != self.revision.workloads {
             known.workloads = self.objects(now).flat_map(Object::workloads).cloned().collect();
@@ -103,10 +103,15 @@ impl Store {
     }
 }
 
-/// What of a snapshot hangs on the ConfigMaps that pods and templates name.
-fn hangs_on_maps(snapshot: &Snapshot) -> impl PartialEq {
-    let Snapshot { config_maps, variable_maps, node_trust, trust_bundles, trust_notes, .. } = snapshot;
-    (config_maps, variable_maps, node_trust, trust_bundles, trust_notes)
+/// Whether two snapshots are the same in what hangs on the ConfigMaps that pods and templates name, but for when the trust
+/// of a node was observed, which decides nothing and is another all the time.
+fn are_maps_alike(a: &Snapshot, b: &Snapshot) -> bool {
+    a.config_maps == b.config_maps
+        && a.variable_maps == b.variable_maps
+        && a.trust_bundles == b.trust_bundles
+        && a.trust_notes == b.trust_notes
+        && a.node_trust.len() == b.node_trust.len()
+        && a.node_trust.iter().zip(&b.node_trust).all(|(a, b)| a.says_the_same(b))
 }
 
 /// The place of a pod among pods in order of namespace and name, or where it would be.

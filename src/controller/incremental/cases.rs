@@ -201,6 +201,28 @@ fn facts_stay_when_a_pod_with_certificates_changes_after_a_beat_of_a_node() {
 }
 
 #[test]
+fn pods_are_renewed_in_each_of_the_namespaces_that_are_watched() {
+    let setup = setup();
+    let mut controller = Controller::within(&setup, &["ci".to_owned(), "web".to_owned()]);
+    controller.wish(0, json!({"endpoints": ["10.20.0.15:443"]}));
+    controller.apply(&build());
+    only(&mut controller);
+    let of = |namespace: &str| {
+        let metadata = json!({"name": "build", "namespace": namespace, "labels": {"buildreach.dev/build": "true"}});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"phase": "Running"},
+            "spec": {"containers": [{"name": "build", "image": "golang:1.26", "command": ["go", "build"]}]}})
+    };
+    for (namespace, builds) in [("web", 2), ("ci", 2), ("elsewhere", 2)] {
+        controller.apply(&of(namespace));
+        let report = only(&mut controller);
+        assert_eq!(report.results.iter().map(|class| class.subjects.len()).sum::<usize>(), builds, "{namespace}");
+    }
+    controller.hear(Said::Gone(of("web")));
+    only(&mut controller);
+    assert_eq!(controller.again, 4, "the facts were used again");
+}
+
+#[test]
 fn a_beat_of_what_is_there_ends_a_doubt() {
     let setup = setup();
     let mut controller = Controller::new(&setup);

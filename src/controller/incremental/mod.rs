@@ -8,6 +8,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
+use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use serde_json::Value;
 
@@ -45,7 +46,12 @@ struct Spoken {
 
 impl<'s> Controller<'s> {
     fn new(setup: &'s Setup) -> Self {
-        let mut cluster = Scripted::new(START);
+        Self::within(setup, &[])
+    }
+
+    /// One that watches these namespaces; all where there are none.
+    fn within(setup: &'s Setup, namespaces: &[String]) -> Self {
+        let mut cluster = Scripted::new(START, namespaces);
         for object in steps::beginning() {
             cluster.hear(Said::Applied(object), START);
         }
@@ -132,7 +138,7 @@ fn first_line(kept: &str, fresh: &str) -> String {
 }
 
 /// Sequences, and steps in one at most.
-const SEQUENCES: u32 = 8;
+const SEQUENCES: u32 = 10;
 const STEPS: std::ops::Range<usize> = 120..240;
 
 #[test]
@@ -149,8 +155,9 @@ fn what_is_kept_changes_nothing() {
     };
     let mut runner = TestRunner::new_with_rng(config, rng);
     let counts = std::cell::RefCell::new((0, 0, BTreeMap::<Outcome, u64>::new()));
-    let result = runner.run(&vec(step(&certificates), STEPS), |steps| {
-        let mut controller = Controller::new(&setup);
+    let namespaces = select(vec![vec![], vec![], vec!["ci".to_owned(), "kube-system".to_owned(), "web".to_owned()]]);
+    let result = runner.run(&(namespaces, vec(step(&certificates), STEPS)), |(namespaces, steps)| {
+        let mut controller = Controller::within(&setup, &namespaces);
         for step in steps {
             match step {
                 Step::Said(said) => drop(controller.hear(said)),
@@ -158,6 +165,8 @@ fn what_is_kept_changes_nothing() {
                 Step::Wish(number, Some(spec)) => controller.wish(number, spec),
                 Step::Wish(number, None) => drop(controller.wishes.remove(&number)),
                 Step::Later(seconds) => controller.after(seconds),
+                Step::Forget => controller.cluster.forget(),
+                Step::Take => drop(controller.cluster.take(controller.now)),
                 Step::Answer if controller.cluster.is_in_doubt(controller.now) => {}
                 Step::Answer => {
                     let (kept, fresh) = controller.both();

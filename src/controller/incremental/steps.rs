@@ -54,6 +54,10 @@ pub(super) enum Step {
     /// Somebody asks something, or nothing any more.
     Wish(u8, Option<Value>),
     Later(u16),
+    /// What was given back does not count any more.
+    Forget,
+    /// Facts are taken, and neither asked about nor given back.
+    Take,
     Answer,
 }
 
@@ -152,7 +156,8 @@ fn pod_spec() -> impl Strategy<Value = Value> {
         let mut container = json!({"name": "build", "image": image, "command": ["sh", "-c", command]});
         put(&mut container, "env", env);
         put(&mut container, "envFrom", from.then(|| json!([{"configMapRef": {"name": "env"}}])));
-        put(&mut container, "volumeMounts", ca.then(|| json!([{"name": "ca", "mountPath": "/ca"}])));
+        let path = if host { "/etc/ssl/certs" } else { "/ca" };
+        put(&mut container, "volumeMounts", ca.then(|| json!([{"name": "ca", "mountPath": path}])));
         let mut spec = json!({"nodeName": "node-1", "containers": [container]});
         put(&mut spec, "volumes", ca.then(|| json!([{"name": "ca", "configMap": {"name": "ca"}}])));
         put(&mut spec, "hostNetwork", host.then(|| true.into()));
@@ -166,17 +171,36 @@ fn namespace() -> impl Strategy<Value = &'static str> {
     select(vec!["ci", "ci", "web"])
 }
 
+/// Something about one in so many objects that cannot be read.
+fn rarely_odd(mut object: Value, path: &str, odd: u8) -> Value {
+    if odd == 0 {
+        *object.pointer_mut(path).unwrap() = json!([7]);
+    }
+    object
+}
+
 fn pod() -> impl Strategy<Value = Value> {
     let status = (select(vec!["Running", "Pending", "Unknown"]), 0..4_u8, any::<bool>(), 0..3_u8);
-    (namespace(), 0..5_u8, labels(), pod_spec(), status).prop_map(
-        |(ns, n, labels, spec, (phase, address, ready, version))| {
+    let owner = select(vec![
+        None,
+        None,
+        Some(("ReplicaSet", "set-0")),
+        Some(("ReplicaSet", "set-0")),
+        Some(("ReplicaSet", "set-0-7c9")),
+        Some(("TaskRun", "run-1")),
+        Some(("CronJob", "set-0")),
+        Some(("Job", "set-0-28391234")),
+        Some(("Node", "node-1")),
+    ]);
+    (namespace(), 0..6_u8, labels(), pod_spec(), status, owner, 0..25_u8).prop_map(
+        |(ns, n, labels, spec, (phase, address, ready, version), owner, odd)| {
             let mut metadata = json!({"name": format!("pod-{n}"), "namespace": ns, "labels": labels,
                 "resourceVersion": version.to_string()});
-            let owner = |kind: &str, name: &str| json!([{"kind": kind, "name": name, "controller": true}]);
-            match n {
-                0 | 3 => metadata["ownerReferences"] = owner("ReplicaSet", "set-0"),
-                1 => metadata["ownerReferences"] = owner("TaskRun", "run-1"),
-                _ => {}
+            if let Some((kind, name)) = owner {
+                metadata["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
+                if name.ends_with("-7c9") && ready {
+                    metadata["labels"]["pod-template-hash"] = "7c9".into();
+                }
             }
             let mut status = json!({"phase": phase, "conditions": [
                 {"type": "Ready", "status": if ready { "True" } else { "False" }, "lastProbeTime": version.to_string()}]});
@@ -186,7 +210,8 @@ fn pod() -> impl Strategy<Value = Value> {
                 status["podIP"] = ip.clone().into();
                 status["podIPs"] = json!([{"ip": ip}]);
             }
-            json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status});
+            rarely_odd(pod, "/spec/containers", odd)
         },
     )
 }
@@ -204,8 +229,9 @@ fn dns_pod() -> impl Strategy<Value = Value> {
 }
 
 fn workload() -> impl Strategy<Value = Value> {
-    (namespace(), select(vec!["Deployment", "ReplicaSet", "CronJob"]), labels(), pod_spec(), 0..2_u8).prop_map(
-        |(ns, kind, labels, mut spec, replicas)| {
+    let kind = select(vec!["Deployment", "ReplicaSet", "CronJob"]);
+    (namespace(), kind, labels(), pod_spec(), 0..2_u8, 0..25_u8).prop_map(
+        |(ns, kind, labels, mut spec, replicas, odd)| {
             spec.as_object_mut().unwrap().remove("nodeName");
             let template = json!({"metadata": {"labels": labels}, "spec": spec});
             let mut metadata = json!({"name": "set-0", "namespace": ns});
@@ -221,7 +247,8 @@ fn workload() -> impl Strategy<Value = Value> {
                     json!({"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}),
                 ),
             };
-            json!({"apiVersion": group, "kind": kind, "metadata": metadata, "spec": spec})
+            let path = if kind == "CronJob" { "/spec/jobTemplate" } else { "/spec/template" };
+            rarely_odd(json!({"apiVersion": group, "kind": kind, "metadata": metadata, "spec": spec}), path, odd)
         },
     )
 }
@@ -267,11 +294,12 @@ fn policy() -> impl Strategy<Value = Value> {
 }
 
 fn slice() -> impl Strategy<Value = Value> {
-    (0..4_u8, any::<bool>()).prop_map(|(address, ready)| {
-        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+    (0..4_u8, any::<bool>(), 0..25_u8).prop_map(|(address, ready, odd)| {
+        let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {"name": "nexus-1", "namespace": "tools", "labels": {"kubernetes.io/service-name": "nexus"}},
             "endpoints": [{"addresses": [format!("10.1.{address}.2")], "conditions": {"ready": ready}}],
-            "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}]})
+            "ports": [{"name": "http", "port": 8081, "protocol": "TCP"}]});
+        rarely_odd(slice, "/endpoints", odd)
     })
 }
 
@@ -320,7 +348,14 @@ fn other(certificates: &Certificates) -> impl Strategy<Value = Value> + use<> {
                 {"host": "nexus.corp.example", "runtime": "containerd", "source": "/etc/containerd/certs.d",
                     "hosts": [{"url": "", "skipVerify": !verifies}]}]}})
     });
-    prop_oneof![2 => space, 2 => service, 2 => slice(), 1 => node, 2 => set, 1 => trust]
+    let inline = certificates.long.clone();
+    let bundle = (any::<bool>(), any::<bool>()).prop_map(move |(public, from_map)| {
+        let source =
+            if from_map { json!({"configMap": {"name": "ca", "key": "ca.crt"}}) } else { json!({"inLine": inline}) };
+        json!({"apiVersion": "trust.cert-manager.io/v1alpha1", "kind": "Bundle", "metadata": {"name": "ca"},
+            "spec": {"sources": [source, {"useDefaultCAs": public}], "target": {"configMap": {"key": "ca.crt"}}}})
+    });
+    prop_oneof![2 => space, 2 => service, 2 => slice(), 1 => node, 2 => set, 1 => trust, 1 => bundle]
 }
 
 fn config_maps(certificates: &Certificates) -> impl Strategy<Value = Vec<Value>> + use<> {
@@ -362,14 +397,16 @@ pub(super) fn beginning() -> Vec<Value> {
 }
 
 pub(super) fn step(certificates: &Certificates) -> impl Strategy<Value = Step> + use<> {
-    let kinds = || select(vec!["NetworkPolicy", "Pod", "Service", "Namespace", "EndpointSet", "Deployment"]);
+    let kinds =
+        || select(vec!["NetworkPolicy", "Pod", "Service", "Namespace", "EndpointSet", "Deployment", "EndpointSlice"]);
     let states = select(vec![CoverageState::Failed("connection refused".to_owned()), CoverageState::Forbidden]);
     let said = prop_oneof![
         40 => object(certificates).prop_map(Said::Applied),
         10 => object(certificates).prop_map(Said::Gone),
         1 => prop::collection::vec(policy(), 0..3).prop_map(|all| Said::Listed("NetworkPolicy", all)),
         1 => prop::collection::vec(pod(), 0..4).prop_map(|all| Said::Listed("Pod", all)),
-        1 => (kinds(), states).prop_map(|(kind, state)| Said::Failed(kind, state)),
+        1 => (kinds(), states.clone()).prop_map(|(kind, state)| Said::Failed(kind, state)),
+        1 => (prop::collection::vec(pod(), 0..4), states).prop_map(|(all, state)| Said::BrokenOff("Pod", all, state)),
         12 => kinds().prop_map(Said::Resumed),
     ];
     // Policies alone, or what runs, change most often between two answers: that is what facts are kept for.
@@ -383,6 +420,8 @@ pub(super) fn step(certificates: &Certificates) -> impl Strategy<Value = Step> +
         3 => config_maps(certificates).prop_map(Step::Read),
         8 => (0..5_u8, prop::option::weighted(0.8, spec())).prop_map(|(number, spec)| Step::Wish(number, spec)),
         3 => (1..30_u16).prop_map(Step::Later),
+        1 => Just(Step::Forget),
+        1 => Just(Step::Take),
         40 => Just(Step::Answer),
     ]
 }

@@ -12,7 +12,7 @@ use super::super::read::{Found, KUBERNETES};
 use super::Taken;
 use super::follow::Event;
 use super::sent::Sent;
-use super::store::{Slot, Store};
+use super::store::{self, Slot, Store};
 use crate::collect::builder::Builder;
 use crate::collect::json;
 use crate::model::snapshot::{CERTIFICATE_CONFIG_MAPS, VARIABLE_CONFIG_MAPS};
@@ -25,6 +25,8 @@ pub(crate) enum Said {
     Gone(Value),
     /// All objects of a kind.
     Listed(&'static str, Vec<Value>),
+    /// Some of them; then the list breaks off.
+    BrokenOff(&'static str, Vec<Value>, CoverageState),
     Failed(&'static str, CoverageState),
     Resumed(&'static str),
 }
@@ -40,21 +42,36 @@ pub(crate) struct Scripted {
     objects: BTreeMap<Key, Value>,
     failing: BTreeMap<&'static str, (jiff::Timestamp, CoverageState)>,
     config_maps: (Vec<String>, Vec<Value>),
+    /// Which are watched; none for all.
+    namespaces: Vec<String>,
 }
 
 impl Scripted {
-    /// All built-in kinds and those of this program, of which there are no objects yet.
-    pub(crate) fn new(now: jiff::Timestamp) -> Self {
-        let own = |plural: &str, kind: &str| Resource {
-            group: crate::crd::GROUP.to_owned(),
+    /// All built-in kinds and those that spread trust, of which there are no objects yet: in these namespaces, in order,
+    /// or in all where there are none.
+    pub(crate) fn new(now: jiff::Timestamp, namespaces: &[String]) -> Self {
+        let served = |group: &str, plural: &str, kind: &str| Resource {
+            group: group.to_owned(),
             version: "v1alpha1".to_owned(),
             plural: plural.to_owned(),
             kind: kind.to_owned(),
             namespaced: false,
         };
-        let served = Served::new(vec![own("endpointsets", "EndpointSet"), own("nodetrusts", "NodeTrust")]);
+        let own = crate::crd::GROUP;
+        let served = Served::new(vec![
+            served(own, "endpointsets", "EndpointSet"),
+            served(own, "nodetrusts", "NodeTrust"),
+            served("trust.cert-manager.io", "bundles", "Bundle"),
+        ]);
         let mut store = Store::new("test");
-        store.slots = plan(&served).iter().map(|planned| Slot::new(planned, None)).collect();
+        for planned in plan(&served) {
+            if namespaces.is_empty() || !planned.kind.namespaced {
+                store.slots.push(Slot::new(&planned, None));
+            } else {
+                store.slots.push(Slot::elsewhere(&planned));
+                store.slots.extend(namespaces.iter().map(|name| Slot::new(&planned, Some(name.clone()))));
+            }
+        }
         for at in 0..store.slots.len() {
             if store.slots[at].is_watched() {
                 store.apply(at, Event::Init, now);
@@ -63,30 +80,55 @@ impl Scripted {
         }
         assert!(store.is_settled());
         let (objects, failing) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, last: None, objects, failing, config_maps: Default::default() }
+        let namespaces = namespaces.to_vec();
+        Self { store, last: None, objects, failing, config_maps: Default::default(), namespaces }
     }
 
-    fn slot(&self, kind: &str) -> usize {
-        self.store.slots.iter().position(|slot| slot.kind.kind == kind && slot.is_watched()).unwrap()
+    /// Where a kind is watched.
+    fn slots(&self, kind: &str) -> Vec<usize> {
+        let slots = (0..).zip(&self.store.slots);
+        slots.filter(|(_, slot)| slot.kind.kind == kind && slot.is_watched()).map(|(at, _)| at).collect()
+    }
+
+    /// Whether a watch tells of an object.
+    fn tells(&self, slot: usize, value: &Value) -> bool {
+        self.store.slots[slot].namespace.as_ref().is_none_or(|namespace| *namespace == key(value).1)
+    }
+
+    /// What is told where a kind is watched; returns whether any of it is an event.
+    fn tell(&mut self, kind: &str, now: jiff::Timestamp, events: impl Fn(&Self, usize) -> Vec<store::Event>) -> bool {
+        let mut is_event = false;
+        for slot in self.slots(kind) {
+            for event in events(self, slot) {
+                is_event |= self.store.apply(slot, event, now);
+            }
+        }
+        is_event
     }
 
     /// Takes in what a watch says; returns whether that is an event.
     pub(crate) fn hear(&mut self, said: Said, now: jiff::Timestamp) -> bool {
         self.note(&said, now);
         let sent = |value: &Value| -> Sent { serde_json::from_str(&value.to_string()).unwrap() };
+        let one = |own: &Self, slot, value: &Value| own.tells(slot, value).then(|| sent(value));
+        let listed = |own: &Self, slot, values: &[Value], end: store::Event| {
+            let objects = values.iter().filter_map(|value| one(own, slot, value).map(Event::Listed));
+            std::iter::once(Event::Init).chain(objects).chain([end]).collect()
+        };
         match said {
-            Said::Applied(value) => self.store.apply(self.slot(&key(&value).0), Event::Applied(sent(&value)), now),
-            Said::Gone(value) => self.store.apply(self.slot(&key(&value).0), Event::Gone(sent(&value)), now),
-            Said::Listed(kind, values) => {
-                let slot = self.slot(kind);
-                self.store.apply(slot, Event::Init, now);
-                for value in &values {
-                    self.store.apply(slot, Event::Listed(sent(value)), now);
-                }
-                self.store.apply(slot, Event::Done, now)
+            // Where there are several watches of a kind, the others work as well.
+            Said::Applied(value) => self.tell(&key(&value).0, now, |own, slot| {
+                vec![one(own, slot, &value).map_or(Event::Resumed, Event::Applied)]
+            }),
+            Said::Gone(value) => self.tell(&key(&value).0, now, |own, slot| {
+                vec![one(own, slot, &value).map_or(Event::Resumed, Event::Gone)]
+            }),
+            Said::Listed(kind, values) => self.tell(kind, now, |own, slot| listed(own, slot, &values, Event::Done)),
+            Said::BrokenOff(kind, values, state) => {
+                self.tell(kind, now, |own, slot| listed(own, slot, &values, Event::Failed(state.clone())))
             }
-            Said::Failed(kind, state) => self.store.apply(self.slot(kind), Event::Failed(state), now),
-            Said::Resumed(kind) => self.store.apply(self.slot(kind), Event::Resumed, now),
+            Said::Failed(kind, state) => self.tell(kind, now, |_, _| vec![Event::Failed(state.clone())]),
+            Said::Resumed(kind) => self.tell(kind, now, |_, _| vec![Event::Resumed]),
         }
     }
 
@@ -106,7 +148,9 @@ impl Scripted {
                 self.objects.retain(|(of, ..), _| of != kind);
                 self.objects.extend(values.iter().map(|value| (key(value), value.clone())));
             }
-            Said::Failed(kind, state) => self.failing.entry(*kind).or_insert((now, state.clone())).1 = state.clone(),
+            Said::Failed(kind, state) | Said::BrokenOff(kind, _, state) => {
+                self.failing.entry(*kind).or_insert((now, state.clone())).1 = state.clone();
+            }
             Said::Resumed(kind) => drop(self.failing.remove(kind)),
         }
     }
@@ -151,7 +195,7 @@ impl Scripted {
 
     /// As if the controller had begun at that time.
     pub(crate) fn whole(&self, now: jiff::Timestamp) -> Taken {
-        let mut anew = Self::new(now);
+        let mut anew = Self::new(now, &self.namespaces);
         for object in self.objects.values() {
             anew.hear(Said::Applied(object.clone()), now);
         }

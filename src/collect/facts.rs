@@ -8,7 +8,7 @@ use super::trust_objects::TrustObject;
 use super::user_data::UserData;
 use super::{aws, talos, terraform};
 use crate::model::object::{
-    ConfigMap, EndpointSlice, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
+    ConfigMap, EndpointSlice, Meta, Namespace, NetworkPolicy, Node, OtherObject, Pod, Service, Workload,
 };
 use crate::model::snapshot::CloudDocument;
 use crate::model::trust::NodeTrust;
@@ -105,10 +105,15 @@ impl Facts {
             && self.failed == other.failed
     }
 
-    /// Takes out the only object that these facts hold, if it is of the kind that is picked.
-    pub(crate) fn take_only<T>(&mut self, pick: impl Fn(&mut Self) -> &mut Vec<T>) -> Option<T> {
+    /// Takes out the only object that these facts hold, if it is of the kind that is picked and in a namespace. Where one
+    /// without goes is still to be told.
+    pub(crate) fn take_only<T>(
+        &mut self,
+        pick: impl Fn(&mut Self) -> &mut Vec<T>,
+        meta: impl Fn(&T) -> &Meta,
+    ) -> Option<T> {
         let object = pick(self).pop()?;
-        if self.is_same(&Self::default()) {
+        if meta(&object).namespace.is_some() && self.is_same(&Self::default()) {
             return Some(object);
         }
         pick(self).push(object);

@@ -309,3 +309,33 @@ fn the_object_of_a_subject_is_found_in_another_way_once_it_can_be_read() {
     only(&mut controller);
     assert_eq!(controller.again, 4, "facts were kept");
 }
+
+#[test]
+fn what_is_in_no_namespace_is_in_the_default_one_each_time() {
+    let setup = setup();
+    let mut controller = Controller::new(&setup);
+    controller.wish(0, json!({"endpoints": ["10.20.0.15:443"]}));
+    controller.apply(&build());
+    only(&mut controller);
+    let without = |mut object: Value, name: &str| {
+        object["metadata"].as_object_mut().unwrap().remove("namespace");
+        object["metadata"]["name"] = name.into();
+        object
+    };
+    let template = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {},
+        "spec": {"template": {"metadata": {"labels": {"buildreach.dev/build": "true"}}, "spec": {"containers": []}}}});
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {},
+        "addressType": "IPv4", "endpoints": [], "ports": []});
+    for object in [build(), template, slice, policy("deny", &json!({"podSelector": {}}))] {
+        for name in ["a", "b"] {
+            controller.apply(&without(object.clone(), name));
+            only(&mut controller);
+        }
+        let mut other = without(object.clone(), "a");
+        other["metadata"]["labels"] = json!({"buildreach.dev/build": "true"});
+        controller.apply(&other);
+        only(&mut controller);
+        controller.hear(Said::Gone(other));
+        only(&mut controller);
+    }
+}

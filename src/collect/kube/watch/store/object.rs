@@ -39,13 +39,13 @@ pub(super) enum Held {
 impl Object {
     pub(super) fn new(mut facts: Facts) -> Self {
         let maps = read::named_by(&facts).into();
-        let held = if let Some(pod) = facts.take_only(|facts| &mut facts.pods) {
+        let held = if let Some(pod) = facts.take_only(|facts| &mut facts.pods, |pod| &pod.meta) {
             Held::Pod(Box::new(pod))
-        } else if let Some(policy) = facts.take_only(|facts| &mut facts.network_policies) {
+        } else if let Some(policy) = facts.take_only(|facts| &mut facts.network_policies, |policy| &policy.meta) {
             Held::Policy(Box::new(policy))
-        } else if let Some(workload) = facts.take_only(|facts| &mut facts.workloads) {
+        } else if let Some(workload) = facts.take_only(|facts| &mut facts.workloads, |workload| &workload.meta) {
             Held::Workload(Box::new(workload))
-        } else if let Some(slice) = facts.take_only(|facts| &mut facts.endpoint_slices) {
+        } else if let Some(slice) = facts.take_only(|facts| &mut facts.endpoint_slices, |slice| &slice.meta) {
             Held::Slice(Box::new(slice))
         } else {
             Held::Facts(Box::new(facts))

@@ -284,6 +284,8 @@ impl Cluster {
         self.store.slots = wanted;
         self.store.changed_beside();
         self.seen_names = None;
+        // What was taken does not hold any more, and takes room while all is listed.
+        self.last = None;
         for (at, slot) in self.store.slots.iter().enumerate() {
             self.tasks.push(slot.is_watched().then(|| tokio::spawn(self.follow(at, slot))));
         }

@@ -123,14 +123,15 @@ impl Lists {
             own.chain(known.clone().map(|known| &known.requirements)).map(address).collect();
         self.addressed.1.retain(|_, (_, with)| needed.contains(&address(with)));
         needed.extend(self.addressed.1.keys());
+        // With another list of what is asked for beside, all would be joined and held once more.
+        self.joined.retain(|_, ([list, _], joined)| [list, joined].iter().all(|list| needed.contains(&address(list))));
+        needed.extend(self.joined.values().map(|([_, asked], _)| address(asked)));
         let texts = demand.subjects.iter().flat_map(|subject| [&subject.shown, &subject.notes]);
         let texts = texts.chain(known.map(|known| &known.notes));
         let told: FxHashSet<usize> = texts.map(|list| list.as_ptr().addr()).collect();
         self.requirements.keep(&needed);
         self.texts.keep(&told);
-        let is_needed = |list: &List<Requirement>| needed.contains(&address(list));
-        self.joined.retain(|_, ([list, _], joined)| is_needed(list) && is_needed(joined));
-        self.public.retain(|_, (list, _)| is_needed(list));
+        self.public.retain(|_, (list, _)| needed.contains(&address(list)));
         self.listed.clear();
     }
 }

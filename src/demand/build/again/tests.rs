@@ -388,3 +388,27 @@ fn what_is_known_is_bounded_by_what_is_there() {
     }
     assert!(memory.held() < 1200, "{}", memory.held());
 }
+
+#[test]
+fn what_stays_is_held_once_however_often_the_rest_goes() {
+    let catalogue = Catalogue::builtin();
+    let mut cluster = Cluster::new();
+    let mut memory = Memory::default();
+    cluster.options.endpoints = vec![parse_endpoint("registry.npmjs.org:443", &catalogue).unwrap()];
+    let new = |name: &str, host: u32| {
+        let build =
+            container("build", "golang:1.26", &["go", "build"]).env("GOPROXY", &format!("https://p{host}.example"));
+        pod(name, &[], spec(vec![build]))
+    };
+    cluster.snapshot.pods = (0..40).map(|n| new(&format!("stays-{n:02}"), n)).collect();
+    let mut held = Vec::new();
+    for n in 100..1000 {
+        cluster.snapshot.pods.truncate(40);
+        cluster.snapshot.pods.push(new(&format!("to-{n}"), n));
+        drop(build_again(&cluster.snapshot, &catalogue, &cluster.options, &mut memory));
+        if memory.finds_all {
+            held.push(memory.held());
+        }
+    }
+    assert!(held.len() > 5 && held.iter().all(|now| *now <= held[0] + 40), "{held:?}");
+}

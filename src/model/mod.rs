@@ -8,6 +8,7 @@ pub mod codes;
 pub mod exception;
 pub mod few;
 pub mod finding;
+pub mod in_place;
 pub mod label;
 pub mod list;
 pub mod mount;

@@ -8,7 +8,7 @@ use super::groups::{is_chosen, is_over, is_static, is_template_chosen};
 use crate::demand::owners::{Owners, Top, is_hashed};
 use crate::demand::{DemandOptions, Subject};
 use crate::model::object::{Owner, Pod, PodSpec, Workload};
-use crate::model::{Labels, Snapshot, Str};
+use crate::model::{Labels, Snapshot, Str, in_place};
 
 /// No index.
 pub(super) const NONE: u32 = u32::MAX;
@@ -35,7 +35,7 @@ pub(in crate::demand) struct Former {
 }
 
 /// All of a pod that a demand rests on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KnownPod {
     namespace: Option<Str>,
     name: Str,
@@ -50,7 +50,7 @@ pub(super) struct KnownPod {
 }
 
 /// All of a template that a demand rests on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KnownWorkload {
     kind: Str,
     namespace: Option<Str>,
@@ -395,8 +395,15 @@ fn number(place: usize) -> u32 {
 }
 
 /// The former ones that are the same, and new ones for the others.
-fn taken<K, T>(former: Vec<K>, of: &[u32], now: &[&T], new: impl Fn(&T) -> K) -> Vec<K> {
-    if of.len() == former.len() && (0u32..).zip(of).all(|(at, place)| at == *place) {
+fn taken<K: Default, T>(mut former: Vec<K>, of: &[u32], now: &[&T], new: impl Fn(&T) -> K) -> Vec<K> {
+    let stay = || of.iter().filter(|place| **place != NONE).map(|place| *place as usize);
+    if stay().is_sorted() {
+        let mut staying = stay().peekable();
+        let gone: Vec<usize> = (0..former.len()).filter(|at| staying.next_if_eq(at).is_none()).collect();
+        let news = (0..).zip(of).zip(now).filter(|((_, place), _)| **place == NONE);
+        let news = news.map(|((at, _), now)| (at, new(now))).collect();
+        in_place::remove(&mut former, gone);
+        in_place::insert(&mut former, news);
         return former;
     }
     let mut former: Vec<Option<K>> = former.into_iter().map(Some).collect();

@@ -7,7 +7,7 @@ use super::object::Object;
 use super::slot::Slot;
 use super::{Key, REBUILD, Revision, Store};
 use crate::model::object::{NetworkPolicy, Owner, Pod};
-use crate::model::{Snapshot, Str};
+use crate::model::{Snapshot, Str, in_place};
 
 impl Store {
     /// What is known now: the facts that were taken last and given back, with those parts renewed that are others, as long
@@ -125,37 +125,18 @@ fn place(pods: &[Pod], (namespace, name): &Key) -> Result<usize, usize> {
 
 /// Puts pods, in the order of their keys, in the place of what they were, or takes those away that are gone.
 fn renew_pods<'p>(pods: &mut Vec<Pod>, touched: impl Iterator<Item = (&'p Key, Option<&'p Pod>)>) {
-    let (mut gone, mut news): (Vec<usize>, Vec<(usize, &Pod)>) = (Vec::new(), Vec::new());
+    let (mut gone, mut news): (Vec<usize>, Vec<(usize, Pod)>) = (Vec::new(), Vec::new());
     for (key, now) in touched {
         match (place(pods, key), now) {
             (Ok(at), Some(pod)) => pods[at] = pod.clone(),
             (Ok(at), None) => gone.push(at),
             // Where it will be when those before it are gone, or there.
-            (Err(at), Some(pod)) => news.push((at + news.len() - gone.len(), pod)),
+            (Err(at), Some(pod)) => news.push((at + news.len() - gone.len(), pod.clone())),
             (Err(_), None) => {}
         }
     }
-    let (mut at, mut leaving) = (0, gone.into_iter().peekable());
-    if leaving.peek().is_some() {
-        pods.retain(|_| {
-            at += 1;
-            leaving.next_if_eq(&(at - 1)).is_none()
-        });
-    }
-    let mut end = pods.len();
-    // Twice the room, as a list that grows takes it, would be felt.
-    pods.reserve_exact(news.len());
-    pods.resize_with(end + news.len(), Pod::default);
-    for at in (0..pods.len()).rev() {
-        match news.pop_if(|(to, _)| *to == at) {
-            Some((_, pod)) => pods[at] = pod.clone(),
-            None if news.is_empty() => break,
-            None => {
-                end -= 1;
-                pods.swap(at, end);
-            }
-        }
-    }
+    in_place::remove(pods, gone);
+    in_place::insert(pods, news);
 }
 
 #[cfg(test)]

@@ -66,9 +66,11 @@ pub(super) struct Store {
     config_maps: Vec<Found>,
     /// Counts changes: each that changed one part alone for that part, and all others.
     revision: Revision,
-    /// The pods that came, went or are others since facts were taken.
+    /// Which facts were taken last.
+    taken: Revision,
+    /// The pods that came, went or are others since then.
     touched: BTreeSet<Key>,
-    /// What names ConfigMaps came, went or is another since facts were taken: more may hang on it.
+    /// What names ConfigMaps came, went or is another since then: more may hang on it.
     more_may_hang: bool,
     /// Decodes; its facts are emptied after each object.
     decoder: Builder,
@@ -83,6 +85,7 @@ impl Store {
             names: 0,
             config_maps: Vec::new(),
             revision: Revision::default(),
+            taken: Revision::default(),
             touched: BTreeSet::new(),
             more_may_hang: false,
             decoder: decoder(cluster),

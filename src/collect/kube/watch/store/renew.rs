@@ -13,6 +13,12 @@ impl Store {
     /// What is known now: the facts that were taken last and given back, with those parts renewed that are others, as long
     /// as nothing else is another; else all of it, put together anew.
     pub(in super::super) fn take_again(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
+        let taken = self.take_from(last, now);
+        self.taken = taken.revision;
+        taken
+    }
+
+    fn take_from(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
         let more_may_hang = std::mem::take(&mut self.more_may_hang);
         let touched = std::mem::take(&mut self.touched);
         if let Some(last) = last.filter(|last| self.holds(last, now)) {
@@ -39,7 +45,8 @@ impl Store {
     fn holds(&self, last: &Taken, now: jiff::Timestamp) -> bool {
         let age = now.duration_since(last.built);
         let hangs_on_time = |slot: &Slot| slot.ages_after(last.built);
-        last.revision.others == self.revision.others
+        last.revision == self.taken
+            && last.revision.others == self.revision.others
             && !age.is_negative()
             && age < REBUILD
             && !self.slots.iter().any(hangs_on_time)

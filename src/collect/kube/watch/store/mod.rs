@@ -305,7 +305,12 @@ impl Store {
 
     /// All that is known, put together.
     pub(super) fn snapshot(&self, now: jiff::Timestamp) -> Snapshot {
-        let mut builder = self.builder(now);
+        self.snapshot_of(now, |_| true)
+    }
+
+    /// What is known of some objects, and of ConfigMaps, put together.
+    fn snapshot_of(&self, now: jiff::Timestamp, is_asked: impl Fn(&Object) -> bool) -> Snapshot {
+        let mut builder = self.builder(now, is_asked);
         for found in &self.config_maps {
             found.coverage.iter().for_each(|coverage| builder.coverage(coverage.clone()));
             if let Some(facts) = &found.facts {
@@ -315,8 +320,8 @@ impl Store {
         builder.finish()
     }
 
-    /// A builder that holds everything that is watched.
-    fn builder(&self, now: jiff::Timestamp) -> Builder {
+    /// A builder that holds what is watched of some objects.
+    fn builder(&self, now: jiff::Timestamp, is_asked: impl Fn(&Object) -> bool) -> Builder {
         let mut builder = Builder::live(now);
         builder.set_cluster(&self.cluster);
         builder.source(&format!("cluster {}", self.cluster));
@@ -328,7 +333,7 @@ impl Store {
                 state: slot.coverage(now),
             });
         }
-        for object in self.objects(now) {
+        for object in self.objects(now).filter(|object| is_asked(object)) {
             object.add_to(&mut builder);
         }
         builder

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{Former, Taken};
-use super::object::Object;
+use super::object::{Object, Part};
 use super::slot::Slot;
 use super::{Key, REBUILD, Revision, Store};
 use crate::model::object::{NetworkPolicy, Owner, Pod};
@@ -72,25 +72,22 @@ impl Store {
         (touched, more_may_hang): (&BTreeSet<Key>, bool),
         now: jiff::Timestamp,
     ) -> bool {
-        if more_may_hang {
-            let mut whole = self.snapshot(now);
-            std::mem::swap(&mut known.pods, &mut whole.pods);
-            std::mem::swap(&mut known.workloads, &mut whole.workloads);
-            std::mem::swap(&mut known.endpoint_slices, &mut whole.endpoint_slices);
-            return are_maps_alike(known, &whole);
-        }
         if since.workloads != self.revision.workloads {
             known.workloads = self.objects(now).flat_map(Object::workloads).cloned().collect();
         }
         if since.slices != self.revision.slices {
             known.endpoint_slices = self.objects(now).flat_map(Object::slices).cloned().collect();
         }
-        if since.pods == self.revision.pods {
-            return true;
+        if since.pods != self.revision.pods {
+            renew_pods(&mut known.pods, touched.iter().map(|key| (key, self.pod(key, now))));
+            // A builder may leave some out.
+            if known.pods.len() != self.objects(now).map(|object| object.pods().len()).sum::<usize>() {
+                return false;
+            }
         }
-        renew_pods(&mut known.pods, touched.iter().map(|key| (key, self.pod(key, now))));
-        // A builder may leave some out.
-        known.pods.len() == self.objects(now).map(|object| object.pods().len()).sum::<usize>()
+        // Nothing hangs on pods and templates that name no ConfigMaps, nor on policies and EndpointSlices.
+        let decides = |object: &Object| object.part() == Part::Others || !object.maps.is_empty();
+        !more_may_hang || are_maps_alike(known, &self.snapshot_of(now, decides))
     }
 
     /// The pod of that name, if it counts.

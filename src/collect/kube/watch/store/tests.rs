@@ -37,7 +37,7 @@ fn listed(store: &mut Store, names: &[&str]) {
 }
 
 fn seen(store: &Store, now: jiff::Timestamp) -> Snapshot {
-    store.builder(now).finish()
+    store.builder(now, |_| true).finish()
 }
 
 fn names(store: &Store, now: jiff::Timestamp) -> Vec<String> {

@@ -127,8 +127,7 @@ impl<'a> Builder<'a> {
                 group
             };
             let (score, hits) = self.judge(&group);
-            match self.finding(&group, score) {
-                _ if is_named => subjects.push(self.subject(group, score, &hits)),
+            match if is_named { Finding::Build } else { self.finding(&group, score) } {
                 Finding::Build => subjects.push(self.subject(group, score, &hits)),
                 Finding::Near => near.remember(score, || group.full_name(), || signal::seen(&hits)),
                 Finding::Nothing => {}

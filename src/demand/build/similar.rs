@@ -14,9 +14,8 @@ pub fn similar(snapshot: &Snapshot, selector: &SubjectSelector, options: &Demand
         return Vec::new();
     };
     let near = |known: &str| known.contains(name.as_str()) || (known.len() > 2 && name.contains(known));
-    let full = |group: Group| format!("{}/{}/{}", group.namespace, group.kind, group.name);
-    let mut similar: Vec<String> =
-        groups(snapshot, options).into_iter().filter(|group| near(&group.name)).map(full).collect();
+    let groups = groups(snapshot, options);
+    let mut similar: Vec<String> = groups.iter().filter(|group| near(&group.name)).map(Group::full_name).collect();
     similar.sort_unstable();
     similar.truncate(MAX_NAMES);
     similar

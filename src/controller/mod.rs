@@ -245,10 +245,10 @@ impl Controller {
         self.begin_default().await;
         let began = Instant::now();
         let mut taken = self.cluster.snapshot().await;
-        if !taken.is_new() {
-            self.network.look_at(&taken.snapshot);
-        } else if !self.network.add_to(&mut taken.snapshot) {
-            return;
+        match &taken.former {
+            None if !self.network.add_to(&mut taken.snapshot) => return,
+            Some(former) if former.revision.pods != taken.revision.pods => self.network.look_at(&taken.snapshot),
+            _ => {}
         }
         let wishes = self.audits.wishes();
         let start = Instant::now();

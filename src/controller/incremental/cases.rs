@@ -246,12 +246,15 @@ fn what_was_added_to_facts_stays_with_them_until_they_are_forgotten() {
     controller.cluster.keep(taken);
     controller.apply(&policy("deny", &json!({"podSelector": {}})));
     let taken = controller.cluster.take(START);
-    assert_eq!((taken.snapshot.aws.len(), taken.snapshot.network_policies.len(), taken.is_new()), (1, 1, false));
+    assert_eq!(
+        (taken.snapshot.aws.len(), taken.snapshot.network_policies.len(), taken.former.is_none()),
+        (1, 1, false)
+    );
     assert_eq!(taken.revision.others, first.others);
     controller.cluster.keep(taken);
     controller.cluster.forget();
     let taken = controller.cluster.take(START);
-    assert_eq!((taken.snapshot.aws.len(), taken.is_new()), (0, true));
+    assert_eq!((taken.snapshot.aws.len(), taken.former.is_none()), (0, true));
     assert_ne!(taken.revision.others, first.others, "nothing that rests on it is kept");
 }
 

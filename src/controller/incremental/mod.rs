@@ -92,7 +92,7 @@ impl<'s> Controller<'s> {
     /// What it says, and what it would say with nothing kept.
     fn both(&mut self) -> (Spoken, Spoken) {
         let taken = self.cluster.take(self.now);
-        self.again += u32::from(!taken.is_new());
+        self.again += u32::from(taken.former.is_some());
         let (mut memory, mut ways) = (std::mem::take(&mut self.memory), std::mem::take(&mut self.ways));
         let kept = self.evaluation(&taken, &mut memory, &mut ways);
         self.cluster.keep(taken);

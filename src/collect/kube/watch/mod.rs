@@ -90,13 +90,6 @@ pub struct Former {
     pub owners: Vec<(Str, Owner)>,
 }
 
-impl Taken {
-    /// Whether all of it was put together now.
-    pub fn is_new(&self) -> bool {
-        self.former.is_none()
-    }
-}
-
 /// Counts of a watched kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
@@ -118,21 +111,29 @@ impl Cluster {
         let connection = connect(options).await?;
         let store = Store::new(&connection.name);
         let fallback = read::fallback_namespaces(&connection, options);
-        let reader = Arc::new(Reader {
+        let reader = Reader {
             connection,
             page_size: options.page_size,
             progress: &|_, _| {},
             instant: jiff::Timestamp::UNIX_EPOCH,
             source: 0,
             fallback,
-        });
+        };
+        let mut cluster = Self::new(reader, namespaces, options.config_maps.clone(), store);
+        let served = discover(&cluster.reader.connection).await?;
+        cluster.follow_all(&served);
+        Ok(cluster)
+    }
+
+    /// With a store of which nothing is followed yet.
+    fn new(reader: Reader<'static>, namespaces: &[String], asked: Vec<(Str, Str)>, store: Store) -> Self {
         let (sender, events) = mpsc::channel(WAITING);
         // One that is named twice is watched once.
         let namespaces: BTreeSet<&String> = namespaces.iter().collect();
-        let mut cluster = Self {
-            reader,
+        Self {
+            reader: Arc::new(reader),
             namespaces: namespaces.into_iter().cloned().collect(),
-            asked: options.config_maps.clone(),
+            asked,
             store,
             tasks: Vec::new(),
             sender,
@@ -144,10 +145,7 @@ impl Cluster {
             reading: None,
             aged: jiff::Timestamp::now(),
             last: None,
-        };
-        let served = discover(&cluster.reader.connection).await?;
-        cluster.follow_all(&served);
-        Ok(cluster)
+        }
     }
 
     /// The client, for who writes.

@@ -34,30 +34,16 @@ fn cluster(connection: Connection) -> Cluster {
     let kind = plan(&Served::new(Vec::new())).into_iter().find(|planned| planned.kind.kind == "Pod").unwrap().kind;
     let mut store = Store::new("test");
     store.slots = vec![Slot::new(&Planned { kind, how: How::List }, None)];
-    let (sender, events) = mpsc::channel(WAITING);
-    let mut cluster = Cluster {
-        reader: Arc::new(Reader {
-            connection,
-            page_size: 500,
-            progress: &|_, _| {},
-            instant: jiff::Timestamp::UNIX_EPOCH,
-            source: 0,
-            fallback: Vec::new(),
-        }),
-        namespaces: vec!["ci".to_owned()],
-        asked: Vec::new(),
-        store,
-        tasks: Vec::new(),
-        sender,
-        events,
-        read: Names::new(),
-        seen_names: None,
-        next_round: Instant::now() + PERIOD * 10,
-        discovery: None,
-        reading: None,
-        aged: jiff::Timestamp::now(),
-        last: None,
+    let reader = Reader {
+        connection,
+        page_size: 500,
+        progress: &|_, _| {},
+        instant: jiff::Timestamp::UNIX_EPOCH,
+        source: 0,
+        fallback: Vec::new(),
     };
+    let mut cluster = Cluster::new(reader, &["ci".to_owned()], Vec::new(), store);
+    cluster.next_round += PERIOD * 9;
     cluster.take(0, Event::Init);
     cluster.take(0, Event::Done);
     cluster

@@ -55,6 +55,15 @@ pub struct Revision {
     pub others: u64,
 }
 
+/// What happened since facts were taken.
+#[derive(Debug, Default)]
+struct Touched {
+    /// The pods that came, went or are others.
+    pods: BTreeSet<Key>,
+    /// Something that names ConfigMaps did: more may hang on it.
+    names_maps: bool,
+}
+
 /// Everything that is watched.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -68,10 +77,8 @@ pub(super) struct Store {
     revision: Revision,
     /// Which facts were taken last.
     taken: Revision,
-    /// The pods that came, went or are others since then.
-    touched: BTreeSet<Key>,
-    /// What names ConfigMaps came, went or is another since then: more may hang on it.
-    more_may_hang: bool,
+    /// What happened since then.
+    touched: Touched,
     /// Decodes; its facts are emptied after each object.
     decoder: Builder,
     decoded: u32,
@@ -86,8 +93,7 @@ impl Store {
             config_maps: Vec::new(),
             revision: Revision::default(),
             taken: Revision::default(),
-            touched: BTreeSet::new(),
-            more_may_hang: false,
+            touched: Touched::default(),
             decoder: decoder(cluster),
             decoded: 0,
         }
@@ -174,9 +180,9 @@ impl Store {
     /// Counts a change of an object of a part of the facts.
     fn changes(&mut self, part: Part, key: &Key, names_maps: bool) {
         if part == Part::Pods {
-            self.touched.insert(key.clone());
+            self.touched.pods.insert(key.clone());
         }
-        self.more_may_hang |= names_maps;
+        self.touched.names_maps |= names_maps;
         let number = match part {
             Part::Policies => &mut self.revision.policies,
             Part::Pods => &mut self.revision.pods,

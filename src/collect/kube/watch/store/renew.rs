@@ -1,11 +1,9 @@
 //! Facts that were taken before, brought up to date where only such parts are others as change often.
 
-use std::collections::BTreeSet;
-
 use super::super::{Former, Taken};
 use super::object::{Object, Part};
 use super::slot::Slot;
-use super::{Key, REBUILD, Revision, Store};
+use super::{Key, REBUILD, Revision, Store, Touched};
 use crate::model::object::{NetworkPolicy, Owner, Pod};
 use crate::model::{Snapshot, Str, in_place};
 
@@ -19,14 +17,12 @@ impl Store {
     }
 
     fn take_from(&mut self, last: Option<Taken>, now: jiff::Timestamp) -> Taken {
-        let more_may_hang = std::mem::take(&mut self.more_may_hang);
         let touched = std::mem::take(&mut self.touched);
         if let Some(last) = last.filter(|last| self.holds(last, now)) {
             let Taken { mut snapshot, revision, built, .. } = last;
             snapshot.instant = now;
-            let owners = self.owners(&snapshot.pods, &touched, now);
             let policies = self.renew_policies(&mut snapshot, revision, now);
-            if self.renew(&mut snapshot, revision, (&touched, more_may_hang), now) {
+            if let Some(owners) = self.renew(&mut snapshot, revision, &touched, now) {
                 let former = Some(Former { revision, policies, owners });
                 return Taken { snapshot, revision: self.revision, built, former };
             }
@@ -64,46 +60,39 @@ impl Store {
         (since.policies != self.revision.policies).then(|| std::mem::replace(&mut known.network_policies, policies()))
     }
 
-    /// The same for pods, workloads and EndpointSlices; `false` where more is another than those.
+    /// The same for pods, workloads and EndpointSlices; returns who owns or owned the pods that are others, or nothing where
+    /// more is another than those.
     fn renew(
         &self,
         known: &mut Snapshot,
         since: Revision,
-        (touched, more_may_hang): (&BTreeSet<Key>, bool),
+        touched: &Touched,
         now: jiff::Timestamp,
-    ) -> bool {
+    ) -> Option<Vec<(Str, Owner)>> {
         if since.workloads != self.revision.workloads {
             known.workloads = self.objects(now).flat_map(Object::workloads).cloned().collect();
         }
         if since.slices != self.revision.slices {
             known.endpoint_slices = self.objects(now).flat_map(Object::slices).cloned().collect();
         }
+        let mut owners = Vec::new();
         if since.pods != self.revision.pods {
-            renew_pods(&mut known.pods, touched.iter().map(|key| (key, self.pod(key, now))));
+            owners = renew_pods(&mut known.pods, touched.pods.iter().map(|key| (key, self.pod(key, now))));
             // A builder may leave some out.
             if known.pods.len() != self.objects(now).map(|object| object.pods().len()).sum::<usize>() {
-                return false;
+                return None;
             }
         }
         // Nothing hangs on pods and templates that name no ConfigMaps, nor on policies and EndpointSlices.
         let decides = |object: &Object| object.part() == Part::Others || !object.maps.is_empty();
-        !more_may_hang || are_maps_alike(known, &self.snapshot_of(now, decides))
+        let is_all = !touched.names_maps || are_maps_alike(known, &self.snapshot_of(now, decides));
+        is_all.then_some(owners)
     }
 
     /// The pod of that name, if it counts.
     fn pod(&self, key: &Key, now: jiff::Timestamp) -> Option<&Pod> {
         let slots = self.slots.iter().filter(|slot| slot.kind.kind == "Pod" && slot.counts(now));
         slots.filter_map(|slot| slot.objects.get(key)).flat_map(Object::pods).next()
-    }
-
-    /// By namespace, who owned or owns these pods.
-    fn owners(&self, known: &[Pod], keys: &BTreeSet<Key>, now: jiff::Timestamp) -> Vec<(Str, Owner)> {
-        let of = |key: &Key| {
-            let before = place(known, key).ok().map(|at| &known[at]);
-            let owners = [before, self.pod(key, now)].into_iter().flatten().filter_map(|pod| pod.owner.clone());
-            owners.map(|owner| (key.0.clone(), owner)).collect::<Vec<_>>()
-        };
-        keys.iter().flat_map(of).collect()
     }
 }
 
@@ -127,11 +116,16 @@ fn place(pods: &[Pod], (namespace, name): &Key) -> Result<usize, usize> {
     pods.binary_search_by(of)
 }
 
-/// Puts pods, in the order of their keys, in the place of what they were, or takes those away that are gone.
-fn renew_pods<'p>(pods: &mut Vec<Pod>, touched: impl Iterator<Item = (&'p Key, Option<&'p Pod>)>) {
+/// Puts pods, in the order of their keys, in the place of what they were, or takes those away that are gone; returns by
+/// namespace who owns or owned them.
+fn renew_pods<'p>(pods: &mut Vec<Pod>, touched: impl Iterator<Item = (&'p Key, Option<&'p Pod>)>) -> Vec<(Str, Owner)> {
     let (mut gone, mut news): (Vec<usize>, Vec<(usize, Pod)>) = (Vec::new(), Vec::new());
+    let mut owners = Vec::new();
     for (key, now) in touched {
-        match (place(pods, key), now) {
+        let place = place(pods, key);
+        let both = [place.ok().map(|at| &pods[at]), now];
+        owners.extend(both.into_iter().flatten().filter_map(|pod| Some((key.0.clone(), pod.owner.clone()?))));
+        match (place, now) {
             (Ok(at), Some(pod)) => pods[at] = pod.clone(),
             (Ok(at), None) => gone.push(at),
             // Where it will be when those before it are gone, or there.
@@ -141,11 +135,12 @@ fn renew_pods<'p>(pods: &mut Vec<Pod>, touched: impl Iterator<Item = (&'p Key, O
     }
     in_place::remove(pods, gone);
     in_place::insert(pods, news);
+    owners
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
